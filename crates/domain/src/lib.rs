@@ -4,4 +4,18 @@
 //! Everything here is a function of its arguments: no clock, no environment,
 //! no network, no log. Order never comes from a hash map.
 
+pub mod account;
+pub mod arn;
+pub mod call;
+pub mod fault;
+
 pub mod policy;
+pub mod role;
+
+pub mod drift;
+pub mod observation;
+pub mod plan;
+pub mod verdict;
+
+pub mod finding;
+pub mod outcome;

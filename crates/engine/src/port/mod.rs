@@ -1,0 +1,6 @@
+//! What the engine needs from the outside: one trait a file.
+
+pub mod clock;
+pub mod directory;
+pub mod session;
+pub mod store;

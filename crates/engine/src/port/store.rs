@@ -1,0 +1,340 @@
+//! What must outlive the process.
+//!
+//! One concern a trait. A store that answers with an error stops the writes to
+//! AWS: nothing is done that could not be recorded.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::fault::Fault;
+use rolekeeper_domain::finding::Finding;
+use rolekeeper_domain::outcome::{
+    AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
+};
+use rolekeeper_domain::plan::{PlannedStep, Precondition};
+use rolekeeper_domain::role::RoleName;
+
+/// The store could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached or written: disk full, connection lost, locked.
+    #[error("the store cannot be used: {message}")]
+    Unavailable {
+        /// What the database said.
+        message: String,
+    },
+    /// This process is not, or no longer, the one that may write.
+    #[error("another replica holds the lease (fencing token {held}, ours is {ours})")]
+    Fenced {
+        /// Our token.
+        ours: i64,
+        /// The token in the store.
+        held: i64,
+    },
+    /// What stands in the store cannot be understood.
+    #[error("the store holds something this version cannot read: {message}")]
+    Corrupt {
+        /// What and where.
+        message: String,
+    },
+}
+
+/// A future of the store.
+pub trait StoreFuture<T>: Future<Output = Result<T, StoreError>> + Send {}
+impl<T, F: Future<Output = Result<T, StoreError>> + Send> StoreFuture<T> for F {}
+
+/// Which accounts of a sweep a reader wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReportFilter {
+    /// Only this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only below this OU path.
+    pub ou: Option<String>,
+    /// Only ids or names that contain this text, without regard to case.
+    pub text: Option<String>,
+}
+
+/// Sweeps and what they found. Recording reports folds them into the findings
+/// in the same transaction.
+pub trait Sweeps: Send + Sync + 'static {
+    /// Records that a sweep begins.
+    fn begin(&self, sweep: &SweepRecord) -> impl StoreFuture<()>;
+    /// Records what was found in some accounts; again for the same account: replaces it.
+    fn record(&self, sweep: &SweepId, reports: &[AccountReport]) -> impl StoreFuture<()>;
+    /// Records that a sweep ended.
+    fn finish(
+        &self,
+        sweep: &SweepId,
+        outcome: SweepOutcome,
+        reason: Option<&str>,
+        at: Timestamp,
+    ) -> impl StoreFuture<()>;
+    /// One sweep with its counts.
+    fn sweep(&self, sweep: &SweepId) -> impl StoreFuture<Option<SweepRecord>>;
+    /// The last sweep that completed, in any mode.
+    fn last_completed(&self) -> impl StoreFuture<Option<SweepRecord>>;
+    /// Sweeps, the newest first, older than `before`.
+    fn sweeps(&self, before: Option<&SweepId>, limit: u32) -> impl StoreFuture<Vec<SweepRecord>>;
+    /// Reports of a sweep by account id, after `after`.
+    fn reports(
+        &self,
+        sweep: &SweepId,
+        filter: &ReportFilter,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> impl StoreFuture<Vec<AccountReport>>;
+    /// The newest report of every account that is still in the organization,
+    /// whatever sweep it came from: what the page and the fleet gauges show.
+    fn fleet(
+        &self,
+        filter: &ReportFilter,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> impl StoreFuture<Vec<AccountReport>>;
+    /// Open findings, or those of one account, resolved ones included.
+    fn findings(&self, account: Option<AccountId>) -> impl StoreFuture<Vec<Finding>>;
+    /// Sweeps that began and never ended, left by a process that died.
+    fn unfinished(&self) -> impl StoreFuture<Vec<SweepRecord>>;
+}
+
+/// Proof of holding the lease, checked in the journal's transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fence(pub i64);
+
+/// A step about to be taken.
+#[derive(Clone, Debug)]
+pub struct Intent<'a> {
+    /// The sweep.
+    pub sweep: &'a SweepId,
+    /// Who asked for the sweep.
+    pub requested_by: &'a str,
+    /// The account.
+    pub account: AccountId,
+    /// The managed role.
+    pub role: &'a RoleName,
+    /// The step.
+    pub step: &'a PlannedStep,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A journal entry's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId(pub i64);
+
+/// How a journaled step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// AWS said yes.
+    Done {
+        /// AWS's request id.
+        request_id: Option<String>,
+        /// The id of what was made.
+        created: Option<String>,
+    },
+    /// AWS said no, or nothing.
+    Failed(Fault),
+    /// Found by observation after a crash: it had been taken.
+    SettledDone,
+    /// Found by observation after a crash: it had not been taken.
+    SettledUndone,
+}
+
+/// A journal entry, as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Its number; grows.
+    pub id: EntryId,
+    /// The sweep.
+    pub sweep: SweepId,
+    /// Who asked.
+    pub requested_by: String,
+    /// The account.
+    pub account: AccountId,
+    /// The managed role.
+    pub role: RoleName,
+    /// The call.
+    pub operation: Operation,
+    /// What it changes.
+    pub resource: String,
+    /// The step's parameters, as JSON.
+    pub parameters: String,
+    /// What had to hold, in words.
+    pub preconditions: Vec<String>,
+    /// What stood there before.
+    pub before: Option<String>,
+    /// What the step puts there.
+    pub after: Option<String>,
+    /// When it was intended.
+    pub intended_at: Timestamp,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// How it ended; none while it is open.
+    pub completion: Option<Completion>,
+}
+
+/// The durable record of each step.
+pub trait Journal: Send + Sync + 'static {
+    /// Written, and on disk, before the call is made.
+    fn intend(&self, intent: &Intent<'_>, fence: Fence) -> impl StoreFuture<EntryId>;
+    /// Written after the call was made.
+    fn complete(
+        &self,
+        entry: EntryId,
+        completion: &Completion,
+        at: Timestamp,
+    ) -> impl StoreFuture<()>;
+    /// Entries without an end.
+    fn open(&self) -> impl StoreFuture<Vec<JournalEntry>>;
+    /// Entries of one account, the newest first.
+    fn history(
+        &self,
+        account: AccountId,
+        before: Option<EntryId>,
+        limit: u32,
+    ) -> impl StoreFuture<Vec<JournalEntry>>;
+    /// Entries of one sweep, the oldest first, after `after`.
+    fn of_sweep(
+        &self,
+        sweep: &SweepId,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> impl StoreFuture<Vec<JournalEntry>>;
+    /// What rolekeeper made or adopted in an account: resource names as in
+    /// [`JournalEntry::resource`] of creating steps, `role/NAME`, `policy/NAME`.
+    fn owned(&self, account: AccountId) -> impl StoreFuture<Vec<String>>;
+    /// Records that a resource was adopted. Writes nothing to AWS.
+    fn adopt(
+        &self,
+        account: AccountId,
+        resource: &str,
+        sweep: &SweepId,
+        at: Timestamp,
+        fence: Fence,
+    ) -> impl StoreFuture<()>;
+}
+
+/// What is worth remembering between sweeps; losing it costs calls, not truth.
+pub trait Memory: Send + Sync + 'static {
+    /// The document of a policy version, by policy id and version id: immutable in AWS.
+    fn known_documents(&self, policy_ids: &[String]) -> impl StoreFuture<BTreeMap<(String, String), String>>;
+    /// Remembers documents.
+    fn remember_documents(&self, documents: &[(String, String, String)]) -> impl StoreFuture<()>;
+    /// The IAM rates learned so far: calls per second by limiter name.
+    fn rates(&self) -> impl StoreFuture<BTreeMap<String, f64>>;
+    /// Remembers rates.
+    fn remember_rates(&self, rates: &BTreeMap<String, f64>) -> impl StoreFuture<()>;
+    /// How many accounts the last trusted listing had.
+    fn census_size(&self) -> impl StoreFuture<Option<u64>>;
+    /// Remembers a trusted listing: its size; accounts not in `present` leave the fleet.
+    fn remember_census(&self, present: &[AccountId], at: Timestamp) -> impl StoreFuture<()>;
+    /// When each account was last looked at.
+    fn last_seen(&self) -> impl StoreFuture<BTreeMap<AccountId, Timestamp>>;
+}
+
+/// A stop that holds across restarts and replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// Why.
+    pub why: String,
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A sweep somebody asked for, waiting to be taken up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepRequest {
+    /// Its number.
+    pub id: i64,
+    /// Mode.
+    pub mode: Mode,
+    /// Only these accounts; all selected ones when none.
+    pub accounts: Option<Vec<AccountId>>,
+    /// What asked.
+    pub trigger: Trigger,
+    /// Who asked.
+    pub requested_by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What people tell a running sweep.
+pub trait Control: Send + Sync + 'static {
+    /// The halt in force.
+    fn halted(&self) -> impl StoreFuture<Option<Halt>>;
+    /// Stops all writes.
+    fn halt(&self, halt: &Halt) -> impl StoreFuture<()>;
+    /// Lifts the halt.
+    fn resume(&self, by: &str, at: Timestamp) -> impl StoreFuture<()>;
+    /// Asks for a sweep; answers the request's number.
+    fn request(&self, request: &SweepRequest) -> impl StoreFuture<i64>;
+    /// Takes the oldest request, if there is one.
+    fn take_request(&self) -> impl StoreFuture<Option<SweepRequest>>;
+    /// Asks that a sweep end.
+    fn cancel(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<()>;
+    /// Whether somebody asked that a sweep end.
+    fn cancelled(&self, sweep: &SweepId) -> impl StoreFuture<bool>;
+    /// Records that a sweep waits for approval: how many accounts it would change and what it widens.
+    fn await_approval(&self, sweep: &SweepId, changes: u64, widens: &[String], at: Timestamp) -> impl StoreFuture<()>;
+    /// Approves a sweep's changes; answers whether it was waiting.
+    fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<bool>;
+    /// Whether a sweep has been approved.
+    fn approved(&self, sweep: &SweepId) -> impl StoreFuture<bool>;
+    /// Sweeps that wait: id, accounts they would change.
+    fn awaiting_approval(&self) -> impl StoreFuture<Vec<(SweepId, u64)>>;
+}
+
+/// Exactly one writer.
+pub trait Lease: Send + Sync + 'static {
+    /// Takes or keeps the lease; none when another replica holds it.
+    fn acquire(&self, holder: &str, ttl: Duration, now: Timestamp) -> impl StoreFuture<Option<Fence>>;
+    /// Gives it back.
+    fn release(&self, holder: &str) -> impl StoreFuture<()>;
+    /// Who holds it and until when.
+    fn holder(&self) -> impl StoreFuture<Option<(String, Timestamp)>>;
+}
+
+/// A notification waiting to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its number.
+    pub id: i64,
+    /// What it is about: `critical_drift`, `halted`, `sweep_failed`, `approval_wanted`.
+    pub kind: String,
+    /// The same thing is told once.
+    pub dedup_key: String,
+    /// The webhook it goes to (its place in the configuration or its name).
+    pub target: String,
+    /// The body, as JSON.
+    pub body: String,
+    /// When it was written.
+    pub at: Timestamp,
+    /// How often delivery was tried.
+    pub attempts: u32,
+}
+
+/// Notifications that are not lost by a restart.
+pub trait Outbox: Send + Sync + 'static {
+    /// Adds a notice unless one of its key and target is there already; answers whether it was added.
+    fn post(&self, notice: &Notice) -> impl StoreFuture<bool>;
+    /// Notices due by `now`.
+    fn due(&self, now: Timestamp, limit: u32) -> impl StoreFuture<Vec<Notice>>;
+    /// It was delivered.
+    fn delivered(&self, id: i64, at: Timestamp) -> impl StoreFuture<()>;
+    /// It was not; try again at `again_at`, or never when none.
+    fn postponed(&self, id: i64, why: &str, again_at: Option<Timestamp>) -> impl StoreFuture<()>;
+}
+
+/// Everything above, from one database.
+pub trait Store: Sweeps + Journal + Memory + Control + Lease + Outbox {}
+impl<T: Sweeps + Journal + Memory + Control + Lease + Outbox> Store for T {}
+
+/// The preconditions of a step in words, for the journal.
+pub fn precondition_words(preconditions: &[Precondition]) -> Vec<String> {
+    preconditions.iter().map(ToString::to_string).collect()
+}
