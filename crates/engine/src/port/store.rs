@@ -9,10 +9,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::drift::{DriftKind, Severity};
 use rolekeeper_domain::fault::Fault;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{
-    AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
+    AccountReport, Mode, Outcome, SkipReason, SweepId, SweepOutcome, SweepRecord, Trigger,
 };
 use rolekeeper_domain::plan::{PlannedStep, Precondition};
 use rolekeeper_domain::role::RoleName;
@@ -57,6 +58,22 @@ pub struct ReportFilter {
     pub text: Option<String>,
 }
 
+/// Counts over the newest reports of all accounts that are still in the
+/// organization, and over the open findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FleetTotals {
+    /// Accounts by outcome.
+    pub accounts: BTreeMap<Outcome, u64>,
+    /// Skipped accounts by reason: the report's `reason` is the reason's name.
+    pub skipped: BTreeMap<SkipReason, u64>,
+    /// Open findings by role, kind and severity.
+    pub findings: BTreeMap<(RoleName, DriftKind, Severity), u64>,
+    /// When the newest sweep of each mode began.
+    pub last_start: BTreeMap<Mode, Timestamp>,
+    /// When the newest completed sweep of each mode ended.
+    pub last_success: BTreeMap<Mode, Timestamp>,
+}
+
 /// Sweeps and what they found. Recording reports folds them into the findings
 /// in the same transaction.
 pub trait Sweeps: Send + Sync + 'static {
@@ -94,6 +111,8 @@ pub trait Sweeps: Send + Sync + 'static {
         after: Option<AccountId>,
         limit: u32,
     ) -> impl StoreFuture<Vec<AccountReport>>;
+    /// Counts over the fleet, for gauges and the page's tiles.
+    fn fleet_totals(&self) -> impl StoreFuture<FleetTotals>;
     /// Open findings, or those of one account, resolved ones included.
     fn findings(&self, account: Option<AccountId>) -> impl StoreFuture<Vec<Finding>>;
     /// Sweeps that began and never ended, left by a process that died.
