@@ -1,0 +1,117 @@
+//! Emptying the outbox.
+
+use jiff::{SignedDuration, Timestamp};
+use rolekeeper_engine::port::store::{Notice, Outbox, StoreError};
+
+use super::Webhook;
+use super::post::{Post, PostError};
+
+/// Notices taken from the outbox at a time.
+const BATCH: u32 = 50;
+/// After this many attempts (about a day with the delays below) a notice is dropped, loudly.
+const ATTEMPTS_MAX: u32 = 30;
+/// The first delay; doubles up to [`DELAY_MAX_SECONDS`].
+const DELAY_FIRST_SECONDS: i64 = 5;
+/// An hour: a receiver that was down overnight hears in the morning.
+const DELAY_MAX_SECONDS: i64 = 3_600;
+
+/// What became of the notices that were due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// Taken by their receiver.
+    pub(crate) delivered: u64,
+    /// To be tried again.
+    pub(crate) retried: u64,
+    /// Given up.
+    pub(crate) dropped: u64,
+}
+
+/// Tries to deliver every notice that is due.
+///
+/// At least once: a process that dies between the receiver's answer and the
+/// store's record delivers again, with the same `x-rolekeeper-notice` id.
+pub(crate) async fn deliver<O: Outbox, P: Post>(
+    outbox: &O,
+    post: &P,
+    webhooks: &[Webhook],
+    now: Timestamp,
+) -> Result<Delivered, StoreError> {
+    let mut delivered = Delivered::default();
+    for notice in outbox.due(now, BATCH).await? {
+        let Some(webhook) = webhooks.iter().find(|webhook| webhook.name == notice.target) else {
+            outbox.postponed(notice.id, "the webhook is no longer configured", None).await?;
+            delivered.dropped += 1;
+            continue;
+        };
+        match post.post(webhook, &notice.dedup_key, notice.body.clone(), now).await {
+            Ok(()) => {
+                outbox.delivered(notice.id, now).await?;
+                delivered.delivered += 1;
+            }
+            Err(error) => {
+                let again_at = next_attempt(&notice, &error, now);
+                if again_at.is_some() {
+                    tracing::warn!(webhook.name = %webhook.name, error = %error, "notification will be tried again");
+                    delivered.retried += 1;
+                } else {
+                    tracing::error!(webhook.name = %webhook.name, notice.kind = %notice.kind, error = %error, "notification given up");
+                    delivered.dropped += 1;
+                }
+                outbox.postponed(notice.id, &error.to_string(), again_at).await?;
+            }
+        }
+    }
+    Ok(delivered)
+}
+
+fn next_attempt(notice: &Notice, error: &PostError, now: Timestamp) -> Option<Timestamp> {
+    let attempts = notice.attempts + 1;
+    if error.is_final() || ATTEMPTS_MAX <= attempts {
+        return None;
+    }
+    let doublings = notice.attempts.min(12);
+    let delay = (DELAY_FIRST_SECONDS << doublings).min(DELAY_MAX_SECONDS);
+    now.checked_add(SignedDuration::from_secs(delay)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(attempts: u32) -> Notice {
+        Notice {
+            id: 1,
+            kind: "halted".to_owned(),
+            dedup_key: "halted:1".to_owned(),
+            target: "ops".to_owned(),
+            body: "{}".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            attempts,
+        }
+    }
+
+    #[test]
+    fn delays_double_up_to_an_hour() {
+        let after = |attempts| {
+            next_attempt(&notice(attempts), &PostError::Timeout, Timestamp::UNIX_EPOCH)
+                .map(|at| at.as_second())
+        };
+        assert_eq!(after(0), Some(5));
+        assert_eq!(after(1), Some(10));
+        assert_eq!(after(9), Some(2_560));
+        assert_eq!(after(10), Some(3_600));
+        assert_eq!(after(28), Some(3_600));
+        assert_eq!(after(29), None);
+    }
+
+    #[test]
+    fn a_receiver_that_refuses_for_good_is_not_asked_again() {
+        let after = |status| {
+            next_attempt(&notice(0), &PostError::Status(status), Timestamp::UNIX_EPOCH).is_some()
+        };
+        assert!(!after(404));
+        assert!(!after(410));
+        assert!(after(429));
+        assert!(after(503));
+    }
+}

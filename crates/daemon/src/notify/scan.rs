@@ -1,0 +1,82 @@
+//! From what the store says to notices in the outbox.
+
+use jiff::Timestamp;
+use rolekeeper_domain::drift::Severity;
+use rolekeeper_domain::outcome::SweepOutcome;
+use rolekeeper_engine::port::store::{Notice, Store, StoreError};
+
+use super::Webhook;
+use super::body::News;
+
+/// How many of the newest sweeps a scan looks at. A process that was down for
+/// longer than this many sweeps has older news than anybody wants.
+const SWEEPS_LOOKED_AT: u32 = 20;
+
+/// A scan could not read or write the store.
+#[derive(Debug, thiserror::Error)]
+#[error("notices could not be put into the outbox")]
+pub(crate) struct ScanError(#[from] StoreError);
+
+/// Puts a notice for everything that should be told into the outbox; what is
+/// there already is not put there again. Answers how many were added.
+pub(crate) async fn scan<S: Store>(
+    store: &S,
+    webhooks: &[Webhook],
+    now: Timestamp,
+) -> Result<usize, ScanError> {
+    if webhooks.is_empty() {
+        return Ok(0);
+    }
+    let mut added = 0;
+    for news in news(store, now).await? {
+        for webhook in webhooks.iter().filter(|webhook| webhook.on.contains(&news.kind)) {
+            let notice = Notice {
+                id: 0,
+                kind: news.kind.as_str().to_owned(),
+                dedup_key: news.dedup_key.clone(),
+                target: webhook.name.clone(),
+                body: news.body(webhook.format),
+                at: now,
+                attempts: 0,
+            };
+            added += usize::from(store.post(&notice).await?);
+        }
+    }
+    Ok(added)
+}
+
+async fn news<S: Store>(store: &S, now: Timestamp) -> Result<Vec<News>, StoreError> {
+    let mut news = Vec::new();
+    if let Some(halt) = store.halted().await? {
+        news.push(News::halted(&halt, now));
+    }
+    for (sweep, changes) in store.awaiting_approval().await? {
+        news.push(News::approval_wanted(&sweep, changes, now));
+    }
+    let sweeps = store.sweeps(None, SWEEPS_LOOKED_AT).await?;
+    for sweep in &sweeps {
+        if sweep.outcome == Some(SweepOutcome::Failed) {
+            news.push(News::sweep_failed(sweep, now));
+        }
+    }
+    let totals = store.fleet_totals().await?;
+    if !totals.findings.keys().any(|(_, _, severity)| *severity == Severity::Critical) {
+        return Ok(news);
+    }
+    let findings = store.findings(None).await?;
+    for sweep in sweeps.iter().filter(|sweep| sweep.finished_at.is_some()) {
+        let fresh: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.drift.severity == Severity::Critical)
+            .filter(|finding| finding.resolved_at.is_none())
+            .filter(|finding| {
+                sweep.started_at <= finding.first_seen
+                    && sweep.finished_at.is_some_and(|end| finding.first_seen <= end)
+            })
+            .collect();
+        if !fresh.is_empty() {
+            news.push(News::critical_drift(sweep, &fresh, now));
+        }
+    }
+    Ok(news)
+}
