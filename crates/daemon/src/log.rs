@@ -1,0 +1,157 @@
+//! Logs: one line that reads alone for each account and sweep, the same field
+//! names everywhere, no secrets.
+//!
+//! error: somebody must act. warn: rolekeeper coped. info: what was done.
+//! Never logged: credentials, external ids, e-mail addresses, whole policies.
+
+use std::io;
+
+use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepOutcome, SweepRecord};
+use rolekeeper_engine::event::{CallOutcome, Event, EventSink};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+/// The shape of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// What the filter says when nobody says anything: how much `-v` adds.
+pub(crate) fn default_filter(verbosity: u8) -> String {
+    match verbosity {
+        0 => "warn,rolekeeper=info".to_owned(),
+        1 => "info,rolekeeper=debug,rolekeeper_engine=debug,rolekeeper_aws=debug".to_owned(),
+        _ => "debug,rolekeeper=trace,rolekeeper_engine=trace,rolekeeper_aws=trace".to_owned(),
+    }
+}
+
+/// Sends logs to stderr. `filter` is a list of `target=level`, as for `RUST_LOG`.
+pub(crate) fn init(format: LogFormat, filter: &str, color: bool) -> Result<(), ParseError> {
+    let filter = EnvFilter::builder().parse(filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A second subscriber is refused; the first one keeps working.
+    let _already_set = match format {
+        LogFormat::Text => builder.with_ansi(color).with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+/// Turns the engine's events into log lines.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LogSink;
+
+impl EventSink for LogSink {
+    fn emit(&self, event: &Event) {
+        match event {
+            Event::SweepStarted { sweep } => tracing::info!(
+                sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.trigger = %sweep.trigger,
+                sweep.requested_by = ?sweep.requested_by,
+                "sweep {} began ({}, asked for by {})", sweep.id, sweep.mode, sweep.trigger,
+            ),
+            Event::Discovered { sweep, listed, selected, whole } => tracing::debug!(
+                sweep.id = %sweep, accounts.listed = listed, accounts.selected = selected,
+                whole, "{listed} accounts listed so far, {selected} selected",
+            ),
+            Event::AccountFinished { sweep, report } => account(sweep.as_str(), report),
+            Event::StepFinished { sweep, account, operation, resource, result, fault } => {
+                tracing::info!(
+                    sweep.id = %sweep, account.id = %account, step.action = %operation.action(),
+                    step.resource = ?resource, step.result = %result,
+                    fault.category = fault.as_ref().map(|fault| fault.category.as_str()),
+                    aws.request_id = fault.as_ref().and_then(|fault| fault.request_id.as_deref()),
+                    "{} {resource:?} in {account}: {result}", operation.action(),
+                );
+            }
+            Event::CallFinished { account, operation, outcome, duration } => {
+                let outcome = match outcome {
+                    CallOutcome::Ok => "ok",
+                    CallOutcome::Failed(category) => category.as_str(),
+                };
+                tracing::trace!(
+                    account.id = account.map(tracing::field::display),
+                    aws.operation = %operation, outcome, duration_ms = duration.as_millis(),
+                    "{operation}: {outcome}",
+                );
+            }
+            Event::Retrying { account, operation, category, attempt, delay } => tracing::debug!(
+                account.id = account.map(tracing::field::display), aws.operation = %operation,
+                fault.category = %category, attempt, delay_ms = delay.as_millis(),
+                "{operation} will be tried again ({category})",
+            ),
+            Event::LimiterRate { service, operation, rate } => tracing::debug!(
+                aws.service = service, aws.operation = operation, limiter.rate = rate,
+                "limiter for {service} {operation} now allows {rate:.1}/s",
+            ),
+            Event::ApprovalWanted { sweep, changes, widens } => tracing::warn!(
+                sweep.id = %sweep, accounts.changes = changes, widens = ?widens,
+                "sweep {sweep} waits for approval: it would change {changes} accounts",
+            ),
+            Event::WaveStarted { sweep, wave, of, accounts } => tracing::info!(
+                sweep.id = %sweep, wave, waves = of, accounts.wave = accounts,
+                "wave {wave} of {of} began: {accounts} accounts",
+            ),
+            Event::Halted { sweep, why } => tracing::error!(
+                sweep.id = sweep.as_ref().map(tracing::field::display), why = ?why,
+                "writes are halted: {why:?}",
+            ),
+            Event::SweepFinished { sweep } => finished(sweep),
+            Event::LeaderChanged { leading: true } => tracing::info!("this replica now writes"),
+            Event::LeaderChanged { leading: false } => {
+                tracing::warn!("this replica no longer writes");
+            }
+            Event::StoreFailed { message } => {
+                tracing::error!(message_from_store = ?message, "the store failed: no writes to AWS until it works");
+            }
+            Event::AccountStarted { .. } | Event::LimiterWaited { .. } => {}
+        }
+    }
+}
+
+fn account(sweep: &str, report: &AccountReport) {
+    let drifts = report.drifts.len();
+    if let (Outcome::Failed, Some(fault)) = (report.outcome, &report.failure) {
+        tracing::warn!(
+            sweep.id = sweep, account.id = %report.account, account.name = ?report.name,
+            account.outcome = %report.outcome, fault.category = %fault.category,
+            aws.request_id = fault.request_id.as_deref(), duration_ms = report.duration_ms,
+            "account {} failed ({}): {:?}", report.account, fault.category, fault.to_string(),
+        );
+        return;
+    }
+    tracing::info!(
+        sweep.id = sweep, account.id = %report.account, account.name = ?report.name,
+        account.outcome = %report.outcome, drifts, duration_ms = report.duration_ms,
+        "account {} {}{}", report.account, report.outcome,
+        if drifts == 0 { String::new() } else { format!(", {drifts} differences") },
+    );
+}
+
+fn finished(sweep: &SweepRecord) {
+    let summary = &sweep.summary;
+    let outcome = sweep.outcome.map_or("unfinished", SweepOutcome::as_str);
+    let line = format!(
+        "sweep {} {outcome}: {} accounts, {} in sync, {} drifted, {} repaired, {} failed, {} skipped, {} pending",
+        sweep.id,
+        summary.accounts,
+        summary.in_sync,
+        summary.drifted,
+        summary.repaired,
+        summary.failed,
+        summary.skipped,
+        summary.pending,
+    );
+    if sweep.outcome == Some(SweepOutcome::Completed) {
+        tracing::info!(sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.outcome = outcome, "{line}");
+    } else {
+        tracing::error!(
+            sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.outcome = outcome,
+            reason = ?sweep.reason, "{line}",
+        );
+    }
+}
