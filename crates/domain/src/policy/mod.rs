@@ -1,1 +1,26 @@
 //! What a policy document means.
+//!
+//! In reading order: a [`Document`] is parsed from its author's text
+//! ([`Document::parse`]); [`evaluate()`] says whether a request is allowed;
+//! [`compare()`] says how two documents differ, for all requests at once.
+
+mod canonical;
+mod compare;
+mod condition;
+mod document;
+mod evaluate;
+mod json;
+mod language;
+mod parse;
+mod pattern;
+mod principal;
+
+pub use compare::{Comparison, Context, Verdict, compare};
+pub use condition::{Condition, ConditionContext, Operator, Quantifier, Test};
+pub use document::{Document, Effect, Kind, Patterns, Statement, Version};
+pub use evaluate::{
+    Decision, Policies, PolicyType, Request, applies, document_says, evaluate, matching_statement,
+};
+pub use parse::ParseError;
+pub use pattern::Pattern;
+pub use principal::{Name, Principal, Principals};

@@ -1,0 +1,74 @@
+//! Patterns as languages: which texts match which patterns, decided for all
+//! texts at once.
+
+use super::pattern::{Pattern, Token};
+
+/// Leaves out each pattern whose texts all match another one of the list.
+pub(super) fn without_covered(patterns: &[Pattern]) -> Vec<&Pattern> {
+    let mut kept: Vec<&Pattern> = Vec::new();
+    if let Some(everything) = patterns.iter().find(|p| p.is_everything()) {
+        return vec![everything];
+    }
+    for (n, pattern) in patterns.iter().enumerate() {
+        let covered = patterns.iter().enumerate().any(|(m, other)| {
+            n != m && covers(other, pattern) && (m < n || !covers(pattern, other))
+        });
+        if !covered {
+            kept.push(pattern);
+        }
+    }
+    kept
+}
+
+/// Whether every text of `narrow` is one of `wide`, as far as walking the one
+/// along the other shows it: `true` is always right, `false` may be unproven.
+pub(super) fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
+    if wide.is_everything() || wide.tokens() == narrow.tokens() {
+        return true;
+    }
+    let wide = wide.tokens();
+    let closed = |reached: &mut Vec<bool>| {
+        for (at, token) in wide.iter().enumerate() {
+            if token.is_star()
+                && reached.get(at) == Some(&true)
+                && let Some(next) = reached.get_mut(at + 1)
+            {
+                *next = true;
+            }
+        }
+    };
+    let mut reached = vec![false; wide.len() + 1];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    closed(&mut reached);
+    for token in narrow.tokens() {
+        let mut next = vec![false; wide.len() + 1];
+        for (at, own) in wide.iter().enumerate() {
+            if reached.get(at) == Some(&true) && takes_all_of(own, token) {
+                let to = if own.is_star() { at } else { at + 1 };
+                if let Some(slot) = next.get_mut(to) {
+                    *slot = true;
+                }
+            }
+        }
+        closed(&mut next);
+        reached = next;
+    }
+    reached.last() == Some(&true)
+}
+
+/// Whether `own` can take whatever text `token` stands for (a star takes it
+/// and stays).
+fn takes_all_of(own: &Token, token: &Token) -> bool {
+    match (own, token) {
+        (Token::Many, _) => true,
+        (Token::ManyInSegment, Token::Lit(c) | Token::Fold(c)) => *c != ':',
+        (Token::ManyInSegment, Token::OneInSegment | Token::ManyInSegment) => true,
+        (Token::One, Token::Lit(_) | Token::Fold(_) | Token::One | Token::OneInSegment) => true,
+        (Token::OneInSegment, Token::Lit(c) | Token::Fold(c)) => *c != ':',
+        (Token::OneInSegment, Token::OneInSegment) => true,
+        (Token::Fold(a), Token::Lit(b)) => Token::Fold(*a).takes(*b),
+        (a, b) => a == b && !a.is_star(),
+    }
+}
