@@ -74,6 +74,17 @@ pub struct FleetTotals {
     pub last_success: BTreeMap<Mode, Timestamp>,
 }
 
+/// Counts over the accounts directly in one organizational unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitTotals {
+    /// The unit's path in names; `/` for the root.
+    pub ou_path: String,
+    /// Accounts by outcome.
+    pub accounts: BTreeMap<Outcome, u64>,
+    /// The worst open finding.
+    pub worst: Option<Severity>,
+}
+
 /// Sweeps and what they found. Recording reports folds them into the findings
 /// in the same transaction.
 pub trait Sweeps: Send + Sync + 'static {
@@ -113,6 +124,9 @@ pub trait Sweeps: Send + Sync + 'static {
     ) -> impl StoreFuture<Vec<AccountReport>>;
     /// Counts over the fleet, for gauges and the page's tiles.
     fn fleet_totals(&self) -> impl StoreFuture<FleetTotals>;
+    /// Counts over the fleet by organizational unit, by path of names: the unit's
+    /// own accounts, without those of units below. For the page's map.
+    fn fleet_units(&self) -> impl StoreFuture<Vec<UnitTotals>>;
     /// Open findings, or those of one account, resolved ones included.
     fn findings(&self, account: Option<AccountId>) -> impl StoreFuture<Vec<Finding>>;
     /// Sweeps that began and never ended, left by a process that died.
