@@ -17,5 +17,7 @@ pub mod observation;
 pub mod plan;
 pub mod verdict;
 
+pub mod least_privilege;
+
 pub mod finding;
 pub mod outcome;
