@@ -1,2 +1,84 @@
-//! placeholder
-fn main() {}
+//! Developer commands: `cargo xtask test` is the whole of the checks, the
+//! others are its neighbours. Nothing here ships.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer command talks to the terminal it was started from"
+)]
+
+mod apt;
+mod cargo_tool;
+mod failure;
+mod python;
+mod services;
+mod shell;
+mod steps;
+mod test;
+mod tool;
+mod workshop;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::shell::Shell;
+use crate::workshop::Workshop;
+
+/// Developer commands of rolekeeper.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run all the checks, or only the named ones; installs what they need.
+    Test(test::TestArgs),
+    /// Run cargo-nextest with moto, PostgreSQL and the rest at hand:
+    /// `cargo xtask nextest -p rolekeeper-tests --test moto_plan`.
+    Nextest {
+        /// Arguments for `cargo nextest run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Hold the tree against its own rules: arrows, file sizes, leftovers.
+    Tidy,
+    /// Run the simulator (release build) with the given arguments.
+    Simulate {
+        /// Arguments for `rolekeeper-simulator`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Write tests/python/requirements.txt anew from requirements.in.
+    PinPython,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {}", failure.chain());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
+    let workshop = Workshop::open()?;
+    match args.command {
+        Command::Test(args) => test::run(&workshop, &args),
+        Command::Nextest { args } => steps::nextest(&workshop, &args),
+        Command::Tidy => Shell::cargo(&workshop)
+            .args(["test", "-p", "rolekeeper-tests", "--test", "layering"])
+            .run(),
+        Command::Simulate { args } => Shell::cargo(&workshop)
+            .args(["run", "--release", "-p", "rolekeeper-simulator", "--"])
+            .args(&args)
+            .run(),
+        Command::PinPython => python::pin(&workshop),
+    }
+}
