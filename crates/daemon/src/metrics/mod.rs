@@ -18,7 +18,7 @@ use rolekeeper_domain::fault::Category;
 use rolekeeper_domain::outcome::{Mode, Outcome, SkipReason, StepResult, SweepOutcome};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::event::{CallOutcome, Event, EventSink};
-use rolekeeper_engine::port::store::FleetTotals;
+use rolekeeper_engine::port::store::{FleetTotals, StoreError};
 
 use self::families::Families;
 
@@ -100,6 +100,12 @@ impl Metrics {
     /// Whether this replica writes.
     pub(crate) fn set_leader(&self, leading: bool) {
         self.families.leader.set(i64::from(leading));
+    }
+
+    /// Counts a failure of the store that a request met.
+    pub(crate) fn count_store_error(&self, error: &StoreError) {
+        tracing::error!(error = %error, "the store cannot be read");
+        self.families.store_errors.inc();
     }
 
     /// Counts the end of one delivery: one of [`NOTIFICATION_OUTCOMES`].

@@ -1,0 +1,173 @@
+//! `/api/v1/accounts`.
+
+use axum::Json;
+use axum::extract::State;
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::outcome::Outcome;
+use rolekeeper_engine::port::store::{EntryId, Journal, ReportFilter, Sweeps};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::ApiState;
+use super::extract::{Path, Query};
+use super::problem::Problem;
+use super::views::{AccountRowView, AccountView, JournalView, PageView};
+
+/// Rows of a page when nobody says how many.
+const PAGE_DEFAULT: u32 = 100;
+/// Rows of a page at most.
+pub(super) const PAGE_MAX: u32 = 1_000;
+
+/// Which accounts, and which page of them.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AccountsQuery {
+    /// Only this outcome: `in_sync`, `drifted`, `repaired`, `failed`, `skipped` or `pending`.
+    outcome: Option<String>,
+    /// Only this organizational unit and those below it, as a path of names.
+    ou: Option<String>,
+    /// Only accounts whose id or name contains this text.
+    q: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// The accounts as they were last seen, by id.
+///
+/// A cursor holds while sweeps change the data: no account is shown twice or
+/// left out because another one moved.
+#[utoipa::path(
+    get, path = "/api/v1/accounts", tag = "fleet", params(AccountsQuery), security((), ("token" = [])),
+    responses(
+        (status = 200, body = PageView<AccountRowView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn accounts(
+    State(state): State<ApiState>,
+    Query(query): Query<AccountsQuery>,
+) -> Result<Json<PageView<AccountRowView>>, Problem> {
+    let filter = ReportFilter {
+        outcome: query.outcome.as_deref().map(outcome).transpose()?,
+        ou: query.ou.filter(|ou| !ou.is_empty()),
+        text: query.q.filter(|text| !text.is_empty()),
+    };
+    let after = query.cursor.as_deref().map(account_cursor).transpose()?;
+    let limit = limit(query.limit)?;
+    let mut reports = state.store.fleet(&filter, after, limit + 1).await?;
+    let more = usize::try_from(limit).is_ok_and(|limit| limit < reports.len());
+    if more {
+        reports.pop();
+    }
+    let next_cursor = reports.last().filter(|_| more).map(|report| report.account.to_string());
+    Ok(Json(PageView { items: reports.into_iter().map(Into::into).collect(), next_cursor }))
+}
+
+/// One account with everything known about it.
+#[utoipa::path(
+    get, path = "/api/v1/accounts/{id}", tag = "fleet", security((), ("token" = [])),
+    params(("id" = String, Path, description = "The account's id", pattern = "^[0-9]{12}$")),
+    responses(
+        (status = 200, body = AccountView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn account(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Json<AccountView>, Problem> {
+    let account = account_id(&id)?;
+    let filter = ReportFilter { text: Some(account.to_string()), ..ReportFilter::default() };
+    let reports = state.store.fleet(&filter, None, PAGE_MAX).await?;
+    let report = reports
+        .into_iter()
+        .find(|report| report.account == account)
+        .ok_or_else(|| Problem::not_found(format!("no account {account} has been seen")))?;
+    let findings = state.store.findings(Some(account)).await?;
+    Ok(Json(AccountView::new(report, findings)))
+}
+
+/// Which page of a history.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// What was done to one account, the newest first.
+#[utoipa::path(
+    get, path = "/api/v1/accounts/{id}/history", tag = "fleet", security((), ("token" = [])),
+    params(("id" = String, Path, description = "The account's id", pattern = "^[0-9]{12}$"), HistoryQuery),
+    responses(
+        (status = 200, body = PageView<JournalView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn history(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<PageView<JournalView>>, Problem> {
+    let account = account_id(&id)?;
+    let before = query
+        .cursor
+        .as_deref()
+        .map(|cursor| cursor.parse().map(EntryId).map_err(|_| bad_cursor(cursor)))
+        .transpose()?;
+    let limit = limit(query.limit)?;
+    let mut entries = state.store.history(account, before, limit + 1).await?;
+    let more = usize::try_from(limit).is_ok_and(|limit| limit < entries.len());
+    if more {
+        entries.pop();
+    }
+    let next_cursor = entries.last().filter(|_| more).map(|entry| entry.id.0.to_string());
+    Ok(Json(PageView { items: entries.into_iter().map(Into::into).collect(), next_cursor }))
+}
+
+pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    match asked {
+        None => Ok(PAGE_DEFAULT),
+        Some(rows) if (1..=PAGE_MAX).contains(&rows) => Ok(rows),
+        Some(rows) => {
+            Err(Problem::bad_request(format!("limit is {rows}: 1 to {PAGE_MAX} is allowed")))
+        }
+    }
+}
+
+pub(super) fn outcome(name: &str) -> Result<Outcome, Problem> {
+    Outcome::parse(name).ok_or_else(|| {
+        let allowed: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+        Problem::bad_request(format!("outcome is `{name}`: one of {} is allowed", allowed.join(", ")))
+    })
+}
+
+pub(super) fn account_id(text: &str) -> Result<AccountId, Problem> {
+    text.parse().map_err(|error| Problem::bad_request(format!("{error}")))
+}
+
+fn account_cursor(cursor: &str) -> Result<AccountId, Problem> {
+    cursor.parse().map_err(|_| bad_cursor(cursor))
+}
+
+pub(super) fn bad_cursor(cursor: &str) -> Problem {
+    Problem::bad_request(format!("`{cursor}` is not a cursor that this API gave"))
+}

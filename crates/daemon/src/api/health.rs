@@ -1,0 +1,109 @@
+//! `/healthz`, `/readyz`, `/metrics`.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use rolekeeper_domain::drift::Severity;
+use rolekeeper_engine::port::store::{Control, Lease, Sweeps};
+use serde_json::json;
+
+use super::ApiState;
+use super::problem::Problem;
+
+/// What the process knows of its own fitness; set by whoever finds out.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness {
+    facts: Mutex<Facts>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    /// Why the hub's credentials cannot be used; none once they have been.
+    credentials: Option<String>,
+    credentials_known: bool,
+    next_sweep_at: Option<Timestamp>,
+}
+
+impl Readiness {
+    /// The hub's credentials worked, or did not.
+    pub(crate) fn set_credentials(&self, valid: Result<(), String>) {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.credentials_known = true;
+        facts.credentials = valid.err();
+    }
+
+    /// When the schedule's next sweep is due.
+    pub(crate) fn set_next_sweep_at(&self, at: Option<Timestamp>) {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).next_sweep_at = at;
+    }
+
+    pub(crate) fn next_sweep_at(&self) -> Option<Timestamp> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).next_sweep_at
+    }
+
+    fn credentials(&self) -> Result<(), String> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (facts.credentials_known, facts.credentials) {
+            (false, _) => Err("the credentials have not been tried yet".to_owned()),
+            (true, None) => Ok(()),
+            (true, Some(why)) => Err(why),
+        }
+    }
+}
+
+/// The process is alive.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The process can do its work: store reachable, credentials valid, leader known.
+pub(super) async fn readyz(State(state): State<ApiState>) -> Response {
+    let leader = state.store.holder().await;
+    let store = leader.as_ref().map(|_| ()).map_err(|error| {
+        tracing::warn!(error = %error, "not ready: the store cannot be read");
+        "cannot be read".to_owned()
+    });
+    let leader = match leader {
+        Ok(Some((_, until))) if (state.now)() < until => Ok(()),
+        Ok(_) => Err("no replica holds the lease".to_owned()),
+        Err(_) => Err("unknown".to_owned()),
+    };
+    let checks = [("store", store), ("credentials", state.readiness.credentials()), ("leader", leader)];
+    let ready = checks.iter().all(|(_, check)| check.is_ok());
+    let body: serde_json::Map<_, _> = checks
+        .into_iter()
+        .map(|(name, check)| (name.to_owned(), json!(check.err().unwrap_or_else(|| "ok".to_owned()))))
+        .collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({"ready": ready, "checks": body}))).into_response()
+}
+
+/// Prometheus's text format. Fleet gauges are read from the store at this moment.
+pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, Problem> {
+    // A scrape must answer while the store is down: that is when it is needed most.
+    match state.store.fleet_totals().await {
+        Ok(totals) => state.metrics.set_fleet(&totals),
+        Err(error) => state.metrics.count_store_error(&error),
+    }
+    if let Ok(halt) = state.store.halted().await {
+        state.metrics.set_halted(halt.is_some());
+    }
+    if state.account_series
+        && let Ok(findings) = state.store.findings(None).await
+    {
+        let mut drifted: Vec<(_, Severity)> =
+            findings.iter().map(|finding| (finding.account, finding.drift.severity)).collect();
+        drifted.sort_unstable_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(&right.0)));
+        drifted.dedup();
+        state.metrics.set_accounts(&drifted);
+    }
+    let text = state.metrics.render().map_err(|error| {
+        tracing::error!(error = %error, "metrics cannot be rendered");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be rendered")
+    })?;
+    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}

@@ -1,0 +1,148 @@
+//! The HTTP face: page, API, metrics, health.
+//!
+//! Handlers never talk to AWS: they read the store, or put a request into it.
+
+mod accounts;
+mod auth;
+mod control;
+mod events;
+mod extract;
+mod health;
+mod live;
+mod problem;
+mod sentence;
+mod summary;
+mod sweeps;
+mod views;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware;
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use rolekeeper_store::Store;
+use secrecy::SecretString;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use self::health::Readiness;
+pub(crate) use self::live::Live;
+use self::problem::Problem;
+use crate::metrics::Metrics;
+
+/// Bodies are a mode, a list of account ids or a sentence: 50,000 ids are 750 kB.
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// A store that needs longer than this to answer is as good as down.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What handlers need.
+#[derive(Clone)]
+pub(crate) struct ApiState {
+    pub(crate) store: Arc<Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) token: Option<SecretString>,
+    /// The time of day.
+    pub(crate) now: fn() -> Timestamp,
+    /// Whether single accounts get series in /metrics.
+    pub(crate) account_series: bool,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "rolekeeper",
+        description = "Keeps one cross-account IAM role right in every account of an AWS organization.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "fleet", description = "The accounts as they were last seen."),
+        (name = "sweeps", description = "Passes over the accounts."),
+        (name = "control", description = "Stopping and resuming writes."),
+        (name = "process", description = "The process itself."),
+    ),
+    modifiers(&BearerToken),
+)]
+struct Document;
+
+/// Names the bearer token in the document.
+struct BearerToken;
+
+impl utoipa::Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(
+            "token",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        );
+    }
+}
+
+/// The API's part of the router, with the document that describes it.
+fn described() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(summary::summary))
+        .routes(routes!(accounts::accounts))
+        .routes(routes!(accounts::account))
+        .routes(routes!(accounts::history))
+        .routes(routes!(sweeps::sweeps, sweeps::start))
+        .routes(routes!(sweeps::sweep))
+        .routes(routes!(sweeps::report))
+        .routes(routes!(sweeps::cancel))
+        .routes(routes!(sweeps::approve))
+        .routes(routes!(control::halt))
+        .routes(routes!(control::resume))
+        .routes(routes!(events::events))
+}
+
+/// The OpenAPI document.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    described().split_for_parts().1
+}
+
+/// Everything that is served.
+pub(crate) fn router(state: ApiState) -> Router {
+    let (api, document) = described().split_for_parts();
+    let guarded = api
+        .route("/api/v1/openapi.json", get(async move || Json(document.clone())))
+        .route("/metrics", get(health::metrics))
+        .layer(middleware::from_fn_with_state(state.clone(), auth::guard));
+    Router::new()
+        .merge(guarded)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .merge(crate::web::router())
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .with_state(state)
+}
+
+async fn nothing_here(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{} does not take {method}", uri.path()),
+    )
+}

@@ -1,0 +1,272 @@
+//! `/api/v1/sweeps`.
+
+use std::collections::BTreeSet;
+
+use axum::Json as Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rolekeeper_domain::outcome::{Mode, SweepId, Trigger};
+use rolekeeper_engine::port::store::{Control, SweepRequest, Sweeps};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ApiState;
+use super::accounts::{account_id, bad_cursor, limit};
+use super::control::REQUESTED_BY;
+use super::extract::{Json, Path, Query};
+use super::problem::Problem;
+use super::views::{PageView, SweepView};
+use crate::report;
+
+/// Which page of the sweeps.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SweepsQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Rows of the page.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// The past sweeps and the running one, the newest first.
+#[utoipa::path(
+    get, path = "/api/v1/sweeps", tag = "sweeps", params(SweepsQuery), security((), ("token" = [])),
+    responses(
+        (status = 200, body = PageView<SweepView>),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn sweeps(
+    State(state): State<ApiState>,
+    Query(query): Query<SweepsQuery>,
+) -> Result<Body<PageView<SweepView>>, Problem> {
+    let before = query
+        .cursor
+        .as_deref()
+        .map(|cursor| SweepId::parse(cursor).ok_or_else(|| bad_cursor(cursor)))
+        .transpose()?;
+    let limit = limit(query.limit)?;
+    let mut sweeps = state.store.sweeps(before.as_ref(), limit + 1).await?;
+    let more = usize::try_from(limit).is_ok_and(|limit| limit < sweeps.len());
+    if more {
+        sweeps.pop();
+    }
+    let next_cursor = sweeps.last().filter(|_| more).map(|sweep| sweep.id.to_string());
+    Ok(Body(PageView { items: sweeps.into_iter().map(Into::into).collect(), next_cursor }))
+}
+
+/// What to sweep.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartBody {
+    /// `audit` or `repair`.
+    #[schema(pattern = "^(audit|repair)$")]
+    mode: String,
+    /// Only these accounts; all selected ones when left out.
+    #[serde(default)]
+    accounts: Option<Vec<String>>,
+}
+
+/// A sweep that was asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RequestedView {
+    /// The request's number; the replica that writes takes it up.
+    request: i64,
+    mode: &'static str,
+    /// How many accounts were named; null when all selected ones are meant.
+    accounts: Option<usize>,
+}
+
+/// Asks for a sweep.
+#[utoipa::path(
+    post, path = "/api/v1/sweeps", tag = "sweeps", request_body = StartBody, security(("token" = [])),
+    responses(
+        (status = 202, body = RequestedView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn start(
+    State(state): State<ApiState>,
+    Json(body): Json<StartBody>,
+) -> Result<(StatusCode, Body<RequestedView>), Problem> {
+    let mode = Mode::parse(&body.mode).ok_or_else(|| {
+        Problem::bad_request(format!("mode is `{}`: audit or repair is allowed", body.mode))
+    })?;
+    let accounts = match body.accounts {
+        None => None,
+        Some(ids) if ids.is_empty() => {
+            return Err(Problem::bad_request(
+                "accounts is empty: name accounts, or leave it out to mean all selected ones",
+            ));
+        }
+        Some(ids) => Some(ids.iter().map(|id| account_id(id)).collect::<Result<BTreeSet<_>, _>>()?),
+    };
+    let named = accounts.as_ref().map(BTreeSet::len);
+    let request = SweepRequest {
+        id: 0,
+        mode,
+        accounts: accounts.map(|accounts| accounts.into_iter().collect()),
+        trigger: Trigger::Api,
+        requested_by: REQUESTED_BY.to_owned(),
+        at: (state.now)(),
+    };
+    let request = state.store.request(&request).await?;
+    let view = RequestedView { request, mode: mode.as_str(), accounts: named };
+    Ok((StatusCode::ACCEPTED, Body(view)))
+}
+
+/// One sweep.
+#[utoipa::path(
+    get, path = "/api/v1/sweeps/{id}", tag = "sweeps", security((), ("token" = [])),
+    params(("id" = String, Path, description = "The sweep's id")),
+    responses(
+        (status = 200, body = SweepView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn sweep(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Body<SweepView>, Problem> {
+    Ok(Body(known(&state, &id).await?.into()))
+}
+
+/// In which format.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReportQuery {
+    /// `json`, `csv`, `markdown`, `html` or `ocsf`; json when left out.
+    format: Option<String>,
+}
+
+/// The drift report of one sweep.
+#[utoipa::path(
+    get, path = "/api/v1/sweeps/{id}/report", tag = "sweeps", params(
+        ("id" = String, Path, description = "The sweep's id"), ReportQuery,
+    ), security((), ("token" = [])),
+    responses(
+        (status = 200, content(
+            (String = "application/json"), (String = "text/csv"), (String = "text/markdown"),
+            (String = "text/html"), (String = "application/x-ndjson"),
+        )),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn report(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+    Query(query): Query<ReportQuery>,
+) -> Result<Response, Problem> {
+    let name = query.format.as_deref().unwrap_or("json");
+    let format = report::Format::parse(name).ok_or_else(|| {
+        Problem::bad_request(format!(
+            "format is `{name}`: json, csv, markdown, html or ocsf is allowed"
+        ))
+    })?;
+    let sweep = known(&state, &id).await?;
+    let text = report::render(state.store.as_ref(), &sweep, format).await?;
+    Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
+}
+
+/// What a request about a sweep did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DoneView {
+    sweep: String,
+    /// What was done, in words.
+    done: &'static str,
+}
+
+/// Asks that a running sweep end after the steps under way.
+#[utoipa::path(
+    post, path = "/api/v1/sweeps/{id}/cancel", tag = "sweeps", security(("token" = [])),
+    params(("id" = String, Path, description = "The sweep's id")),
+    responses(
+        (status = 202, body = DoneView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn cancel(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Body<DoneView>), Problem> {
+    let sweep = known(&state, &id).await?;
+    if let Some(outcome) = sweep.outcome {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("sweep {} has ended already ({outcome})", sweep.id),
+        ));
+    }
+    state.store.cancel(&sweep.id, REQUESTED_BY, (state.now)()).await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Body(DoneView { sweep: sweep.id.to_string(), done: "it will end after the steps under way" }),
+    ))
+}
+
+/// Approves the changes a sweep waits with.
+#[utoipa::path(
+    post, path = "/api/v1/sweeps/{id}/approve", tag = "sweeps", security(("token" = [])),
+    params(("id" = String, Path, description = "The sweep's id")),
+    responses(
+        (status = 200, body = DoneView),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(super) async fn approve(
+    State(state): State<ApiState>,
+    Path(id): Path<String>,
+) -> Result<Body<DoneView>, Problem> {
+    let sweep = known(&state, &id).await?;
+    if state.store.approve(&sweep.id, REQUESTED_BY, (state.now)()).await? {
+        Ok(Body(DoneView { sweep: sweep.id.to_string(), done: "approved" }))
+    } else {
+        Err(Problem::new(
+            StatusCode::CONFLICT,
+            format!("sweep {} does not wait for approval", sweep.id),
+        ))
+    }
+}
+
+async fn known(
+    state: &ApiState,
+    id: &str,
+) -> Result<rolekeeper_domain::outcome::SweepRecord, Problem> {
+    let id = SweepId::parse(id)
+        .ok_or_else(|| Problem::bad_request(format!("`{id}` is not a sweep's id")))?;
+    state
+        .store
+        .sweep(&id)
+        .await?
+        .ok_or_else(|| Problem::not_found(format!("there is no sweep {id}")))
+}

@@ -1,0 +1,438 @@
+//! What the API shows. Converted by hand from the domain, so that the domain can
+//! be renamed without breaking anybody's script.
+
+use std::collections::BTreeMap;
+
+use rolekeeper_domain::drift::{Drift, Severity};
+use rolekeeper_domain::fault::Fault;
+use rolekeeper_domain::finding::Finding;
+use rolekeeper_domain::outcome::{AccountReport, StepReport, Summary, SweepRecord};
+use rolekeeper_engine::port::store::{Completion, FleetTotals, Halt, JournalEntry, UnitTotals};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::live::{Rates, Running};
+
+/// How many accounts have which outcome.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub(crate) struct CountsView {
+    pub(crate) accounts: u64,
+    pub(crate) in_sync: u64,
+    pub(crate) drifted: u64,
+    pub(crate) repaired: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+    pub(crate) pending: u64,
+}
+
+impl From<Summary> for CountsView {
+    fn from(summary: Summary) -> Self {
+        let Summary { accounts, in_sync, drifted, repaired, failed, skipped, pending } = summary;
+        Self { accounts, in_sync, drifted, repaired, failed, skipped, pending }
+    }
+}
+
+/// A stop of all writes.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct HaltView {
+    pub(crate) why: String,
+    pub(crate) by: String,
+    pub(crate) at: String,
+}
+
+impl From<Halt> for HaltView {
+    fn from(halt: Halt) -> Self {
+        Self { why: halt.why, by: halt.by, at: halt.at.to_string() }
+    }
+}
+
+/// A sweep that waits for approval.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ApprovalView {
+    pub(crate) sweep: String,
+    /// How many accounts it would change.
+    pub(crate) changes: u64,
+}
+
+/// One sweep.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct SweepView {
+    pub(crate) id: String,
+    /// `audit` or `repair`.
+    pub(crate) mode: &'static str,
+    pub(crate) trigger: &'static str,
+    pub(crate) requested_by: String,
+    pub(crate) started_at: String,
+    pub(crate) finished_at: Option<String>,
+    /// `completed`, `halted`, `cancelled`, `failed`; null while it runs.
+    pub(crate) outcome: Option<&'static str>,
+    /// Why, unless it completed.
+    pub(crate) reason: Option<String>,
+    pub(crate) summary: CountsView,
+}
+
+impl From<SweepRecord> for SweepView {
+    fn from(sweep: SweepRecord) -> Self {
+        Self {
+            id: sweep.id.to_string(),
+            mode: sweep.mode.as_str(),
+            trigger: sweep.trigger.as_str(),
+            requested_by: sweep.requested_by,
+            started_at: sweep.started_at.to_string(),
+            finished_at: sweep.finished_at.map(|at| at.to_string()),
+            outcome: sweep.outcome.map(|outcome| outcome.as_str()),
+            reason: sweep.reason,
+            summary: sweep.summary.into(),
+        }
+    }
+}
+
+/// The sweep under way in the process that answers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ProgressView {
+    pub(crate) sweep: SweepView,
+    /// Accounts listed so far.
+    pub(crate) listed: u64,
+    /// Accounts selected so far; final once `whole`.
+    pub(crate) selected: u64,
+    /// Whether discovery is complete.
+    pub(crate) whole: bool,
+    /// Accounts done, by outcome.
+    pub(crate) done: CountsView,
+    pub(crate) in_flight: u64,
+    /// The wave of the rollout: which, of how many.
+    pub(crate) wave: Option<(u32, u32)>,
+    /// Accounts a second since the sweep began.
+    pub(crate) accounts_per_second: f64,
+}
+
+impl ProgressView {
+    pub(crate) fn new(running: Running, now: jiff::Timestamp) -> Self {
+        let seconds = now.duration_since(running.record.started_at).as_secs_f64();
+        let rate =
+            if 0.0 < seconds { running.done.accounts as f64 / seconds } else { 0.0 };
+        Self {
+            sweep: running.record.into(),
+            listed: running.listed,
+            selected: running.selected,
+            whole: running.whole,
+            done: running.done.into(),
+            in_flight: running.in_flight,
+            wave: running.wave,
+            accounts_per_second: (rate * 10.0).round() / 10.0,
+        }
+    }
+}
+
+/// A rate limit in force.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct RateView {
+    pub(crate) service: &'static str,
+    pub(crate) operation: &'static str,
+    /// Calls a second.
+    pub(crate) rate: f64,
+}
+
+/// Rates as a list.
+pub(crate) fn rates(rates: Rates) -> Vec<RateView> {
+    rates
+        .into_iter()
+        .map(|((service, operation), rate)| RateView { service, operation, rate })
+        .collect()
+}
+
+/// Open findings of one kind.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FindingCountView {
+    pub(crate) role: String,
+    pub(crate) kind: &'static str,
+    pub(crate) severity: &'static str,
+    pub(crate) count: u64,
+}
+
+/// One organizational unit's own accounts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct UnitView {
+    /// The path in names, `/` for the root.
+    pub(crate) ou_path: String,
+    /// Accounts directly in it, by outcome.
+    pub(crate) accounts: BTreeMap<&'static str, u64>,
+    /// The worst open finding directly in it.
+    pub(crate) worst: Option<&'static str>,
+}
+
+impl From<UnitTotals> for UnitView {
+    fn from(unit: UnitTotals) -> Self {
+        Self {
+            ou_path: unit.ou_path,
+            accounts: unit
+                .accounts
+                .into_iter()
+                .map(|(outcome, count)| (outcome.as_str(), count))
+                .collect(),
+            worst: unit.worst.map(Severity::as_str),
+        }
+    }
+}
+
+/// The whole organization at a glance.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct SummaryView {
+    pub(crate) version: &'static str,
+    /// The state in one sentence.
+    pub(crate) sentence: String,
+    /// Accounts by their newest outcome.
+    pub(crate) accounts: BTreeMap<&'static str, u64>,
+    /// Skipped accounts by reason.
+    pub(crate) skipped: BTreeMap<&'static str, u64>,
+    /// Open findings.
+    pub(crate) findings: Vec<FindingCountView>,
+    pub(crate) units: Vec<UnitView>,
+    pub(crate) halted: Option<HaltView>,
+    pub(crate) awaiting_approval: Vec<ApprovalView>,
+    /// The newest sweep that ended.
+    pub(crate) last_sweep: Option<SweepView>,
+    pub(crate) running: Option<ProgressView>,
+    pub(crate) rates: Vec<RateView>,
+    /// When the schedule's next sweep is due, if this process knows.
+    pub(crate) next_sweep_at: Option<String>,
+    /// Whether a token is configured, so that changes can be made at all.
+    pub(crate) writable: bool,
+}
+
+/// Open findings as a list, the worst first.
+pub(crate) fn finding_counts(totals: &FleetTotals) -> Vec<FindingCountView> {
+    let mut counts: Vec<_> = totals.findings.iter().filter(|(_, count)| 0 < **count).collect();
+    counts.sort_by(|((_, _, left), left_count), ((_, _, right), right_count)| {
+        right.cmp(left).then(right_count.cmp(left_count))
+    });
+    counts
+        .into_iter()
+        .map(|((role, kind, severity), count)| FindingCountView {
+            role: role.to_string(),
+            kind: kind.as_str(),
+            severity: severity.as_str(),
+            count: *count,
+        })
+        .collect()
+}
+
+/// A failure.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FailureView {
+    pub(crate) category: &'static str,
+    pub(crate) message: String,
+    pub(crate) request_id: Option<String>,
+    /// Which kind of policy denied, where AWS's text tells.
+    pub(crate) denied_by: Option<&'static str>,
+}
+
+impl From<Fault> for FailureView {
+    fn from(fault: Fault) -> Self {
+        Self {
+            category: fault.category.as_str(),
+            message: fault.to_string(),
+            request_id: fault.request_id,
+            denied_by: fault.denial.map(|denial| denial.as_str()),
+        }
+    }
+}
+
+/// One difference.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DriftView {
+    pub(crate) role: String,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: Option<String>,
+    pub(crate) severity: &'static str,
+    pub(crate) explanation: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
+impl From<Drift> for DriftView {
+    fn from(drift: Drift) -> Self {
+        Self {
+            role: drift.role.to_string(),
+            kind: drift.kind.as_str(),
+            subject: drift.subject,
+            severity: drift.severity.as_str(),
+            explanation: drift.explanation,
+            before: drift.before,
+            after: drift.after,
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct StepView {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) result: &'static str,
+    pub(crate) reason: Option<String>,
+}
+
+impl From<StepReport> for StepView {
+    fn from(step: StepReport) -> Self {
+        Self {
+            action: step.operation.action(),
+            resource: step.resource,
+            result: step.result.as_str(),
+            reason: step.reason,
+        }
+    }
+}
+
+/// One account in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct AccountRowView {
+    pub(crate) account_id: String,
+    pub(crate) name: String,
+    pub(crate) ou_path: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) reason: Option<String>,
+    /// The failure's category.
+    pub(crate) failure: Option<&'static str>,
+    /// The worst difference.
+    pub(crate) severity: Option<&'static str>,
+    /// The kinds of difference, each once.
+    pub(crate) kinds: Vec<&'static str>,
+    pub(crate) observed_at: String,
+}
+
+impl From<AccountReport> for AccountRowView {
+    fn from(report: AccountReport) -> Self {
+        let severity = report.drifts.iter().map(|drift| drift.severity).max();
+        let mut kinds: Vec<_> = report.drifts.iter().map(|drift| drift.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        Self {
+            account_id: report.account.to_string(),
+            name: report.name,
+            ou_path: report.ou_path,
+            outcome: report.outcome.as_str(),
+            reason: report.reason,
+            failure: report.failure.map(|fault| fault.category.as_str()),
+            severity: severity.map(Severity::as_str),
+            kinds: kinds.into_iter().map(|kind| kind.as_str()).collect(),
+            observed_at: report.observed_at.to_string(),
+        }
+    }
+}
+
+/// A difference with its history.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FindingView {
+    #[serde(flatten)]
+    pub(crate) drift: DriftView,
+    pub(crate) first_seen: String,
+    pub(crate) last_seen: String,
+    pub(crate) resolved_at: Option<String>,
+    /// How often it was repaired and came back.
+    pub(crate) repairs: u32,
+}
+
+impl From<Finding> for FindingView {
+    fn from(finding: Finding) -> Self {
+        Self {
+            drift: finding.drift.into(),
+            first_seen: finding.first_seen.to_string(),
+            last_seen: finding.last_seen.to_string(),
+            resolved_at: finding.resolved_at.map(|at| at.to_string()),
+            repairs: finding.repairs,
+        }
+    }
+}
+
+/// One account with everything known about it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct AccountView {
+    pub(crate) account_id: String,
+    pub(crate) name: String,
+    pub(crate) ou_path: String,
+    pub(crate) outcome: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) failure: Option<FailureView>,
+    pub(crate) drift: Vec<DriftView>,
+    pub(crate) steps: Vec<StepView>,
+    pub(crate) findings: Vec<FindingView>,
+    pub(crate) observed_at: String,
+    pub(crate) duration_ms: u64,
+}
+
+impl AccountView {
+    pub(crate) fn new(report: AccountReport, findings: Vec<Finding>) -> Self {
+        Self {
+            account_id: report.account.to_string(),
+            name: report.name,
+            ou_path: report.ou_path,
+            outcome: report.outcome.as_str(),
+            reason: report.reason,
+            failure: report.failure.map(Into::into),
+            drift: report.drifts.into_iter().map(Into::into).collect(),
+            steps: report.steps.into_iter().map(Into::into).collect(),
+            findings: findings.into_iter().map(Into::into).collect(),
+            observed_at: report.observed_at.to_string(),
+            duration_ms: report.duration_ms,
+        }
+    }
+}
+
+/// One journaled step.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct JournalView {
+    pub(crate) id: i64,
+    pub(crate) sweep: String,
+    pub(crate) requested_by: String,
+    pub(crate) role: String,
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) preconditions: Vec<String>,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) intended_at: String,
+    pub(crate) completed_at: Option<String>,
+    /// `open`, `done`, `failed`, `settled_done`, `settled_undone`.
+    pub(crate) result: &'static str,
+    pub(crate) request_id: Option<String>,
+    pub(crate) failure: Option<FailureView>,
+}
+
+impl From<JournalEntry> for JournalView {
+    fn from(entry: JournalEntry) -> Self {
+        let (result, request_id, failure) = match entry.completion {
+            None => ("open", None, None),
+            Some(Completion::Done { request_id, .. }) => ("done", request_id, None),
+            Some(Completion::Failed(fault)) => {
+                ("failed", fault.request_id.clone(), Some(fault.into()))
+            }
+            Some(Completion::SettledDone) => ("settled_done", None, None),
+            Some(Completion::SettledUndone) => ("settled_undone", None, None),
+        };
+        Self {
+            id: entry.id.0,
+            sweep: entry.sweep.to_string(),
+            requested_by: entry.requested_by,
+            role: entry.role.to_string(),
+            action: entry.operation.action(),
+            resource: entry.resource,
+            preconditions: entry.preconditions,
+            before: entry.before,
+            after: entry.after,
+            intended_at: entry.intended_at.to_string(),
+            completed_at: entry.completed_at.map(|at| at.to_string()),
+            result,
+            request_id,
+            failure,
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PageView<T: ToSchema> {
+    pub(crate) items: Vec<T>,
+    /// Give it as `cursor` to get the next page; null on the last one.
+    pub(crate) next_cursor: Option<String>,
+}
