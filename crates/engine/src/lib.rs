@@ -6,3 +6,8 @@
 
 pub mod event;
 pub mod port;
+
+mod gateway;
+pub mod limit;
+pub mod retry;
+mod slot;
