@@ -123,6 +123,23 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::ServiceControlPolicy,
+        Self::ResourceControlPolicy,
+        Self::PermissionsBoundary,
+        Self::SessionPolicy,
+        Self::ResourcePolicy,
+        Self::IdentityPolicy,
+        Self::NotAllowedByIdentityPolicy,
+        Self::Unknown,
+    ];
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|denial| denial.as_str() == name)
+    }
+
     /// The name used in JSON and the store.
     pub const fn as_str(self) -> &'static str {
         match self {
