@@ -11,6 +11,13 @@ use crate::fault::Fault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(u64);
 
+impl AccountId {
+    /// The twelve digits as a number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// A text that is not an account id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not an AWS account id: twelve digits are wanted")]
