@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::Outcome;
-use rolekeeper_engine::port::store::{EntryId, Journal, ReportFilter, Sweeps};
+use rolekeeper_engine::port::store::{
+    EntryId, FleetKey, FleetOrder, FleetPosition, Journal, ReportFilter, Sweeps,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -29,14 +31,16 @@ pub(super) struct AccountsQuery {
     ou: Option<String>,
     /// Only accounts whose id or name contains this text.
     q: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `id`, `worst`, `name`, `ou` or `observed`; with `-` before it: turned round.
+    sort: Option<String>,
+    /// `next_cursor` of the page before, with the same sort.
     cursor: Option<String>,
     /// Rows of the page.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 
-/// The accounts as they were last seen, by id.
+/// The accounts as they were last seen.
 ///
 /// A cursor holds while sweeps change the data: no account is shown twice or
 /// left out because another one moved.
@@ -59,14 +63,18 @@ pub(super) async fn accounts(
         ou: query.ou.filter(|ou| !ou.is_empty()),
         text: query.q.filter(|text| !text.is_empty()),
     };
-    let after = query.cursor.as_deref().map(account_cursor).transpose()?;
+    let order = query.sort.as_deref().map_or(Ok(FleetOrder::default()), order)?;
+    let after = query.cursor.as_deref().map(position).transpose()?;
     let limit = limit(query.limit)?;
-    let mut reports = state.store.fleet(&filter, after, limit + 1).await?;
+    let mut reports = state.store.fleet(&filter, order, after.as_ref(), limit + 1).await?;
     let more = usize::try_from(limit).is_ok_and(|limit| limit < reports.len());
     if more {
         reports.pop();
     }
-    let next_cursor = reports.last().filter(|_| more).map(|report| report.account.to_string());
+    let next_cursor = reports.last().filter(|_| more).map(|report| {
+        let position = order.position(report);
+        format!("{}:{}", position.account, position.key)
+    });
     Ok(Json(PageView { items: reports.into_iter().map(Into::into).collect(), next_cursor }))
 }
 
@@ -88,11 +96,10 @@ pub(super) async fn account(
     Path(id): Path<String>,
 ) -> Result<Json<AccountView>, Problem> {
     let account = account_id(&id)?;
-    let filter = ReportFilter { text: Some(account.to_string()), ..ReportFilter::default() };
-    let reports = state.store.fleet(&filter, None, PAGE_MAX).await?;
-    let report = reports
-        .into_iter()
-        .find(|report| report.account == account)
+    let report = state
+        .store
+        .fleet_account(account)
+        .await?
         .ok_or_else(|| Problem::not_found(format!("no account {account} has been seen")))?;
     let findings = state.store.findings(Some(account)).await?;
     Ok(Json(AccountView::new(report, findings)))
@@ -164,8 +171,27 @@ pub(super) fn account_id(text: &str) -> Result<AccountId, Problem> {
     text.parse().map_err(|error| Problem::bad_request(format!("{error}")))
 }
 
-fn account_cursor(cursor: &str) -> Result<AccountId, Problem> {
-    cursor.parse().map_err(|_| bad_cursor(cursor))
+fn order(name: &str) -> Result<FleetOrder, Problem> {
+    let (descending, name) = name.strip_prefix('-').map_or((false, name), |rest| (true, rest));
+    let key = match name {
+        "id" => FleetKey::Account,
+        "worst" => FleetKey::Worst,
+        "name" => FleetKey::Name,
+        "ou" => FleetKey::Unit,
+        "observed" => FleetKey::Observed,
+        _ => {
+            return Err(Problem::bad_request(format!(
+                "sort is `{name}`: id, worst, name, ou or observed is allowed, with `-` before it to turn it round"
+            )));
+        }
+    };
+    Ok(FleetOrder { key, descending })
+}
+
+fn position(cursor: &str) -> Result<FleetPosition, Problem> {
+    let (account, key) = cursor.split_once(':').ok_or_else(|| bad_cursor(cursor))?;
+    let account = account.parse().map_err(|_| bad_cursor(cursor))?;
+    Ok(FleetPosition { key: key.to_owned(), account })
 }
 
 pub(super) fn bad_cursor(cursor: &str) -> Problem {

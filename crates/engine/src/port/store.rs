@@ -58,6 +58,76 @@ pub struct ReportFilter {
     pub text: Option<String>,
 }
 
+/// What the fleet is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FleetKey {
+    /// By account id alone.
+    #[default]
+    Account,
+    /// The worst first: by severity, then failures, then the rest.
+    Worst,
+    /// By name, without regard to case.
+    Name,
+    /// By path in the organization.
+    Unit,
+    /// The longest unseen first.
+    Observed,
+}
+
+/// The order of a fleet listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FleetOrder {
+    /// What it goes by.
+    pub key: FleetKey,
+    /// Whether the order is turned round.
+    pub descending: bool,
+}
+
+/// A place in an ordered listing: the sort key and, for ties, the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetPosition {
+    /// The key as text: compared byte by byte. Stores keep one column for each
+    /// [`FleetKey`] with exactly this text.
+    pub key: String,
+    /// The account.
+    pub account: AccountId,
+}
+
+impl FleetKey {
+    /// The text a report is sorted by.
+    pub fn of(self, report: &AccountReport) -> String {
+        match self {
+            Self::Account => String::new(),
+            Self::Worst => {
+                let worst = report.drifts.iter().map(|drift| drift.severity).max();
+                let rank = match (worst, report.outcome) {
+                    (Some(Severity::Critical), _) => 0,
+                    (_, Outcome::Failed) => 1,
+                    (Some(Severity::High), _) => 2,
+                    (Some(Severity::Medium), _) => 3,
+                    (Some(Severity::Low), _) => 4,
+                    (None, Outcome::Pending) => 5,
+                    (None, Outcome::Repaired | Outcome::Drifted) => 6,
+                    (None, Outcome::InSync) => 7,
+                    (None, Outcome::Skipped) => 8,
+                };
+                rank.to_string()
+            }
+            Self::Name => report.name.to_lowercase(),
+            Self::Unit => report.ou_path.clone(),
+            // The default form drops trailing zeros and would not sort as text.
+            Self::Observed => format!("{:.9}", report.observed_at),
+        }
+    }
+}
+
+impl FleetOrder {
+    /// Where a report stands in this order.
+    pub fn position(self, report: &AccountReport) -> FleetPosition {
+        FleetPosition { key: self.key.of(report), account: report.account }
+    }
+}
+
 /// Counts over the newest reports of all accounts that are still in the
 /// organization, and over the open findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,12 +186,19 @@ pub trait Sweeps: Send + Sync + 'static {
     ) -> impl StoreFuture<Vec<AccountReport>>;
     /// The newest report of every account that is still in the organization,
     /// whatever sweep it came from: what the page and the fleet gauges show.
+    ///
+    /// In the order asked for, after `after`: the [`FleetOrder::position`] of the last
+    /// report of the page before. Ties are broken by account id, so a page
+    /// neither repeats nor leaves out an account that did not itself change.
     fn fleet(
         &self,
         filter: &ReportFilter,
-        after: Option<AccountId>,
+        order: FleetOrder,
+        after: Option<&FleetPosition>,
         limit: u32,
     ) -> impl StoreFuture<Vec<AccountReport>>;
+    /// The newest report of one account.
+    fn fleet_account(&self, account: AccountId) -> impl StoreFuture<Option<AccountReport>>;
     /// Counts over the fleet, for gauges and the page's tiles.
     fn fleet_totals(&self) -> impl StoreFuture<FleetTotals>;
     /// Counts over the fleet by organizational unit, by path of names: the unit's
