@@ -1,0 +1,103 @@
+// The first page: is the organization right, what is wrong, what to press.
+
+import { get } from "./api.js";
+import { askApprove, askCancel, askSweep, withToken } from "./dialogs.js";
+import { h } from "./dom.js";
+import { address, badge, empty, link, table, when } from "./parts.js";
+import { map } from "./units.js";
+import { OUTCOMES, accounts, count, name, took } from "./words.js";
+
+/** How bad it is, for the color and the mark of the first sentence. */
+function tone(summary) {
+  const of = (outcome) => summary.accounts[outcome] ?? 0;
+  const critical = summary.findings.some((finding) => finding.severity === "critical" && finding.count);
+  if (summary.halted || critical || of("failed")) return ["bad", "✕"];
+  if (of("drifted") || of("pending") || summary.awaiting_approval.length) return ["warn", "!"];
+  return Object.values(summary.accounts).some(Boolean) ? ["good", "✓"] : ["", "·"];
+}
+
+function what(summary, reload) {
+  const drifted = summary.accounts.drifted ?? 0;
+  const buttons = [];
+  const [approval] = summary.awaiting_approval;
+  if (approval) {
+    buttons.push(h("button", { class: "primary", type: "button", onclick: () => withToken(summary, () => askApprove(approval, reload)) }, `Approve changes to ${accounts(approval.changes)}`));
+  }
+  if (drifted) {
+    buttons.push(h("a", { class: approval ? "button" : "button primary", href: address({ view: "accounts", outcome: "drifted", sort: "worst" }) }, `Review ${accounts(drifted)} with drift`));
+  }
+  if (summary.accounts.failed) {
+    buttons.push(h("a", { class: "button", href: address({ view: "accounts", outcome: "failed" }) }, `See ${accounts(summary.accounts.failed)} that failed`));
+  }
+  if (!summary.running) {
+    buttons.push(h("button", { class: buttons.length ? null : "primary", type: "button", onclick: () => withToken(summary, () => askSweep(summary, null, reload)) }, "Start a sweep"));
+  }
+  return h("div", { class: "actions" }, buttons);
+}
+
+function state(summary, reload) {
+  const [mood, mark] = tone(summary);
+  const last = summary.last_sweep;
+  return h("section", { class: `card state ${mood}`, "aria-label": "State" },
+    h("div", { class: "mark", "aria-hidden": "true" }, mark),
+    h("div", {},
+      h("h1", { id: "sentence" }, summary.sentence),
+      h("p", { class: "quiet" },
+        last ? ["Last ", last.mode === "repair" ? "repair" : "audit", " ", when(last.finished_at), " (", link({ view: "sweeps", sweep: last.id }, name(last.outcome)), `, took ${took(last.started_at, last.finished_at)}). `] : "No sweep has ended yet. ",
+        summary.next_sweep_at ? ["Next sweep ", when(summary.next_sweep_at), "."] : null),
+      what(summary, reload)));
+}
+
+function tiles(summary) {
+  return h("ul", { class: "tiles", "aria-label": "Accounts by outcome" },
+    OUTCOMES.filter((outcome) => outcome !== "pending" || summary.accounts[outcome]).map((outcome) => h("li", {},
+      h("a", { class: `tile ${outcome}`, href: address({ view: "accounts", outcome, sort: outcome === "drifted" ? "worst" : null }) },
+        h("strong", {}, count(summary.accounts[outcome])), h("span", {}, name(outcome))))));
+}
+
+export function progress(running, rates, summary, reload) {
+  const done = running.done.accounts;
+  const of = running.selected;
+  return h("section", { class: "card", "aria-label": "Sweep under way" },
+    h("h2", {}, running.sweep.mode === "repair" ? "A repair is under way" : "An audit is under way"),
+    h("progress", { max: Math.max(of, 1), value: Math.min(done, Math.max(of, 1)), "aria-label": "Accounts done" }),
+    h("p", {}, `${count(done)} of ${running.whole ? "" : "at least "}${accounts(of)} done, ${count(running.in_flight)} in flight, ${running.accounts_per_second} accounts/s`,
+      running.wave ? `, wave ${running.wave[0]} of ${running.wave[1]}` : "", "."),
+    h("p", { class: "quiet" }, OUTCOMES.filter((outcome) => running.done[outcome]).map((outcome) => `${count(running.done[outcome])} ${name(outcome)}`).join(", ")),
+    rates.length ? h("details", {}, h("summary", {}, "Rate limits in force"),
+      table("Rate limits in force", [{ label: "Service" }, { label: "Operation" }, { label: "Calls a second", class: "number" }],
+        rates.map((rate) => [rate.service, rate.operation, rate.rate.toFixed(1)]))) : null,
+    h("div", { class: "actions" },
+      h("button", { class: "danger", type: "button", onclick: () => withToken(summary, () => askCancel(running.sweep, reload)) }, "End this sweep")));
+}
+
+function wrong(summary) {
+  const rows = summary.findings.map((finding) => [
+    badge(finding.severity), name(finding.kind), h("code", {}, finding.role),
+    link({ view: "accounts", outcome: "drifted", sort: "worst" }, count(finding.count)),
+  ]);
+  return h("section", { class: "card" }, h("h2", {}, "What is wrong"),
+    rows.length ? table("Open findings by kind", [{ label: "Severity" }, { label: "What" }, { label: "Role" }, { label: "Accounts", class: "number" }], rows)
+      : empty("Nothing differs from the specification."));
+}
+
+function skipped(summary) {
+  const rows = Object.entries(summary.skipped).filter(([, number]) => number);
+  return rows.length ? h("p", { class: "quiet" }, "Skipped: ", rows.map(([reason, number]) => `${count(number)} ${name(reason)}`).join(", "), ".") : null;
+}
+
+export async function overview(_params, context) {
+  const summary = await get("/api/v1/summary", context.signal);
+  context.summary(summary);
+  const live = h("div", { id: "live" }, summary.running ? progress(summary.running, summary.rates, summary, context.reload) : null);
+  context.onProgress((running, rates) => live.replaceChildren(...(running ? [progress(running, rates, summary, context.reload)] : [])));
+  if (Object.values(summary.accounts).every((number) => !number) && !summary.running) {
+    return [state(summary, context.reload), h("section", { class: "card" }, empty(h("p", {}, "Nothing has been looked at yet."), h("p", {}, "The first sweep fills this page: it runs on the schedule, or when you start one.")))];
+  }
+  return [
+    state(summary, context.reload), live, tiles(summary), skipped(summary),
+    h("div", { class: "columns" },
+      h("section", { class: "card" }, h("h2", {}, "Where"), map(summary.units)),
+      wrong(summary)),
+  ];
+}

@@ -1,0 +1,47 @@
+// Small pieces that several views show.
+
+import { h } from "./dom.js";
+import { clock, name, relative } from "./words.js";
+
+export function badge(word, label = name(word)) {
+  return h("span", { class: `badge ${word}` }, label);
+}
+
+export function when(iso) {
+  return iso ? h("time", { datetime: iso, title: clock(iso) }, relative(iso)) : "never";
+}
+
+export function link(params, ...children) {
+  return h("a", { href: address(params) }, ...children);
+}
+
+/** The page's own address with these parameters. */
+export function address(params) {
+  const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== ""));
+  return query.size === 0 ? "/" : `/?${query}`;
+}
+
+/** A table; below 700 pixels each row becomes a card with its labels. */
+export function table(caption, columns, rows) {
+  return h("div", { class: "scroll" },
+    h("table", { class: "cards" },
+      h("caption", { class: "quiet", hidden: true }, caption),
+      h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class, "aria-sort": column.sorted ?? null }, column.head ?? column.label)))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, index) => h("td", { class: columns[index].class, "data-label": columns[index].label }, h("div", {}, cell))))))));
+}
+
+export function failed(problem, retry) {
+  return h("section", { class: "card error", role: "alert" },
+    h("h1", {}, problem.status === 401 ? "A token is needed" : problem.status === 404 ? "Not found" : "This could not be shown"),
+    h("p", {}, problem.message),
+    problem.status === 401 ? h("p", { class: "quiet" }, "It stands in the file that http.token_file names; enter it with “Token” above.") : null,
+    h("div", { class: "actions" }, h("button", { type: "button", onclick: retry }, "Try again")));
+}
+
+export function empty(...children) {
+  return h("div", { class: "empty" }, ...children);
+}
+
+export function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(Boolean).map(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+}

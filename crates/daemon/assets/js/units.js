@@ -1,0 +1,77 @@
+// The organization as a tree of organizational units, coloured by what is wrong.
+
+import { h, svg } from "./dom.js";
+import { address } from "./parts.js";
+import { accounts, count, name } from "./words.js";
+
+const ORDER = ["failed", "drifted", "pending", "in_sync", "repaired", "skipped"];
+const RANK = { low: 1, medium: 2, high: 3, critical: 4 };
+
+/** Units with the counts of everything below them. */
+export function tree(units) {
+  const root = node("/", "");
+  for (const unit of units) {
+    const names = unit.ou_path === "/" ? [] : unit.ou_path.split("/");
+    let place = root;
+    add(place, unit);
+    for (const [depth, part] of names.entries()) {
+      if (!place.below.has(part)) place.below.set(part, node(part, names.slice(0, depth + 1).join("/")));
+      place = place.below.get(part);
+      add(place, unit);
+    }
+  }
+  return root;
+}
+
+function node(label, path) {
+  return { label, path, accounts: {}, total: 0, worst: null, below: new Map() };
+}
+
+function add(place, unit) {
+  for (const [outcome, number] of Object.entries(unit.accounts)) {
+    place.accounts[outcome] = (place.accounts[outcome] ?? 0) + number;
+    place.total += number;
+  }
+  if (unit.worst && (RANK[place.worst] ?? 0) < RANK[unit.worst]) place.worst = unit.worst;
+}
+
+function bar(place) {
+  let x = 0;
+  const parts = ORDER.filter((outcome) => place.accounts[outcome]).map((outcome) => {
+    const width = (place.accounts[outcome] / place.total) * 100;
+    const color = outcome === "drifted" && place.worst === "critical" ? "critical" : outcome;
+    const part = svg("rect", { class: color, x: String(x), y: "0", width: String(width), height: "10" });
+    x += width;
+    return part;
+  });
+  return svg("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" }, parts);
+}
+
+function words(place) {
+  const wrong = ["failed", "drifted", "pending"].filter((outcome) => place.accounts[outcome])
+    .map((outcome) => `${count(place.accounts[outcome])} ${name(outcome)}`);
+  return wrong.length === 0 ? accounts(place.total) : `${wrong.join(", ")} of ${count(place.total)}`;
+}
+
+function row(place) {
+  const worst = place.worst ? `, worst: ${place.worst}` : "";
+  return h("a", { class: "unit", href: address({ view: "accounts", ou: place.path, sort: "worst" }), title: `${words(place)}${worst}` },
+    h("span", { class: "name" }, place.label === "/" ? "The whole organization" : place.label),
+    bar(place),
+    h("span", { class: "count" }, words(place)));
+}
+
+function list(places) {
+  const sorted = [...places].sort((left, right) => left.label.localeCompare(right.label));
+  return h("ul", {}, sorted.map((place) => h("li", {}, row(place), place.below.size ? list(place.below.values()) : null)));
+}
+
+export function map(units) {
+  const root = tree(units);
+  return [
+    h("ul", { class: "units" }, h("li", {}, row(root), root.below.size ? list(root.below.values()) : null)),
+    h("ul", { class: "legend", "aria-label": "Colors" },
+      [["failed", "failed, or critical drift"], ["drifted", "drifted"], ["in_sync", "right"], ["pending", "not reached"], ["skipped", "skipped"]]
+        .map(([color, label]) => h("li", {}, svg("svg", { width: "12", height: "12", "aria-hidden": "true" }, svg("rect", { class: color, width: "12", height: "12", rx: "3" })), label))),
+  ];
+}
