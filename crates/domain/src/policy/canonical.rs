@@ -19,6 +19,8 @@ use super::principal::{Name, Principals};
 
 /// The canonical spelling and its digest.
 pub(super) struct Canonical {
+    /// Each statement by itself, in the author's order.
+    pub(super) rows: Vec<String>,
     pub(super) text: String,
     pub(super) fingerprint: String,
 }
@@ -26,6 +28,12 @@ pub(super) struct Canonical {
 /// Brings statements into canonical form.
 pub(super) fn of(kind: Kind, statements: &[Statement]) -> Canonical {
     let mut rows: Vec<Row> = statements.iter().map(Row::of).collect();
+    let single = |row: &Row| {
+        let mut text = String::new();
+        row.write(&mut text);
+        text
+    };
+    let each = rows.iter().map(single).collect();
     // Statements alike but for one element are one statement. Three passes in
     // a fixed order; the result does not depend on the order of statements.
     rows = merge(rows, |row| &mut row.actions);
@@ -47,7 +55,7 @@ pub(super) fn of(kind: Kind, statements: &[Statement]) -> Canonical {
         // Writing to a String cannot fail.
         _ = write!(fingerprint, "{byte:02x}");
     }
-    Canonical { text, fingerprint }
+    Canonical { rows: each, text, fingerprint }
 }
 
 /// An element: its name ("Action", "NotAction") and its values.

@@ -219,6 +219,11 @@ impl Document {
         &self.canonical().text
     }
 
+    /// The canonical spelling of each statement, in the author's order.
+    pub(super) fn rows(&self) -> &[String] {
+        &self.canonical().rows
+    }
+
     fn canonical(&self) -> &canonical::Canonical {
         self.0.canonical.get_or_init(|| canonical::of(self.0.kind, &self.0.statements))
     }

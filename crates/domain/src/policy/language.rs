@@ -72,3 +72,55 @@ fn takes_all_of(own: &Token, token: &Token) -> bool {
         (a, b) => a == b && !a.is_star(),
     }
 }
+
+/// Whether some text matches both, variables standing for any text at all.
+pub(super) fn may_meet(a: &Pattern, b: &Pattern) -> bool {
+    let (a, b) = (a.tokens(), b.tokens());
+    let star = |t: &Token| t.is_star() || matches!(t, Token::Variable(_));
+    let width = b.len() + 1;
+    let mut reached = vec![false; (a.len() + 1) * width];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    let set = |reached: &mut Vec<bool>, i: usize, j: usize| {
+        if let Some(slot) = reached.get_mut(i * width + j) {
+            *slot = true;
+        }
+    };
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            if reached.get(i * width + j) != Some(&true) {
+                continue;
+            }
+            let (x, y) = (a.get(i), b.get(j));
+            if x.is_some_and(star) {
+                set(&mut reached, i + 1, j);
+                if y.is_some() {
+                    set(&mut reached, i, j + 1);
+                }
+            }
+            if y.is_some_and(star) {
+                set(&mut reached, i, j + 1);
+                if x.is_some() {
+                    set(&mut reached, i + 1, j);
+                }
+            }
+            if let (Some(x), Some(y)) = (x, y)
+                && share_a_character(x, y)
+            {
+                set(&mut reached, i + 1, j + 1);
+            }
+        }
+    }
+    reached.last() == Some(&true)
+}
+
+/// Errs on the side of `true`.
+fn share_a_character(x: &Token, y: &Token) -> bool {
+    match (x, y) {
+        (Token::Lit(c) | Token::Fold(c), other) | (other, Token::Lit(c) | Token::Fold(c)) => {
+            other.takes(*c) || matches!((x, y), (Token::Fold(_), Token::Lit(_)) if x.takes(*c)) || other.is_star()
+        }
+        _ => true,
+    }
+}

@@ -4,23 +4,36 @@
 //! ([`Document::parse`]); [`evaluate()`] says whether a request is allowed;
 //! [`compare()`] says how two documents differ, for all requests at once.
 
+mod authority;
 mod canonical;
 mod compare;
 mod condition;
 mod document;
 mod evaluate;
+mod explain;
 mod json;
 mod language;
 mod parse;
 mod pattern;
 mod principal;
+mod report;
+mod space;
+mod subsume;
+mod tolerate;
+mod values;
+mod who;
+mod witness;
+mod words;
 
+pub use authority::{Authority, compare_authority};
 pub use compare::{Comparison, Context, Verdict, compare};
 pub use condition::{Condition, ConditionContext, Operator, Quantifier, Test};
 pub use document::{Document, Effect, Kind, Patterns, Statement, Version};
 pub use evaluate::{
     Decision, Policies, PolicyType, Request, applies, document_says, evaluate, matching_statement,
 };
+pub use explain::explain;
 pub use parse::ParseError;
 pub use pattern::Pattern;
 pub use principal::{Name, Principal, Principals};
+pub use tolerate::without_tolerated;

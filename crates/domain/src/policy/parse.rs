@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::condition::{Condition, Operator, Quantifier};
+use super::condition::{Condition, Operator};
 use super::document::{Effect, Kind, Patterns, Statement, Version};
 use super::json::{Json, minify, quoted};
 use super::pattern::{Pattern, Place};
@@ -353,9 +353,4 @@ fn no_repetition(path: &str, entries: &[(String, Json)]) -> Result<(), ParseErro
 fn join(path: &str, key: &str) -> String {
     let shown: String = key.chars().filter(|c| !c.is_control()).take(60).collect();
     if path.is_empty() { shown } else { format!("{path}.{shown}") }
-}
-
-/// Whether a set qualifier makes sense on an operator; used by the lint.
-pub(super) fn is_quantified(operator: Operator) -> bool {
-    operator.quantifier != Quantifier::One
 }

@@ -264,7 +264,7 @@ impl Token {
 }
 
 /// Whether the whole of `subject` matches. At most tokens × characters steps.
-fn run(tokens: &[Token], subject: &str) -> bool {
+pub(super) fn run(tokens: &[Token], subject: &str) -> bool {
     if tokens.contains(&Token::ManyInSegment) {
         run_all_positions(tokens, subject)
     } else {
