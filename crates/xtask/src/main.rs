@@ -9,6 +9,7 @@
 
 mod apt;
 mod cargo_tool;
+mod deploy;
 mod failure;
 mod python;
 mod services;

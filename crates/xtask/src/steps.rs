@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cargo_tool::{CargoTool, DENY, NEXTEST};
+use crate::deploy;
 use crate::failure::Failure;
 use crate::python::Python;
 use crate::services::Postgres;
@@ -45,8 +46,13 @@ const TESTS_NEED: &[Need] = &[
     Need::System(Tool::Node),
 ];
 
-/// All checks, the quick ones first.
-pub(crate) const STEPS: &[Step] = &[
+/// All checks: these, then those of `deploy/`.
+pub(crate) fn all() -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().chain(deploy::STEPS)
+}
+
+/// The checks of the code, the quick ones first.
+const STEPS: &[Step] = &[
     Step {
         name: "format",
         about: "rustfmt changes nothing",

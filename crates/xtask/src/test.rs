@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 use crate::python::Python;
-use crate::steps::{Need, STEPS, Step};
+use crate::steps::{self, Need, Step};
 use crate::tool::{self, Tool};
 use crate::workshop::Workshop;
 
@@ -22,7 +22,7 @@ pub(crate) struct TestArgs {
 /// Runs the chosen steps, all of them even when one fails.
 pub(crate) fn run(workshop: &Workshop, args: &TestArgs) -> Result<(), Failure> {
     if args.list {
-        for step in STEPS {
+        for step in steps::all() {
             println!("{:<14} {}", step.name, step.about);
         }
         return Ok(());
@@ -83,13 +83,13 @@ pub(crate) fn ensure(workshop: &Workshop, needs: &[Need]) -> Result<(), Failure>
 
 fn choose(names: &[String]) -> Result<Vec<&'static Step>, Failure> {
     if names.is_empty() {
-        return Ok(STEPS.iter().collect());
+        return Ok(steps::all().collect());
     }
     names
         .iter()
         .map(|name| {
-            STEPS.iter().find(|step| step.name == name).ok_or_else(|| {
-                let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+            steps::all().find(|step| step.name == name).ok_or_else(|| {
+                let known: Vec<&str> = steps::all().map(|step| step.name).collect();
                 Failure::Found(format!(
                     "there is no step `{name}`; there are {}",
                     known.join(", ")
