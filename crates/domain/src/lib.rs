@@ -7,17 +7,28 @@
 pub mod account;
 pub mod arn;
 pub mod call;
+pub mod census;
 pub mod fault;
+pub mod selector;
 
+pub mod least_privilege;
 pub mod policy;
 pub mod role;
 
 pub mod drift;
 pub mod observation;
-pub mod plan;
-pub mod verdict;
+pub mod ownership;
 
-pub mod least_privilege;
+pub mod diff;
+
+pub mod plan;
+pub mod planner;
+pub mod rollback;
+
+pub mod judge;
+pub mod verdict;
 
 pub mod finding;
 pub mod outcome;
+
+pub mod limits;

@@ -1,7 +1,9 @@
 //! The steps that would end the drift of one account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use sha2::{Digest, Sha256};
 
 use crate::account::AccountId;
 use crate::arn::Arn;
@@ -12,7 +14,10 @@ use crate::role::{IamPath, PolicyName, RoleName};
 
 /// One mutating AWS call, with everything the call needs.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the fields are the parameters of the IAM action of that name")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the parameters of the IAM action of that name"
+)]
 pub enum Step {
     /// `iam:CreateRole`: trust, boundary and tags in one call, so that a role
     /// is never born unmarked or unbounded.
@@ -28,13 +33,20 @@ pub enum Step {
     /// `iam:UpdateAssumeRolePolicy`.
     UpdateAssumeRolePolicy { role: RoleName, trust: Document },
     /// `iam:UpdateRole`: always sets both, since AWS resets what is left out.
-    UpdateRole { role: RoleName, description: String, max_session_duration: u32 },
+    UpdateRole {
+        role: RoleName,
+        description: String,
+        max_session_duration: u32,
+    },
     /// `iam:PutRolePermissionsBoundary`.
     PutRolePermissionsBoundary { role: RoleName, boundary: Arn },
     /// `iam:DeleteRolePermissionsBoundary`.
     DeleteRolePermissionsBoundary { role: RoleName },
     /// `iam:TagRole`.
-    TagRole { role: RoleName, tags: BTreeMap<String, String> },
+    TagRole {
+        role: RoleName,
+        tags: BTreeMap<String, String>,
+    },
     /// `iam:UntagRole`.
     UntagRole { role: RoleName, keys: Vec<String> },
     /// `iam:DeleteRole`.
@@ -54,7 +66,10 @@ pub enum Step {
     /// `iam:DeletePolicyVersion`.
     DeletePolicyVersion { arn: Arn, version_id: String },
     /// `iam:TagPolicy`.
-    TagPolicy { arn: Arn, tags: BTreeMap<String, String> },
+    TagPolicy {
+        arn: Arn,
+        tags: BTreeMap<String, String>,
+    },
     /// `iam:UntagPolicy`.
     UntagPolicy { arn: Arn, keys: Vec<String> },
     /// `iam:DeletePolicy`.
@@ -64,7 +79,11 @@ pub enum Step {
     /// `iam:DetachRolePolicy`.
     DetachRolePolicy { role: RoleName, arn: Arn },
     /// `iam:PutRolePolicy`.
-    PutRolePolicy { role: RoleName, policy: PolicyName, document: Document },
+    PutRolePolicy {
+        role: RoleName,
+        policy: PolicyName,
+        document: Document,
+    },
     /// `iam:DeleteRolePolicy`.
     DeleteRolePolicy { role: RoleName, policy: PolicyName },
 }
@@ -125,6 +144,123 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Its parameters by the names IAM gives them, in a fixed order: what is shown, journaled and digested.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<(&'static str, String)> = Vec::new();
+        match self {
+            Self::CreateRole {
+                role,
+                path,
+                trust,
+                description,
+                max_session_duration,
+                boundary,
+                tags,
+            } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("Path", path.to_string()));
+                all.push(("AssumeRolePolicyDocument", trust.text().to_owned()));
+                all.extend(description.iter().map(|text| ("Description", text.clone())));
+                all.extend(
+                    max_session_duration
+                        .iter()
+                        .map(|s| ("MaxSessionDuration", s.to_string())),
+                );
+                all.extend(
+                    boundary
+                        .iter()
+                        .map(|arn| ("PermissionsBoundary", arn.to_string())),
+                );
+                all.extend(tag_parameters(tags));
+            }
+            Self::UpdateAssumeRolePolicy { role, trust } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("PolicyDocument", trust.text().to_owned()));
+            }
+            Self::UpdateRole {
+                role,
+                description,
+                max_session_duration,
+            } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("Description", description.clone()));
+                all.push(("MaxSessionDuration", max_session_duration.to_string()));
+            }
+            Self::PutRolePermissionsBoundary { role, boundary } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("PermissionsBoundary", boundary.to_string()));
+            }
+            Self::DeleteRolePermissionsBoundary { role } | Self::DeleteRole { role } => {
+                all.push(("RoleName", role.to_string()));
+            }
+            Self::TagRole { role, tags } => {
+                all.push(("RoleName", role.to_string()));
+                all.extend(tag_parameters(tags));
+            }
+            Self::UntagRole { role, keys } => {
+                all.push(("RoleName", role.to_string()));
+                all.extend(keys.iter().map(|key| ("TagKey", key.clone())));
+            }
+            Self::CreatePolicy {
+                arn,
+                name,
+                path,
+                document,
+                tags,
+            } => {
+                all.push(("PolicyArn", arn.to_string()));
+                all.push(("PolicyName", name.to_string()));
+                all.push(("Path", path.to_string()));
+                all.push(("PolicyDocument", document.text().to_owned()));
+                all.extend(tag_parameters(tags));
+            }
+            Self::CreatePolicyVersion { arn, document } => {
+                all.push(("PolicyArn", arn.to_string()));
+                all.push(("PolicyDocument", document.text().to_owned()));
+                all.push(("SetAsDefault", "true".to_owned()));
+            }
+            Self::SetDefaultPolicyVersion { arn, version_id }
+            | Self::DeletePolicyVersion { arn, version_id } => {
+                all.push(("PolicyArn", arn.to_string()));
+                all.push(("VersionId", version_id.clone()));
+            }
+            Self::TagPolicy { arn, tags } => {
+                all.push(("PolicyArn", arn.to_string()));
+                all.extend(tag_parameters(tags));
+            }
+            Self::UntagPolicy { arn, keys } => {
+                all.push(("PolicyArn", arn.to_string()));
+                all.extend(keys.iter().map(|key| ("TagKey", key.clone())));
+            }
+            Self::DeletePolicy { arn } => all.push(("PolicyArn", arn.to_string())),
+            Self::AttachRolePolicy { role, arn } | Self::DetachRolePolicy { role, arn } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("PolicyArn", arn.to_string()));
+            }
+            Self::PutRolePolicy {
+                role,
+                policy,
+                document,
+            } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("PolicyName", policy.to_string()));
+                all.push(("PolicyDocument", document.text().to_owned()));
+            }
+            Self::DeleteRolePolicy { role, policy } => {
+                all.push(("RoleName", role.to_string()));
+                all.push(("PolicyName", policy.to_string()));
+            }
+        }
+        all
+    }
+}
+
+fn tag_parameters(tags: &BTreeMap<String, String>) -> impl Iterator<Item = (&'static str, String)> {
+    tags.iter()
+        .map(|(key, value)| ("Tag", format!("{key}={value}")))
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.operation().action(), self.resource())
@@ -151,25 +287,68 @@ pub enum Band {
 pub enum Precondition {
     RoleAbsent,
     /// The role is the same one (by unique id).
-    RoleIs { role_id: String },
+    RoleIs {
+        role_id: String,
+    },
     /// The trust policy is still the one that was seen.
-    TrustIs { fingerprint: String },
-    PolicyAbsent { arn: Arn },
+    TrustIs {
+        fingerprint: String,
+    },
+    PolicyAbsent {
+        arn: Arn,
+    },
     /// The policy is the same one, with the same version in force.
-    PolicyIs { arn: Arn, policy_id: String, default_version_id: String },
+    PolicyIs {
+        arn: Arn,
+        policy_id: String,
+        default_version_id: String,
+    },
     /// The versions are the same ones.
-    VersionsAre { arn: Arn, ids: Vec<String> },
-    Attached { arn: Arn },
-    NotAttached { arn: Arn },
-    InlineIs { policy: PolicyName, fingerprint: String },
-    InlineAbsent { policy: PolicyName },
-    BoundaryIs { boundary: Option<Arn> },
+    VersionsAre {
+        arn: Arn,
+        ids: Vec<String>,
+    },
+    Attached {
+        arn: Arn,
+    },
+    NotAttached {
+        arn: Arn,
+    },
+    /// Exactly these policies are attached: what else is attached decides what
+    /// a wider trust policy gives away.
+    AttachmentsAre {
+        arns: BTreeSet<Arn>,
+    },
+    /// The role has exactly these inline policies.
+    InlineNamesAre {
+        names: BTreeSet<PolicyName>,
+    },
+    InlineIs {
+        policy: PolicyName,
+        fingerprint: String,
+    },
+    InlineAbsent {
+        policy: PolicyName,
+    },
+    BoundaryIs {
+        boundary: Option<Arn>,
+    },
     /// The role's tags under these keys have these values (none: the key is absent).
-    RoleTagsAre { tags: BTreeMap<String, Option<String>> },
-    PolicyTagsAre { arn: Arn, tags: BTreeMap<String, Option<String>> },
-    SettingsAre { description: String, max_session_duration: u32 },
+    RoleTagsAre {
+        tags: BTreeMap<String, Option<String>>,
+    },
+    PolicyTagsAre {
+        arn: Arn,
+        tags: BTreeMap<String, Option<String>>,
+    },
+    SettingsAre {
+        description: String,
+        max_session_duration: u32,
+    },
     /// An earlier step of the same plan makes what this one builds on.
-    AfterStep { index: usize },
+    AfterStep {
+        index: usize,
+    },
 }
 
 /// A step with what it rests on and what it is for.
@@ -211,12 +390,87 @@ pub struct Plan {
     pub withheld: Vec<Withheld>,
     /// Where the plan gives someone more than they have now (the spec was widened): sentences for `plan` and for approval.
     pub widens: Vec<String>,
+    /// What becomes ours although it came from another hand, as the journal names it (`role/NAME`,
+    /// `policy/NAME`). To be recorded before the first step; recording it writes nothing to AWS.
+    pub adopts: Vec<String>,
+    /// What is somebody else's and would have to be changed, as the journal names it; its steps are withheld.
+    pub foreign: Vec<String>,
 }
 
 impl Plan {
+    /// A plan that does nothing.
+    pub const fn empty(account: AccountId, role: RoleName) -> Self {
+        Self {
+            account,
+            role,
+            steps: Vec::new(),
+            withheld: Vec::new(),
+            widens: Vec::new(),
+            adopts: Vec::new(),
+            foreign: Vec::new(),
+        }
+    }
+
     /// Whether there is nothing to do.
     pub const fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// The plan without the steps that `withhold` gives a reason for; what was said about the order of
+    /// steps stays true of those that remain.
+    #[must_use]
+    pub fn without(mut self, withhold: impl Fn(&PlannedStep) -> Option<Withheld>) -> Self {
+        let mut places: Vec<Option<usize>> = Vec::with_capacity(self.steps.len());
+        let mut kept = Vec::with_capacity(self.steps.len());
+        for step in self.steps {
+            if let Some(withheld) = withhold(&step) {
+                self.withheld.push(withheld);
+                places.push(None);
+            } else {
+                places.push(Some(kept.len()));
+                kept.push(step);
+            }
+        }
+        for step in &mut kept {
+            step.preconditions
+                .retain_mut(|precondition| match precondition {
+                    Precondition::AfterStep { index } => {
+                        match places.get(*index).copied().flatten() {
+                            Some(place) => {
+                                *index = place;
+                                true
+                            }
+                            None => false,
+                        }
+                    }
+                    _ => true,
+                });
+        }
+        self.steps = kept;
+        self
+    }
+
+    /// A digest of what the plan does and what it rests on: 64 hexadecimal digits. Two plans of one
+    /// digest make the same calls under the same conditions, whatever their explanations say.
+    pub fn digest(&self) -> String {
+        use fmt::Write as _;
+        let mut hash = Sha256::new();
+        hash.update(format!("{} {}\n", self.account, self.role));
+        for step in &self.steps {
+            hash.update(format!("{}\n", step.step.operation().action()));
+            for (name, value) in step.step.parameters() {
+                hash.update(format!("  {name} {}:{value}\n", value.len()));
+            }
+            for precondition in &step.preconditions {
+                hash.update(format!("  if {precondition}\n"));
+            }
+        }
+        let mut digest = String::with_capacity(64);
+        for byte in hash.finalize() {
+            // Writing to a String cannot fail.
+            _ = write!(digest, "{byte:02x}");
+        }
+        digest
     }
 }
 
@@ -226,24 +480,63 @@ impl fmt::Display for Precondition {
             Self::RoleAbsent => f.write_str("there is no such role"),
             Self::RoleIs { role_id } => write!(f, "the role is still {role_id}"),
             Self::TrustIs { fingerprint } => {
-                write!(f, "the trust policy is still the one that was seen ({fingerprint})")
+                write!(
+                    f,
+                    "the trust policy is still the one that was seen ({fingerprint})"
+                )
             }
             Self::PolicyAbsent { arn } => write!(f, "there is no policy {arn}"),
-            Self::PolicyIs { arn, policy_id, default_version_id } => {
-                write!(f, "{arn} is still {policy_id} with {default_version_id} in force")
+            Self::PolicyIs {
+                arn,
+                policy_id,
+                default_version_id,
+            } => {
+                write!(
+                    f,
+                    "{arn} is still {policy_id} with {default_version_id} in force"
+                )
             }
-            Self::VersionsAre { arn, ids } => write!(f, "{arn} has the versions {}", ids.join(", ")),
+            Self::VersionsAre { arn, ids } => {
+                write!(f, "{arn} has the versions {}", ids.join(", "))
+            }
             Self::Attached { arn } => write!(f, "{arn} is attached"),
             Self::NotAttached { arn } => write!(f, "{arn} is not attached"),
-            Self::InlineIs { policy, fingerprint } => {
-                write!(f, "the inline policy {policy} is still the one that was seen ({fingerprint})")
+            Self::AttachmentsAre { arns } => {
+                write!(
+                    f,
+                    "attached are {}",
+                    list_words(arns.iter().map(Arn::as_str))
+                )
+            }
+            Self::InlineNamesAre { names } => {
+                write!(
+                    f,
+                    "inline are {}",
+                    list_words(names.iter().map(PolicyName::as_str))
+                )
+            }
+            Self::InlineIs {
+                policy,
+                fingerprint,
+            } => {
+                write!(
+                    f,
+                    "the inline policy {policy} is still the one that was seen ({fingerprint})"
+                )
             }
             Self::InlineAbsent { policy } => write!(f, "there is no inline policy {policy}"),
-            Self::BoundaryIs { boundary: Some(arn) } => write!(f, "the boundary is {arn}"),
+            Self::BoundaryIs {
+                boundary: Some(arn),
+            } => write!(f, "the boundary is {arn}"),
             Self::BoundaryIs { boundary: None } => f.write_str("there is no boundary"),
             Self::RoleTagsAre { tags } => write!(f, "the role's tags are {}", tag_words(tags)),
-            Self::PolicyTagsAre { arn, tags } => write!(f, "the tags of {arn} are {}", tag_words(tags)),
-            Self::SettingsAre { description, max_session_duration } => write!(
+            Self::PolicyTagsAre { arn, tags } => {
+                write!(f, "the tags of {arn} are {}", tag_words(tags))
+            }
+            Self::SettingsAre {
+                description,
+                max_session_duration,
+            } => write!(
                 f,
                 "the description is `{description}` and the longest session {max_session_duration} s"
             ),
@@ -261,4 +554,13 @@ fn tag_words(tags: &BTreeMap<String, Option<String>>) -> String {
         })
         .collect();
     words.join(", ")
+}
+
+fn list_words<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    let items: Vec<&str> = items.collect();
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join(", ")
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::arn::Arn;
+use crate::account::AccountId;
+use crate::arn::{Arn, Partition};
 use crate::policy::Document;
 
 /// The tag that marks what rolekeeper made. It goes into the create call, so
@@ -83,7 +84,9 @@ impl Default for IamPath {
 
 /// A text that IAM does not take as a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{found}` is not an IAM path: it begins and ends with `/` and has at most 512 printable characters")]
+#[error(
+    "`{found}` is not an IAM path: it begins and ends with `/` and has at most 512 printable characters"
+)]
 pub struct InvalidPath {
     found: String,
 }
@@ -97,7 +100,9 @@ impl FromStr for IamPath {
         if ends && printable && text.len() <= 512 && !text.contains("//") {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidPath { found: text.to_owned() })
+            Err(InvalidPath {
+                found: text.to_owned(),
+            })
         }
     }
 }
@@ -170,6 +175,8 @@ pub struct ManagedPolicySpec {
 /// One managed role as it should be in one account, placeholders filled in.
 #[derive(Clone, Debug)]
 pub struct RoleSpec {
+    /// The partition it lives in, which its ARNs begin with.
+    pub partition: Partition,
     /// Its name.
     pub name: RoleName,
     /// Its path; cannot be changed once the role exists.
@@ -202,4 +209,35 @@ pub struct RoleSpec {
     /// Names of temporary IAM users that should not be left behind
     /// (`legacy_user` drift).
     pub legacy_users: BTreeSet<String>,
+}
+
+impl RoleSpec {
+    /// The role's ARN in an account.
+    pub fn arn(&self, account: AccountId) -> Arn {
+        Arn::of_role(
+            self.partition,
+            account,
+            self.path.as_str(),
+            self.name.as_str(),
+        )
+    }
+
+    /// The ARN of one of its managed policies in an account.
+    pub fn policy_arn(&self, account: AccountId, policy: &ManagedPolicySpec) -> Arn {
+        Arn::of_policy(
+            self.partition,
+            account,
+            policy.path.as_str(),
+            policy.name.as_str(),
+        )
+    }
+
+    /// Everything that should be attached: its own policies and those of others.
+    pub fn attachments(&self, account: AccountId) -> BTreeSet<Arn> {
+        let own = self
+            .managed_policies
+            .iter()
+            .map(|policy| self.policy_arn(account, policy));
+        own.chain(self.attach.iter().cloned()).collect()
+    }
 }
