@@ -31,9 +31,9 @@ pub(crate) enum Need {
     Python,
 }
 
-/// The features behind which tests that need one of those programs live, so
-/// that `cargo test --workspace` passes on a bare toolchain.
-const EXTERNAL: &str = "rolekeeper-tests/external";
+/// The packages with tests that need one of those programs: they live behind a
+/// feature `external`, so that `cargo test --workspace` passes on a bare toolchain.
+const EXTERNAL: &[&str] = &["rolekeeper-store", "rolekeeper-tests"];
 
 /// What the test programs themselves reach for.
 const TESTS_NEED: &[Need] = &[
@@ -97,13 +97,8 @@ const STEPS: &[Step] = &[
         needs: &[],
         run: |workshop| {
             Shell::cargo(workshop)
-                .args([
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--features",
-                    EXTERNAL,
-                ])
+                .args(["clippy", "--workspace", "--all-targets"])
+                .args(features(&[]))
                 .args(["--", "-D", "warnings"])
                 .run()
         },
@@ -160,10 +155,24 @@ pub(crate) fn nextest(workshop: &Workshop, args: &[String]) -> Result<(), Failur
         ),
     ];
     Shell::new(workshop, nextest)
-        .args(["nextest", "run", "--features", EXTERNAL])
+        .args(["nextest", "run"])
+        .args(features(args))
         .args(args)
         .envs(&environment)
         .run()
+}
+
+/// `--features` for the tests that need something from outside, in the packages
+/// that `args` choose: cargo refuses a feature of a package that is not chosen.
+fn features(args: &[String]) -> Vec<String> {
+    let choice = args
+        .iter()
+        .any(|arg| arg == "-p" || arg.starts_with("--package"));
+    EXTERNAL
+        .iter()
+        .filter(|package| !choice || args.iter().any(|arg| arg.ends_with(*package)))
+        .flat_map(|package| ["--features".to_owned(), format!("{package}/external")])
+        .collect()
 }
 
 /// The folder that a system tool really lives in.
