@@ -98,9 +98,15 @@ pub(crate) fn is_no_such_entity<E: ProvideErrorMetadata>(
     }
 }
 
-fn service_error<E: ProvideErrorMetadata>(error: &E, status: u16) -> Fault {
+fn service_error<E: Error + ProvideErrorMetadata + 'static>(error: &E, status: u16) -> Fault {
     let meta = error.meta();
     let code = meta.code().filter(|code| !code.is_empty());
+    // The SDK calls a success that it cannot parse an unhandled service error.
+    if code.is_none() && (200..300).contains(&status) {
+        let mut words = chain(error);
+        words.reverse();
+        return response_error(status, &presentable(&words.join(": ")));
+    }
     let category = codes::category(code, status);
     let message = match meta.message().filter(|message| !message.trim().is_empty()) {
         Some(message) => presentable(message),
