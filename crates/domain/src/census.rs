@@ -36,21 +36,36 @@ pub fn judge_census(
     census: &Census,
     limits: &CensusLimits,
 ) -> Result<(), Fault> {
-    let accounts = match census {
-        Census::Whole(accounts) => accounts,
+    match census {
+        Census::Whole(accounts) => judge_listing(previous, accounts.len() as u64, None, limits),
         Census::Partial { accounts, unread } => {
-            let message = format!(
-                "the listing of accounts broke off after {} of them: {}",
-                accounts.len(),
-                unread.message
-            );
-            return Err(Fault {
-                message,
-                ..unread.clone()
-            });
+            judge_listing(previous, accounts.len() as u64, Some(unread), limits)
         }
-    };
-    let found = accounts.len() as u64;
+    }
+}
+
+/// Judges a listing that was streamed: by how many accounts were `found`, and why the rest was
+/// not read. See [`judge_census`].
+///
+/// # Errors
+///
+/// Why the listing cannot be trusted.
+pub fn judge_listing(
+    previous: Option<u64>,
+    found: u64,
+    unread: Option<&Fault>,
+    limits: &CensusLimits,
+) -> Result<(), Fault> {
+    if let Some(unread) = unread {
+        let message = format!(
+            "the listing of accounts broke off after {found} of them: {}",
+            unread.message
+        );
+        return Err(Fault {
+            message,
+            ..unread.clone()
+        });
+    }
     if found == 0 {
         return Err(Fault::new(
             Category::Service,

@@ -7,6 +7,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::outcome::{AccountReport, StepResult, SweepId, SweepRecord};
+use rolekeeper_domain::plan::Plan;
 
 /// How one attempt of an AWS call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,11 +25,21 @@ pub enum Event {
     /// A sweep began.
     SweepStarted { sweep: SweepRecord },
     /// Discovery found this many accounts so far; `whole` once it is complete.
-    Discovered { sweep: SweepId, listed: u64, selected: u64, whole: bool },
+    Discovered {
+        sweep: SweepId,
+        listed: u64,
+        selected: u64,
+        whole: bool,
+    },
     /// An account's walk began.
     AccountStarted { sweep: SweepId, account: AccountId },
+    /// A plan was made for one role of an account (not for one in which nothing is to be done).
+    Planned { sweep: SweepId, plan: Box<Plan> },
     /// An account's walk ended.
-    AccountFinished { sweep: SweepId, report: Box<AccountReport> },
+    AccountFinished {
+        sweep: SweepId,
+        report: Box<AccountReport>,
+    },
     /// A step ended.
     StepFinished {
         sweep: SweepId,
@@ -46,15 +57,37 @@ pub enum Event {
         duration: Duration,
     },
     /// A call will be tried again.
-    Retrying { account: Option<AccountId>, operation: Operation, category: Category, attempt: u32, delay: Duration },
+    Retrying {
+        account: Option<AccountId>,
+        operation: Operation,
+        category: Category,
+        attempt: u32,
+        delay: Duration,
+    },
     /// A call waited for its limiter.
-    LimiterWaited { operation: Operation, waited: Duration },
+    LimiterWaited {
+        operation: Operation,
+        waited: Duration,
+    },
     /// A limiter's rate in calls per second changed.
-    LimiterRate { service: &'static str, operation: &'static str, rate: f64 },
+    LimiterRate {
+        service: &'static str,
+        operation: &'static str,
+        rate: f64,
+    },
     /// A repair waits for approval.
-    ApprovalWanted { sweep: SweepId, changes: u64, widens: Vec<String> },
+    ApprovalWanted {
+        sweep: SweepId,
+        changes: u64,
+        widens: Vec<String>,
+    },
     /// A wave of a rollout began.
-    WaveStarted { sweep: SweepId, wave: u32, of: u32, accounts: u64 },
+    WaveStarted {
+        sweep: SweepId,
+        wave: u32,
+        of: u32,
+        accounts: u64,
+    },
     /// Writes were halted.
     Halted { sweep: Option<SweepId>, why: String },
     /// A sweep ended.

@@ -44,7 +44,11 @@ pub(crate) struct Behalf<'a> {
 
 impl Behalf<'_> {
     /// The hub's own: discovery.
-    pub(crate) const HUB: Self = Self { account: None, slot: None, places: None };
+    pub(crate) const HUB: Self = Self {
+        account: None,
+        slot: None,
+        places: None,
+    };
 }
 
 impl<C: Clock, E: EventSink> Gateway<C, E> {
@@ -69,7 +73,8 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
         F: FnMut() -> A,
         A: Future<Output = Result<T, Fault>>,
     {
-        self.call(behalf, operation, Repeatable::Always, attempt).await
+        self.call(behalf, operation, Repeatable::Always, attempt)
+            .await
     }
 
     /// Makes a call that writes: tried again only when AWS surely did nothing.
@@ -83,7 +88,8 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
         F: FnMut() -> A,
         A: Future<Output = Result<T, Fault>>,
     {
-        self.call(behalf, operation, Repeatable::WhenThrottled, attempt).await
+        self.call(behalf, operation, Repeatable::WhenThrottled, attempt)
+            .await
     }
 
     async fn call<T, F, A>(
@@ -125,7 +131,9 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
     }
 
     async fn wait_turn(&self, behalf: Behalf<'_>, operation: Operation) {
-        let pass = self.limiters.pass(self.clock.as_ref(), operation, behalf.account);
+        let pass = self
+            .limiters
+            .pass(self.clock.as_ref(), operation, behalf.account);
         // Whoever waits for the hub keeps its place: the hub has no more to give. Whoever waits
         // for its own target stands in nobody's way.
         let waited = match behalf.slot {
@@ -162,7 +170,8 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
         let change = match outcome {
             CallOutcome::Failed(Category::Throttled) => {
                 let busy = behalf.places.map_or(1, Places::busy);
-                self.limiters.throttled(now, operation, behalf.account, busy)
+                self.limiters
+                    .throttled(now, operation, behalf.account, busy)
             }
             CallOutcome::Ok | CallOutcome::Failed(_) => {
                 self.limiters.passed(now, operation, behalf.account)
@@ -171,11 +180,25 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
         if result.is_ok() {
             self.budget(Budget::earn);
         }
-        if let Some(RateChange { service, operation, rate }) = change {
-            self.sink.emit(&Event::LimiterRate { service, operation, rate });
+        if let Some(RateChange {
+            service,
+            operation,
+            rate,
+        }) = change
+        {
+            self.sink.emit(&Event::LimiterRate {
+                service,
+                operation,
+                rate,
+            });
         }
         let duration = now.saturating_sub(began);
-        self.sink.emit(&Event::CallFinished { account: behalf.account, operation, outcome, duration });
+        self.sink.emit(&Event::CallFinished {
+            account: behalf.account,
+            operation,
+            outcome,
+            duration,
+        });
         result
     }
 
@@ -189,12 +212,18 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
 
     /// From 0 up to 1.
     pub(crate) fn random(&self) -> f64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random()
     }
 
     /// Thirty-two random bits, for ids.
     pub(crate) fn salt(&self) -> u32 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random()
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random()
     }
 
     fn budget<T>(&self, use_it: impl FnOnce(&mut Budget) -> T) -> T {

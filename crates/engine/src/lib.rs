@@ -3,11 +3,42 @@
 //! Knows no SDK, no SQL, no HTTP and no metric names: the outside is reached
 //! through the traits of [`port`], and what happens is told to an
 //! [`event::EventSink`].
+//!
+//! In reading order: an [`Engine`] takes a [`SweepOrder`]; a sweep lists and looks at
+//! everybody (`sweep`, `census`, `look`, `observe`), then, in a repair, changes what drifted in
+//! waves (`waves`, `repair`, `apply`). Every call goes out through one gateway (`gateway`,
+//! [`limit`], [`retry`]).
 
 pub mod event;
 pub mod port;
+
+mod engine;
+mod order;
+pub mod settings;
+
+mod census;
+mod sweep;
+mod waves;
+
+mod apply;
+mod look;
+mod observe;
+mod repair;
+pub mod rollout;
+
+mod brake;
+mod discover;
+mod documents;
+mod lease;
+mod recorder;
+mod run;
+mod sessions;
 
 mod gateway;
 pub mod limit;
 pub mod retry;
 mod slot;
+
+pub use engine::{Engine, Ports};
+pub use order::{FaultError, SavedPlans, SweepError, SweepOrder};
+pub use settings::{EngineSettings, Limits};

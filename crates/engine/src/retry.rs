@@ -73,7 +73,11 @@ impl Budget {
     /// A throttle costs a tenth: the limiter already spaces those out, and giving up
     /// on an account because others are throttled helps nobody.
     pub fn spend(&mut self, category: Category) -> bool {
-        let cost = if category == Category::Throttled { BUDGET_PER_CALL } else { 1.0 };
+        let cost = if category == Category::Throttled {
+            BUDGET_PER_CALL
+        } else {
+            1.0
+        };
         if self.left < cost {
             return false;
         }
@@ -105,7 +109,9 @@ mod tests {
     #[test]
     fn a_storm_of_failures_spends_the_budget_and_success_earns_it_back() {
         let mut budget = Budget::default();
-        let granted = (0..10_000).filter(|_| budget.spend(Category::Service)).count();
+        let granted = (0..10_000)
+            .filter(|_| budget.spend(Category::Service))
+            .count();
         assert_eq!(granted, 500);
         assert!(!budget.spend(Category::Network));
         (0..11).for_each(|_| budget.earn());

@@ -33,8 +33,16 @@ impl Places {
     /// Waits for a place. None once the places are closed, which nothing does.
     pub(crate) async fn take(&self) -> Option<Slot> {
         let permit = Arc::clone(&self.inside).acquire_owned().await.ok()?;
-        let state = State { permit: Some(permit), parked: None, running: 0, waiting: 0 };
-        Some(Slot { places: self.clone(), state: Mutex::new(state) })
+        let state = State {
+            permit: Some(permit),
+            parked: None,
+            running: 0,
+            waiting: 0,
+        };
+        Some(Slot {
+            places: self.clone(),
+            state: Mutex::new(state),
+        })
     }
 
     /// How many places are taken.

@@ -88,7 +88,12 @@ impl Adaptive {
             plateau: bounds.known.then_some(rate),
             last_cut: None,
             quiet_since: now,
-            window: Window { began: now, passed: 0, throttled: 0, last_saturated: None },
+            window: Window {
+                began: now,
+                passed: 0,
+                throttled: 0,
+                last_saturated: None,
+            },
         }
     }
 
@@ -160,8 +165,8 @@ impl Adaptive {
         let busy = self.window.throttled > 2;
         // A window is evidence only when it was full to its end and its throttles
         // were no accident.
-        self.window.last_saturated = (whole && busy)
-            .then(|| f64::from(self.window.passed) / length.as_secs_f64());
+        self.window.last_saturated =
+            (whole && busy).then(|| f64::from(self.window.passed) / length.as_secs_f64());
         self.window.began = now;
         self.window.passed = 0;
         self.window.throttled = 0;
@@ -220,7 +225,11 @@ mod tests {
                 self.ours.set_rate(rate, (rate * 0.05).max(1.0), self.now);
                 while self.ours.take(self.now).is_ok() {
                     let ok = self.theirs.take(self.now).is_ok();
-                    if ok { self.passed += 1 } else { self.throttled += 1 }
+                    if ok {
+                        self.passed += 1
+                    } else {
+                        self.throttled += 1
+                    }
                     self.answers.push_back((self.now + LATENCY, ok));
                 }
             }
@@ -228,20 +237,38 @@ mod tests {
         }
     }
 
-    const UNKNOWN: Bounds = Bounds { floor: 1.0, ceiling: 5_000.0, start: 50.0, known: false };
+    const UNKNOWN: Bounds = Bounds {
+        floor: 1.0,
+        ceiling: 5_000.0,
+        start: 50.0,
+        known: false,
+    };
 
     fn known(start: f64) -> Bounds {
-        Bounds { floor: 1.0, ceiling: 5_000.0, start, known: true }
+        Bounds {
+            floor: 1.0,
+            ceiling: 5_000.0,
+            start,
+            known: true,
+        }
     }
 
     #[test]
     fn discovery_finds_the_limit_with_few_throttles() {
-        for (limit, burst) in [(100.0, 10.0), (200.0, 200.0), (400.0, 40.0), (1_000.0, 100.0)] {
+        for (limit, burst) in [
+            (100.0, 10.0),
+            (200.0, 200.0),
+            (400.0, 40.0),
+            (1_000.0, 100.0),
+        ] {
             let mut trial = Trial::new(UNKNOWN, limit, burst);
             let (passed, throttled) = trial.run(Duration::from_secs(60));
             let share = throttled / (passed + throttled);
             assert!(share <= 0.02, "{limit}/{burst}: {share:.4} throttled");
-            assert!(passed >= 0.93 * limit * 60.0, "{limit}/{burst}: {passed} passed");
+            assert!(
+                passed >= 0.93 * limit * 60.0,
+                "{limit}/{burst}: {passed} passed"
+            );
         }
     }
 
@@ -252,7 +279,10 @@ mod tests {
             let (passed, throttled) = trial.run(Duration::from_secs(120));
             let share = throttled / (passed + throttled);
             assert!(share <= 0.005, "{limit}/{burst}: {share:.4} throttled");
-            assert!(passed >= 0.95 * limit * 120.0, "{limit}/{burst}: {passed} passed");
+            assert!(
+                passed >= 0.95 * limit * 120.0,
+                "{limit}/{burst}: {passed} passed"
+            );
         }
     }
 
@@ -264,7 +294,10 @@ mod tests {
             trial.theirs.set_rate(limit / 2.0, burst / 2.0, trial.now);
             trial.run(Duration::from_secs(10));
             let (passed, throttled) = trial.run(Duration::from_secs(5));
-            assert!(passed >= 0.9 * limit / 2.0 * 5.0, "{limit}: {passed} in five seconds");
+            assert!(
+                passed >= 0.9 * limit / 2.0 * 5.0,
+                "{limit}: {passed} in five seconds"
+            );
             assert!(throttled <= 0.05 * passed, "{limit}: {throttled} throttled");
         }
     }
@@ -300,7 +333,12 @@ mod tests {
 
     #[test]
     fn the_rate_never_leaves_its_bounds() {
-        let bounds = Bounds { floor: 2.0, ceiling: 10.0, start: 100.0, known: false };
+        let bounds = Bounds {
+            floor: 2.0,
+            ceiling: 10.0,
+            start: 100.0,
+            known: false,
+        };
         let mut adaptive = Adaptive::new(bounds, Duration::ZERO);
         let mut now = Duration::ZERO;
         for _ in 0..1_000 {

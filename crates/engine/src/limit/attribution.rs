@@ -56,7 +56,9 @@ impl Attribution {
 
     fn forget_before(&mut self, moment: Duration) {
         while self.recent.front().is_some_and(|(at, _)| *at < moment) {
-            let Some((_, target)) = self.recent.pop_front() else { break };
+            let Some((_, target)) = self.recent.pop_front() else {
+                break;
+            };
             if let Some(count) = self.by_target.get_mut(&target) {
                 *count -= 1;
                 if *count == 0 {
@@ -81,8 +83,7 @@ mod tests {
     fn one_target_alone_is_itself_to_blame_however_often() {
         let mut attribution = Attribution::default();
         for millis in 0..500 {
-            let culprit =
-                attribution.throttled(Duration::from_millis(millis * 10), account(1), 64);
+            let culprit = attribution.throttled(Duration::from_millis(millis * 10), account(1), 64);
             assert_eq!(culprit, Culprit::Target);
         }
     }
@@ -100,7 +101,8 @@ mod tests {
     fn many_targets_over_a_long_time_are_not_the_hub() {
         let mut attribution = Attribution::default();
         for n in 1..50 {
-            let culprit = attribution.throttled(Duration::from_secs(u64::from(n) * 2), account(n), 64);
+            let culprit =
+                attribution.throttled(Duration::from_secs(u64::from(n) * 2), account(n), 64);
             assert_eq!(culprit, Culprit::Target);
         }
     }

@@ -17,7 +17,12 @@ impl Bucket {
     /// Both are raised to the least value that still lets something pass.
     pub fn new(rate: f64, burst: f64, now: Duration) -> Self {
         let burst = burst.max(1.0);
-        Self { rate: rate.max(MIN_RATE), burst, tokens: burst, at: now }
+        Self {
+            rate: rate.max(MIN_RATE),
+            burst,
+            tokens: burst,
+            at: now,
+        }
     }
 
     /// Takes one token, or says how long until there is one.

@@ -124,8 +124,18 @@ impl Limiter {
         let adaptive = Adaptive::new(bounds, now);
         let rate = adaptive.rate(now);
         let bucket = Bucket::new(rate, burst.unwrap_or(rate * BURST_SECONDS), now);
-        let state = State { bucket, adaptive, burst, paced: rate, waited_at: None, told: 0.0 };
-        Self { turnstile: Semaphore::new(1), state: Mutex::new(state) }
+        let state = State {
+            bucket,
+            adaptive,
+            burst,
+            paced: rate,
+            waited_at: None,
+            told: 0.0,
+        };
+        Self {
+            turnstile: Semaphore::new(1),
+            state: Mutex::new(state),
+        }
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&mut State) -> T) -> T {
@@ -164,7 +174,9 @@ impl State {
     }
 
     fn passed(&mut self, now: Duration) {
-        let limited = self.waited_at.is_some_and(|at| now.saturating_sub(at) < LIMITED_FOR);
+        let limited = self
+            .waited_at
+            .is_some_and(|at| now.saturating_sub(at) < LIMITED_FOR);
         self.adaptive.passed(now, limited);
     }
 
@@ -212,7 +224,10 @@ impl Limiters {
             .filter_map(|operation| Hub::of(*operation).map(|hub| (hub, *operation)))
             .map(|(hub, operation)| (hub, Self::hub(hub, operation, quota_share, remembered, now)))
             .collect();
-        Self { hubs, targets: Mutex::default() }
+        Self {
+            hubs,
+            targets: Mutex::default(),
+        }
     }
 
     fn hub(
@@ -224,10 +239,18 @@ impl Limiters {
     ) -> Limiter {
         if let Some(quota) = published(operation) {
             let rate = quota.rate * share;
-            let bounds = Bounds { floor: HUB_FLOOR.min(rate), ceiling: rate, start: rate, known: true };
+            let bounds = Bounds {
+                floor: HUB_FLOOR.min(rate),
+                ceiling: rate,
+                start: rate,
+                known: true,
+            };
             return Limiter::new(bounds, Some((quota.burst * share).max(1.0)), now);
         }
-        let known = remembered.get(&hub.key()).copied().filter(|rate| rate.is_finite());
+        let known = remembered
+            .get(&hub.key())
+            .copied()
+            .filter(|rate| rate.is_finite());
         let bounds = Bounds {
             floor: HUB_FLOOR,
             ceiling: IAM_CEILING,
@@ -297,7 +320,9 @@ impl Limiters {
             .iter()
             .filter(|(hub, _)| matches!(hub, Hub::IamRead | Hub::IamWrite))
             .filter_map(|(hub, limiter)| {
-                limiter.with(|state| state.adaptive.learned()).map(|rate| (hub.key(), rate))
+                limiter
+                    .with(|state| state.adaptive.learned())
+                    .map(|rate| (hub.key(), rate))
             })
             .collect()
     }
@@ -318,7 +343,11 @@ impl Limiters {
             state.news(now)
         })?;
         let (service, operation) = hub.name();
-        Some(RateChange { service, operation, rate })
+        Some(RateChange {
+            service,
+            operation,
+            rate,
+        })
     }
 
     fn target(&self, operation: Operation, account: Option<AccountId>) -> Option<Arc<Limiter>> {
@@ -326,7 +355,10 @@ impl Limiters {
             return None;
         }
         let targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        targets.by_account.get(&account?).map(|target| Arc::clone(&target.limiter))
+        targets
+            .by_account
+            .get(&account?)
+            .map(|target| Arc::clone(&target.limiter))
     }
 
     /// Decides whose limit it was and slows the target down if it was its own.
@@ -338,7 +370,9 @@ impl Limiters {
         }
         if targets.by_account.len() >= MAX_TARGETS {
             let forgotten = now.saturating_sub(TARGET_MEMORY);
-            targets.by_account.retain(|_, target| target.throttled_at >= forgotten);
+            targets
+                .by_account
+                .retain(|_, target| target.throttled_at >= forgotten);
         }
         if targets.by_account.len() < MAX_TARGETS {
             let target = targets.by_account.entry(account).or_insert_with(|| {
@@ -348,7 +382,10 @@ impl Limiters {
                     start: TARGET_START,
                     known: true,
                 };
-                Target { limiter: Arc::new(Limiter::new(bounds, None, now)), throttled_at: now }
+                Target {
+                    limiter: Arc::new(Limiter::new(bounds, None, now)),
+                    throttled_at: now,
+                }
             });
             target.throttled_at = now;
             target.limiter.with(|state| state.throttled(now));
@@ -360,7 +397,9 @@ impl Limiters {
     pub fn forget_calm_targets(&self, now: Duration) {
         let forgotten = now.saturating_sub(TARGET_MEMORY);
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        targets.by_account.retain(|_, target| target.throttled_at >= forgotten);
+        targets
+            .by_account
+            .retain(|_, target| target.throttled_at >= forgotten);
     }
 }
 

@@ -13,7 +13,10 @@ pub struct Quota {
 
 /// `AssumeRole`, `GetCallerIdentity` and the other calls of STS share 600 a second per
 /// account and Region. No burst is published: none is counted on.
-const STS: Quota = Quota { rate: 600.0, burst: 1.0 };
+const STS: Quota = Quota {
+    rate: 600.0,
+    burst: 1.0,
+};
 
 /// The published rate of an operation; none for IAM, whose rates are not published,
 /// and SQS, whose rate is far above anything asked of it.
@@ -27,10 +30,19 @@ pub const fn published(operation: Operation) -> Option<Quota> {
 
 const fn organizations(operation: Operation) -> Quota {
     match operation {
-        Operation::ListAccounts => Quota { rate: 8.0, burst: 12.0 },
-        Operation::ListTagsForResource => Quota { rate: 10.0, burst: 15.0 },
+        Operation::ListAccounts => Quota {
+            rate: 8.0,
+            burst: 12.0,
+        },
+        Operation::ListTagsForResource => Quota {
+            rate: 10.0,
+            burst: 15.0,
+        },
         // ListAccountsForParent, ListOrganizationalUnitsForParent and, where AWS
         // publishes none, the slowest of its service.
-        _ => Quota { rate: 5.0, burst: 8.0 },
+        _ => Quota {
+            rate: 5.0,
+            burst: 8.0,
+        },
     }
 }

@@ -93,12 +93,19 @@ async fn a_throttled_target_slows_down_alone() {
     assert!(!limiters.is_slowed(Operation::GetRole, Some(account(2))));
     let mut slow = Duration::ZERO;
     for _ in 0..3 {
-        slow += limiters.pass(&clock, Operation::GetRole, Some(account(1))).await;
+        slow += limiters
+            .pass(&clock, Operation::GetRole, Some(account(1)))
+            .await;
     }
-    let quick = limiters.pass(&clock, Operation::GetRole, Some(account(2))).await;
+    let quick = limiters
+        .pass(&clock, Operation::GetRole, Some(account(2)))
+        .await;
     assert!(slow > Duration::from_millis(500), "{slow:?}");
     assert!(quick < Duration::from_millis(50), "{quick:?}");
-    assert!(limiters.learned().is_empty(), "the hub learned nothing from it");
+    assert!(
+        limiters.learned().is_empty(),
+        "the hub learned nothing from it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +113,9 @@ async fn many_throttled_targets_slow_the_hub_down() {
     let clock = paused();
     let limiters = limiters(1.0);
     let changes: Vec<_> = (1..=4)
-        .filter_map(|n| limiters.throttled(clock.elapsed(), Operation::GetRole, Some(account(n)), 64))
+        .filter_map(|n| {
+            limiters.throttled(clock.elapsed(), Operation::GetRole, Some(account(n)), 64)
+        })
         .collect();
     let cut = changes.last().unwrap();
     assert_eq!((cut.service, cut.operation), ("iam", "read"));
@@ -120,7 +129,9 @@ async fn what_was_learned_is_where_the_next_process_begins() {
     let remembered = BTreeMap::from([("iam:read".to_owned(), 200.0)]);
     let limiters = Limiters::new(1.0, &remembered, Duration::ZERO);
     for _ in 0..400 {
-        limiters.pass(&clock, Operation::GetRole, Some(account(1))).await;
+        limiters
+            .pass(&clock, Operation::GetRole, Some(account(1)))
+            .await;
     }
     let seconds = clock.elapsed().as_secs_f64();
     assert!((1.9..2.1).contains(&seconds), "{seconds}");
@@ -141,7 +152,9 @@ async fn a_hidden_limit_is_found_by_many_workers_at_once() {
         tasks.spawn(async move {
             let end = Duration::from_secs(60);
             while clock.elapsed() < end {
-                limiters.pass(&clock, Operation::GetRole, Some(account(n))).await;
+                limiters
+                    .pass(&clock, Operation::GetRole, Some(account(n)))
+                    .await;
                 clock.sleep(Duration::from_millis(50)).await;
                 let granted = theirs.lock().unwrap().take(clock.elapsed()).is_ok();
                 clock.sleep(Duration::from_millis(50)).await;
@@ -156,7 +169,10 @@ async fn a_hidden_limit_is_found_by_many_workers_at_once() {
         });
     }
     tasks.join_all().await;
-    let (ok, no) = (ok.load(Ordering::Relaxed) as f64, no.load(Ordering::Relaxed) as f64);
+    let (ok, no) = (
+        ok.load(Ordering::Relaxed) as f64,
+        no.load(Ordering::Relaxed) as f64,
+    );
     assert!(ok >= 0.93 * LIMIT * 60.0, "{ok} passed");
     assert!(no / (ok + no) <= 0.02, "{no} throttled of {}", ok + no);
 }

@@ -67,8 +67,10 @@ pub trait RoleReader: Clone + Send + Sync + 'static {
     fn expires_at(&self) -> Option<Timestamp>;
 
     /// `GetRole`.
-    fn role(&self, name: &RoleName)
-    -> impl Future<Output = Result<Option<ObservedRole>, Fault>> + Send;
+    fn role(
+        &self,
+        name: &RoleName,
+    ) -> impl Future<Output = Result<Option<ObservedRole>, Fault>> + Send;
 
     /// One page of `ListAttachedRolePolicies`; none when there is no such role.
     fn attachments(
@@ -93,8 +95,10 @@ pub trait RoleReader: Clone + Send + Sync + 'static {
 
     /// `GetPolicy`; the document of the answer is [`Sighting::Absent`] until it is
     /// read with [`RoleReader::policy_document`].
-    fn policy(&self, arn: &Arn)
-    -> impl Future<Output = Result<Option<ObservedPolicy>, Fault>> + Send;
+    fn policy(
+        &self,
+        arn: &Arn,
+    ) -> impl Future<Output = Result<Option<ObservedPolicy>, Fault>> + Send;
 
     /// `GetPolicyVersion`.
     fn policy_document(

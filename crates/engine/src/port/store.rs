@@ -124,7 +124,10 @@ impl FleetKey {
 impl FleetOrder {
     /// Where a report stands in this order.
     pub fn position(self, report: &AccountReport) -> FleetPosition {
-        FleetPosition { key: self.key.of(report), account: report.account }
+        FleetPosition {
+            key: self.key.of(report),
+            account: report.account,
+        }
     }
 }
 
@@ -330,7 +333,10 @@ pub trait Journal: Send + Sync + 'static {
 /// What is worth remembering between sweeps; losing it costs calls, not truth.
 pub trait Memory: Send + Sync + 'static {
     /// The document of a policy version, by policy id and version id: immutable in AWS.
-    fn known_documents(&self, policy_ids: &[String]) -> impl StoreFuture<BTreeMap<(String, String), String>>;
+    fn known_documents(
+        &self,
+        policy_ids: &[String],
+    ) -> impl StoreFuture<BTreeMap<(String, String), String>>;
     /// Remembers documents.
     fn remember_documents(&self, documents: &[(String, String, String)]) -> impl StoreFuture<()>;
     /// The IAM rates learned so far: calls per second by limiter name.
@@ -390,7 +396,13 @@ pub trait Control: Send + Sync + 'static {
     /// Whether somebody asked that a sweep end.
     fn cancelled(&self, sweep: &SweepId) -> impl StoreFuture<bool>;
     /// Records that a sweep waits for approval: how many accounts it would change and what it widens.
-    fn await_approval(&self, sweep: &SweepId, changes: u64, widens: &[String], at: Timestamp) -> impl StoreFuture<()>;
+    fn await_approval(
+        &self,
+        sweep: &SweepId,
+        changes: u64,
+        widens: &[String],
+        at: Timestamp,
+    ) -> impl StoreFuture<()>;
     /// Approves a sweep's changes; answers whether it was waiting.
     fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<bool>;
     /// Whether a sweep has been approved.
@@ -402,7 +414,12 @@ pub trait Control: Send + Sync + 'static {
 /// Exactly one writer.
 pub trait Lease: Send + Sync + 'static {
     /// Takes or keeps the lease; none when another replica holds it.
-    fn acquire(&self, holder: &str, ttl: Duration, now: Timestamp) -> impl StoreFuture<Option<Fence>>;
+    fn acquire(
+        &self,
+        holder: &str,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> impl StoreFuture<Option<Fence>>;
     /// Gives it back.
     fn release(&self, holder: &str) -> impl StoreFuture<()>;
     /// Who holds it and until when.

@@ -1,0 +1,243 @@
+//! Steps taken in their order: each on record before it is made, and completed after.
+
+use std::time::Duration;
+
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::outcome::{StepReport, StepResult};
+use rolekeeper_domain::plan::{Plan, PlannedStep, Precondition};
+use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_domain::verdict::Permit;
+
+use crate::brake::Stop;
+use crate::event::{Event, EventSink};
+use crate::port::clock::Clock;
+use crate::port::directory::Directory;
+use crate::port::session::{Receipt, RoleWriter, SessionProvider};
+use crate::port::store::{Completion, EntryId, Fence, Intent, Store, StoreError};
+use crate::run::{Run, step_report};
+use crate::slot::Slot;
+
+/// A step on something that an earlier step of the plan has just made is tried so
+/// often when AWS does not see it yet: 1 + 2 + 4 + 8 + 16 s cover the 10 to 30 s that are reported.
+const CONSISTENCY_TRIES: u32 = 6;
+
+/// The first wait for AWS to see what was just made.
+const CONSISTENCY_WAIT: Duration = Duration::from_secs(1);
+
+/// How a plan's steps ended.
+pub(crate) struct Applied {
+    /// Every step of the plan, in order.
+    pub(crate) steps: Vec<StepReport>,
+    pub(crate) end: End,
+}
+
+/// Why no further step was taken.
+pub(crate) enum End {
+    /// All were.
+    All,
+    /// A reason outside the account: halt, cancellation, lost lease, time.
+    Stopped(String),
+    /// A step failed, or the session for writing could not be had.
+    Failed(Fault),
+}
+
+/// Where and when a plan is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) roles: &'a [RoleSpec],
+    pub(crate) slot: &'a Slot,
+    /// No step begins after this moment of the clock's elapsed time.
+    pub(crate) deadline: Duration,
+}
+
+impl<D, P, S, C, E> Run<D, P, S, C, E>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    /// Carries out what `permit` allows. Consumes it: a plan is carried out once.
+    pub(crate) async fn apply(&self, permit: Permit, site: Site<'_>) -> Applied {
+        let plan = permit.plan();
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        let end = match self.take_steps(&permit, site, &mut steps).await {
+            Ok(()) => End::All,
+            Err(end) => end,
+        };
+        let reason = match &end {
+            End::All => None,
+            End::Stopped(why) => Some(why.clone()),
+            End::Failed(_) => Some("an earlier step failed".to_owned()),
+        };
+        let rest = plan.steps.iter().skip(steps.len());
+        steps.extend(rest.map(|step| step_report(step, StepResult::Refused, reason.clone())));
+        Applied { steps, end }
+    }
+
+    async fn take_steps(
+        &self,
+        permit: &Permit,
+        site: Site<'_>,
+        taken: &mut Vec<StepReport>,
+    ) -> Result<(), End> {
+        let engine = self.engine.as_ref();
+        let plan = permit.plan();
+        self.may_go_on(site)?;
+        let visit = self.visit(site.account, site.roles, site.slot);
+        let writer = engine
+            .sessions
+            .writer(&engine.provider, &engine.gateway, visit, permit)
+            .await
+            .map_err(End::Failed)?;
+        self.adopt(plan).await?;
+        for step in &plan.steps {
+            let fence = self.may_go_on(site)?;
+            let entry = self.intend(plan, step, fence).await?;
+            // Writing the intent took time; the lease may be over now.
+            if let Err(end) = self.may_go_on(site) {
+                self.complete(entry, &untaken()).await?;
+                return Err(end);
+            }
+            let result = self.execute(&writer, step, site).await;
+            let completion = match &result {
+                Ok(Receipt {
+                    request_id,
+                    created,
+                }) => Completion::Done {
+                    request_id: request_id.clone(),
+                    created: created.clone(),
+                },
+                Err(fault) => Completion::Failed(fault.clone()),
+            };
+            let recorded = self.complete(entry, &completion).await;
+            taken.push(self.tell(site.account, step, result.as_ref().err()));
+            result.map_err(End::Failed)?;
+            recorded?;
+        }
+        Ok(())
+    }
+
+    /// The fence, unless there is a reason to begin no further step.
+    fn may_go_on(&self, site: Site<'_>) -> Result<Fence, End> {
+        let clock = self.engine.gateway.clock.as_ref();
+        if let Some(stop) = self.brake.stop() {
+            return Err(End::Stopped(stop.why().to_owned()));
+        }
+        if clock.elapsed() >= site.deadline {
+            return Err(End::Stopped(
+                "there is no time left for this account".to_owned(),
+            ));
+        }
+        self.engine.keeper.fence(clock).ok_or_else(|| {
+            let stop = Stop::Failed("the lease was lost: another process may write now".to_owned());
+            let end = End::Stopped(stop.why().to_owned());
+            self.brake.pull(stop);
+            end
+        })
+    }
+
+    /// One step; again only where AWS surely did nothing, or does not yet see what this very plan made.
+    async fn execute(
+        &self,
+        writer: &P::Writer,
+        step: &PlannedStep,
+        site: Site<'_>,
+    ) -> Result<Receipt, Fault> {
+        let gateway = &self.engine.gateway;
+        let behalf = self.behalf(site.account, site.slot);
+        let builds_on_new = step
+            .preconditions
+            .iter()
+            .any(|precondition| matches!(precondition, Precondition::AfterStep { .. }));
+        let mut wait = CONSISTENCY_WAIT;
+        let mut tries = 1;
+        loop {
+            let attempt = || writer.execute(&step.step);
+            match gateway.write(behalf, step.step.operation(), attempt).await {
+                Err(fault)
+                    if builds_on_new
+                        && fault.category == Category::NotFound
+                        && tries < CONSISTENCY_TRIES
+                        && self.brake.stop().is_none() =>
+                {
+                    gateway.pause(behalf, wait).await;
+                    wait *= 2;
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Records what becomes ours although it came from another hand.
+    pub(crate) async fn adopt(&self, plan: &Plan) -> Result<(), End> {
+        let clock = self.engine.gateway.clock.as_ref();
+        for resource in &plan.adopts {
+            let Some(fence) = self.engine.keeper.fence(clock) else {
+                return Err(End::Stopped("the lease was lost".to_owned()));
+            };
+            let adopted =
+                self.engine
+                    .store
+                    .adopt(plan.account, resource, &self.sweep, clock.now(), fence);
+            adopted.await.map_err(|error| self.store_failed(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn intend(&self, plan: &Plan, step: &PlannedStep, fence: Fence) -> Result<EntryId, End> {
+        let intent = Intent {
+            sweep: &self.sweep,
+            requested_by: &self.order.requested_by,
+            account: plan.account,
+            role: &plan.role,
+            step,
+            at: self.engine.gateway.clock.now(),
+        };
+        let entry = self.engine.store.intend(&intent, fence).await;
+        entry.map_err(|error| self.store_failed(&error))
+    }
+
+    async fn complete(&self, entry: EntryId, completion: &Completion) -> Result<(), End> {
+        let now = self.engine.gateway.clock.now();
+        let completed = self.engine.store.complete(entry, completion, now).await;
+        completed.map_err(|error| self.store_failed(&error))
+    }
+
+    /// A store that cannot be written stops every write to AWS.
+    pub(crate) fn store_failed(&self, error: &StoreError) -> End {
+        self.emit(&Event::StoreFailed {
+            message: error.to_string(),
+        });
+        self.brake.pull(Stop::Failed(error.to_string()));
+        End::Stopped(error.to_string())
+    }
+
+    fn tell(&self, account: AccountId, step: &PlannedStep, fault: Option<&Fault>) -> StepReport {
+        let result = if fault.is_some() {
+            StepResult::Failed
+        } else {
+            StepResult::Done
+        };
+        self.emit(&Event::StepFinished {
+            sweep: self.sweep.clone(),
+            account,
+            operation: step.step.operation(),
+            resource: step.step.resource(),
+            result,
+            fault: fault.cloned(),
+        });
+        step_report(step, result, fault.map(ToString::to_string))
+    }
+}
+
+fn untaken() -> Completion {
+    Completion::Failed(Fault::new(
+        Category::Internal,
+        "the call was not made: the sweep stopped just before it",
+    ))
+}

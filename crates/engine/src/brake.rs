@@ -1,0 +1,55 @@
+//! Why no further step may be begun, once there is a reason.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// Why a sweep stops early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Somebody ended it: a signal, the command line, the API.
+    Cancelled(String),
+    /// Writes were halted: by a person, or by the rollout.
+    Halted(String),
+    /// It cannot go on: the store failed, the lease or the credentials were lost.
+    Failed(String),
+}
+
+impl Stop {
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::Cancelled(why) | Self::Halted(why) | Self::Failed(why) => why,
+        }
+    }
+}
+
+/// Pulled once; stays pulled.
+#[derive(Debug, Default)]
+pub(crate) struct Brake {
+    stop: Mutex<Option<Stop>>,
+    pulled: CancellationToken,
+}
+
+impl Brake {
+    /// Stops the sweep. The first reason is kept.
+    pub(crate) fn pull(&self, stop: Stop) {
+        self.stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(stop);
+        self.pulled.cancel();
+    }
+
+    /// Why it stopped, if it did.
+    pub(crate) fn stop(&self) -> Option<Stop> {
+        self.stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Waits until it is pulled.
+    pub(crate) async fn pulled(&self) {
+        self.pulled.cancelled().await;
+    }
+}

@@ -1,0 +1,286 @@
+//! The first phase: everybody is listed, selected and looked at, as a stream.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use rolekeeper_domain::account::{Account, AccountId};
+use rolekeeper_domain::census::judge_listing;
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::outcome::{AccountReport, Outcome};
+use rolekeeper_domain::selector::{Selection, select};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::discover::{Listing, Named, stream};
+use crate::engine::{census_error, missing};
+use crate::event::{Event, EventSink};
+use crate::order::SweepError;
+use crate::port::clock::Clock;
+use crate::port::directory::Directory;
+use crate::port::session::SessionProvider;
+use crate::port::store::Store;
+use crate::run::Run;
+use crate::slot::Slot;
+
+/// Listeners hear about the progress of discovery every so many accounts.
+const TELL_EVERY: u64 = 100;
+
+/// Sentences about who gains what that are kept at most: a person reads them.
+const MAX_WIDENS: usize = 200;
+
+/// What the first phase leaves for the second: small, however many accounts there are.
+#[derive(Default)]
+pub(crate) struct FirstPhase {
+    /// Accounts that a repair would change.
+    pub(crate) candidates: Vec<Arc<Named>>,
+    /// What the repair would give to whom.
+    pub(crate) widens: BTreeSet<String>,
+    /// When each account was last looked at before this sweep.
+    pub(crate) last_seen: BTreeMap<AccountId, Timestamp>,
+    listed: u64,
+    selected: u64,
+}
+
+struct Looked {
+    candidate: Option<Arc<Named>>,
+    widens: Vec<String>,
+}
+
+/// Lists and looks at everybody.
+pub(crate) async fn carry_out<D, P, S, C, E>(
+    run: &Arc<Run<D, P, S, C, E>>,
+) -> Result<FirstPhase, SweepError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let store = run.engine.store.as_ref();
+    let mut phase = FirstPhase::default();
+    if run.is_repair() {
+        phase.last_seen = store.last_seen().await?;
+    }
+    let previous = store.census_size().await?;
+    let (sender, accounts) = stream();
+    let discovery = run.engine.discovery(&run.settings);
+    let list = async {
+        tokio::select! {
+            biased;
+            listing = discovery.list(&run.organization, sender) => Some(listing),
+            () = run.brake.pulled() => None,
+        }
+    };
+    let (listing, ()) = tokio::join!(list, phase.look_at(run, accounts));
+    // Without a whole listing nothing is concluded from who was not in it.
+    let Some(listing) = listing.filter(|_| run.brake.stop().is_none()) else {
+        return Ok(phase);
+    };
+    let Listing { present, unread } = listing;
+    phase.tell(run, true);
+    judge_listing(
+        previous,
+        present.len() as u64,
+        unread.as_ref(),
+        &run.settings.census,
+    )
+    .map_err(census_error)?;
+    if let Some(wanted) = run.order.wanted_accounts() {
+        let absent = missing(&wanted, &present);
+        if !absent.is_empty() {
+            return Err(SweepError::NoSuchAccount { accounts: absent });
+        }
+    }
+    let present: Vec<AccountId> = present.into_iter().collect();
+    store
+        .remember_census(&present, run.engine.gateway.clock.now())
+        .await?;
+    Ok(phase)
+}
+
+impl FirstPhase {
+    async fn look_at<D, P, S, C, E>(
+        &mut self,
+        run: &Arc<Run<D, P, S, C, E>>,
+        mut accounts: mpsc::Receiver<Account>,
+    ) where
+        D: Directory,
+        P: SessionProvider,
+        S: Store,
+        C: Clock,
+        E: EventSink,
+    {
+        let wanted = run.order.wanted_accounts();
+        let mut tasks = JoinSet::new();
+        while run.brake.stop().is_none() {
+            let account = tokio::select! {
+                biased;
+                () = run.brake.pulled() => break,
+                account = accounts.recv() => account,
+                Some(done) = tasks.join_next() => {
+                    self.take(done.ok());
+                    continue;
+                }
+            };
+            let Some(account) = account else { break };
+            self.listed += 1;
+            if wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(&account.id))
+            {
+                self.admit(run, &account, &mut tasks).await;
+            }
+            while let Some(done) = tasks.try_join_next() {
+                self.take(done.ok());
+            }
+            if self.listed % TELL_EVERY == 0 {
+                self.tell(run, false);
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            self.take(done.ok());
+        }
+        // Listed and not reached: the brake was pulled.
+        while let Ok(account) = accounts.try_recv() {
+            let is_wanted = wanted
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(&account.id));
+            if is_wanted
+                && select(&account, &run.settings.selector, run.settings.management).is_included()
+            {
+                run.hand_in(run.pending_report(&Named::of(&account))).await;
+            }
+        }
+    }
+
+    /// Selects one account; one that is meant gets a task as soon as there is a place.
+    async fn admit<D, P, S, C, E>(
+        &mut self,
+        run: &Arc<Run<D, P, S, C, E>>,
+        account: &Account,
+        tasks: &mut JoinSet<Looked>,
+    ) where
+        D: Directory,
+        P: SessionProvider,
+        S: Store,
+        C: Clock,
+        E: EventSink,
+    {
+        let named = Named::of(account);
+        let selection = select(account, &run.settings.selector, run.settings.management);
+        let began = run.engine.gateway.clock.elapsed();
+        if let Selection::Undecided(fault) = selection {
+            run.hand_in(run.failed_report(&named, fault, began)).await;
+            return;
+        }
+        if let Some(reason) = selection.skip_reason() {
+            let blank = run.blank_report(&named, Outcome::Skipped, began);
+            run.hand_in(AccountReport {
+                reason: Some(reason.to_string()),
+                ..blank
+            })
+            .await;
+            return;
+        }
+        self.selected += 1;
+        let slot = tokio::select! {
+            biased;
+            slot = run.places.take() => slot,
+            () = run.brake.pulled() => None,
+        };
+        let Some(slot) = slot else {
+            run.hand_in(run.pending_report(&named)).await;
+            return;
+        };
+        tasks.spawn(look_at_one(Arc::clone(run), named, slot));
+    }
+
+    fn take(&mut self, looked: Option<Looked>) {
+        // A task that panicked or was aborted has nothing to hand over; the panic itself was
+        // reported inside it.
+        let Some(Looked { candidate, widens }) = looked else {
+            return;
+        };
+        self.candidates.extend(candidate);
+        for sentence in widens {
+            if self.widens.len() < MAX_WIDENS {
+                self.widens.insert(sentence);
+            }
+        }
+    }
+
+    fn tell<D, P: SessionProvider, S, C: Clock, E: EventSink>(
+        &self,
+        run: &Run<D, P, S, C, E>,
+        whole: bool,
+    ) {
+        run.emit(&Event::Discovered {
+            sweep: run.sweep.clone(),
+            listed: self.listed,
+            selected: self.selected,
+            whole,
+        });
+    }
+}
+
+async fn look_at_one<D, P, S, C, E>(
+    run: Arc<Run<D, P, S, C, E>>,
+    named: Arc<Named>,
+    slot: Slot,
+) -> Looked
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let began = run.engine.gateway.clock.elapsed();
+    let look = async {
+        tokio::select! {
+            biased;
+            () = run.brake.pulled() => None,
+            outlook = run.audit(&named, &slot) => Some(outlook),
+        }
+    };
+    let nothing = Looked {
+        candidate: None,
+        widens: Vec::new(),
+    };
+    match AssertUnwindSafe(look).catch_unwind().await {
+        Ok(Some(outlook)) => {
+            let candidate = outlook.wants_repair.then(|| Arc::clone(&named));
+            run.hand_in(outlook.report).await;
+            let kept = run.is_repair() && candidate.is_some();
+            if kept {
+                Looked {
+                    candidate,
+                    widens: outlook.widens,
+                }
+            } else {
+                nothing
+            }
+        }
+        Ok(None) => {
+            run.hand_in(run.pending_report(&named)).await;
+            nothing
+        }
+        Err(_) => {
+            run.hand_in(run.failed_report(&named, panicked(), began))
+                .await;
+            nothing
+        }
+    }
+}
+
+/// A walk that panicked: our mistake, which costs the other accounts nothing.
+pub(crate) fn panicked() -> Fault {
+    Fault::new(
+        Category::Internal,
+        "rolekeeper itself failed while it worked on this account",
+    )
+}

@@ -1,0 +1,240 @@
+//! One account, looked at: enter, observe, diff, plan. Writes nothing to AWS.
+
+use rolekeeper_domain::diff::diff;
+use rolekeeper_domain::drift::{Diff, DriftKind};
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::judge::{Guardrails, judge};
+use rolekeeper_domain::observation::{Observation, Sighting};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult};
+use rolekeeper_domain::ownership::{OwnershipRecord, is_tagged};
+use rolekeeper_domain::plan::Plan;
+use rolekeeper_domain::planner::plan;
+use rolekeeper_domain::role::{Ensure, RoleSpec};
+use rolekeeper_domain::verdict::Verdict;
+
+use crate::brake::Stop;
+use crate::discover::Named;
+use crate::event::{Event, EventSink};
+use crate::observe::Lookout;
+use crate::port::clock::Clock;
+use crate::port::directory::Directory;
+use crate::port::session::SessionProvider;
+use crate::port::store::Store;
+use crate::run::{Run, out_of_time, plan_report};
+use crate::slot::Slot;
+
+/// One role as it was seen, and what that means.
+pub(crate) struct Look {
+    pub(crate) observation: Observation,
+    pub(crate) diff: Diff,
+    pub(crate) plan: Plan,
+}
+
+/// What a look at an account leads to.
+pub(crate) struct Outlook {
+    pub(crate) report: AccountReport,
+    /// Whether a repair would take steps.
+    pub(crate) wants_repair: bool,
+    /// What a repair would give to whom.
+    pub(crate) widens: Vec<String>,
+}
+
+impl<D, P, S, C, E> Run<D, P, S, C, E>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    /// Looks at an account and reports. Bounded in time; never fails as a function.
+    pub(crate) async fn audit(&self, account: &Named, slot: &Slot) -> Outlook {
+        let clock = self.engine.gateway.clock.as_ref();
+        let began = clock.elapsed();
+        self.emit(&Event::AccountStarted {
+            sweep: self.sweep.clone(),
+            account: account.id,
+        });
+        let limit = self.settings.limits.look_deadline;
+        let looks = match crate::gateway::within(clock, limit, self.looks(account, slot)).await {
+            Some(looks) => looks,
+            None => Err(out_of_time(limit, None)),
+        };
+        match looks {
+            Ok(looks) => {
+                if self.is_repair() {
+                    self.adopt_in_sync(&looks).await;
+                }
+                self.outlook(account, &looks, began)
+            }
+            Err(fault) => Outlook {
+                report: self.failed_report(account, fault, began),
+                wants_repair: false,
+                widens: Vec::new(),
+            },
+        }
+    }
+
+    /// Looks at every role wanted in the account.
+    pub(crate) async fn looks(&self, account: &Named, slot: &Slot) -> Result<Vec<Look>, Fault> {
+        let roles = self.wanted(account.id)?;
+        let looks = self.looks_once(account, &roles, slot).await?;
+        let expired = looks
+            .iter()
+            .flat_map(|look| &look.diff.blind)
+            .any(|blind| blind.fault.category == Category::Credentials);
+        if !expired {
+            return Ok(looks);
+        }
+        // The session ended under way: a new one, once.
+        self.engine.sessions.forget(account.id);
+        self.looks_once(account, &roles, slot).await
+    }
+
+    /// Looks at these roles, once.
+    pub(crate) async fn looks_once(
+        &self,
+        account: &Named,
+        roles: &[RoleSpec],
+        slot: &Slot,
+    ) -> Result<Vec<Look>, Fault> {
+        let engine = self.engine.as_ref();
+        let visit = self.visit(account.id, roles, slot);
+        let reader = engine
+            .sessions
+            .reader(&engine.provider, &engine.gateway, visit)
+            .await
+            .inspect_err(|fault| self.note_entry_fault(fault))?;
+        let lookout = Lookout {
+            reader: &reader,
+            gateway: &engine.gateway,
+            documents: &self.documents,
+            recorder: &self.recorder,
+            behalf: visit.behalf,
+            account: account.id,
+            partition: self.caller.partition,
+        };
+        let mut looks = Vec::with_capacity(roles.len());
+        for spec in roles {
+            looks.push(self.look(&lookout, spec));
+        }
+        futures_util::future::join_all(looks)
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    async fn look(
+        &self,
+        lookout: &Lookout<'_, P::Reader, C, E>,
+        spec: &RoleSpec,
+    ) -> Result<Look, Fault> {
+        let account = lookout.account;
+        let mut observation = lookout.observe(spec).await;
+        let mut record = OwnershipRecord::default();
+        let mut difference = diff(spec, &observation, &record);
+        let drifted = !difference.drifts.is_empty();
+        if (drifted || spec.ensure == Ensure::Absent || self.is_repair())
+            && is_unmarked(&observation)
+        {
+            record = self.owned(&observation).await?;
+            difference = diff(spec, &observation, &record);
+        }
+        if needs_versions(&difference) && lookout.read_versions(&mut observation, |_| true).await {
+            difference = diff(spec, &observation, &record);
+        }
+        // What is in sync needs no plan, unless it came from another hand and may become ours.
+        let settled =
+            difference.is_in_sync() && record == OwnershipRecord::default() && !self.is_repair();
+        let plan = if settled {
+            Plan::empty(account, spec.name.clone())
+        } else {
+            plan(spec, &observation, &difference, &record)
+        };
+        Ok(Look {
+            observation,
+            diff: difference,
+            plan,
+        })
+    }
+
+    /// What the journal shows as ours in the account.
+    async fn owned(&self, observation: &Observation) -> Result<OwnershipRecord, Fault> {
+        match self.engine.store.owned(observation.account).await {
+            Ok(owned) => Ok(OwnershipRecord::new(owned)),
+            Err(error) => {
+                self.brake.pull(Stop::Failed(error.to_string()));
+                Err(Fault::new(Category::Internal, error.to_string()))
+            }
+        }
+    }
+
+    fn outlook(&self, account: &Named, looks: &[Look], began: std::time::Duration) -> Outlook {
+        let mut report = self.blank_report(account, Outcome::InSync, began);
+        let mut widens = Vec::new();
+        let mut wants_repair = false;
+        for look in looks {
+            take_in(&mut report, &look.diff);
+            let guardrails = Guardrails::default();
+            match judge(
+                look.plan.clone(),
+                &look.observation,
+                &look.diff,
+                &guardrails,
+                Mode::Audit,
+            ) {
+                Verdict::InSync => {}
+                Verdict::ReportOnly(plan) | Verdict::Refuse(plan, _) => {
+                    report
+                        .steps
+                        .extend(plan_report(&plan, StepResult::Planned, None));
+                    wants_repair |= !plan.is_empty();
+                    widens.extend(plan.widens.iter().cloned());
+                    self.emit(&Event::Planned {
+                        sweep: self.sweep.clone(),
+                        plan: Box::new(plan),
+                    });
+                }
+                // `judge` gives no permit for an audit.
+                Verdict::Apply(_) => {}
+            }
+        }
+        Outlook {
+            wants_repair: wants_repair && report.failure.is_none(),
+            widens,
+            report,
+        }
+    }
+}
+
+/// Takes the findings about one role into the account's report.
+pub(crate) fn take_in(report: &mut AccountReport, diff: &Diff) {
+    report.drifts.extend(diff.drifts.iter().cloned());
+    if let Some(blind) = diff.blind.first() {
+        // What could not be read counts more than what was found: nothing is repaired now.
+        report.outcome = Outcome::Failed;
+        report.failure.get_or_insert_with(|| blind.fault.clone());
+    } else if !diff.drifts.is_empty() && report.outcome != Outcome::Failed {
+        report.outcome = Outcome::Drifted;
+    }
+}
+
+/// Whether anything is there that does not carry the owner tag: then the journal is asked.
+fn is_unmarked(observation: &Observation) -> bool {
+    let role = observation
+        .role
+        .seen()
+        .is_some_and(|role| !is_tagged(&role.tags));
+    let seen = observation.policies.values().filter_map(Sighting::seen);
+    role || seen.into_iter().any(|policy| !is_tagged(&policy.tags))
+}
+
+/// Whether a policy's version will have to be made or removed.
+fn needs_versions(diff: &Diff) -> bool {
+    diff.drifts.iter().any(|drift| {
+        matches!(
+            drift.kind,
+            DriftKind::PolicyDocument | DriftKind::RoleUnexpected
+        )
+    })
+}

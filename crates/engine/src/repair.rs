@@ -1,0 +1,436 @@
+//! One account, put right: look, judge, apply, look again until it reads back right.
+
+use std::time::Duration;
+
+use rolekeeper_domain::drift::Diff;
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::judge::{Approval, Guardrails, judge};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult};
+use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_domain::verdict::{Refusal, Verdict};
+
+use crate::apply::{End, Site};
+use crate::brake::Stop;
+use crate::discover::Named;
+use crate::event::{Event, EventSink};
+use crate::gateway::within;
+use crate::look::{Look, take_in};
+use crate::port::clock::Clock;
+use crate::port::directory::Directory;
+use crate::port::session::SessionProvider;
+use crate::port::store::{Store, StoreError};
+use crate::rollout::Change;
+use crate::run::{Run, out_of_time, plan_report, withheld_report};
+use crate::slot::Slot;
+
+/// A plan is made and carried out at most so often in one account and sweep: again
+/// once, after somebody else changed the same thing or an answer was lost.
+const ROUNDS: u32 = 2;
+
+/// Before looking again after a lost answer: what AWS did shows after a moment.
+const LOST_ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// The first wait of a verification that does not read back right at once.
+const VERIFY_WAIT: Duration = Duration::from_millis(500);
+
+/// The longest wait between two looks of a verification.
+const VERIFY_WAIT_CAP: Duration = Duration::from_secs(10);
+
+/// What became of an account in a repair.
+pub(crate) struct Repair {
+    pub(crate) report: AccountReport,
+    pub(crate) change: Change,
+}
+
+/// What became of one role.
+#[derive(Default)]
+struct RoleEnd {
+    diff: Diff,
+    steps: Vec<StepReport>,
+    change: Option<Change>,
+    fault: Option<Fault>,
+    reason: Option<String>,
+}
+
+impl<D, P, S, C, E> Run<D, P, S, C, E>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    /// Puts one account right, as far as its plan is permitted.
+    pub(crate) async fn repair(&self, account: &Named, slot: &Slot) -> Repair {
+        let clock = self.engine.gateway.clock.as_ref();
+        let began = clock.elapsed();
+        self.emit(&Event::AccountStarted {
+            sweep: self.sweep.clone(),
+            account: account.id,
+        });
+        let limit = self.settings.limits.look_deadline;
+        let looked = match within(clock, limit, self.looks(account, slot)).await {
+            Some(looked) => looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))),
+            None => Err(out_of_time(limit, None)),
+        };
+        let (looks, roles) = match looked {
+            Ok(found) => found,
+            Err(fault) => {
+                return Repair {
+                    report: self.failed_report(account, fault, began),
+                    change: Change::None,
+                };
+            }
+        };
+        let guardrails = match self.guardrails(account).await {
+            Ok(guardrails) => guardrails,
+            Err(error) => {
+                let fault = Fault::new(Category::Internal, error.to_string());
+                self.store_failed(&error);
+                return Repair {
+                    report: self.failed_report(account, fault, began),
+                    change: Change::None,
+                };
+            }
+        };
+        let deadline = began + self.settings.limits.repair_deadline;
+        let site = Site {
+            account: account.id,
+            roles: &roles,
+            slot,
+            deadline,
+        };
+        let mut repair = Repair {
+            report: self.blank_report(account, Outcome::InSync, began),
+            change: Change::None,
+        };
+        for (look, spec) in looks.into_iter().zip(roles.iter()) {
+            let end = self
+                .repair_role(account, spec, look, &guardrails, site)
+                .await;
+            repair.take(end);
+        }
+        let AccountReport {
+            observed_at,
+            duration_ms,
+            ..
+        } = self.blank_report(account, Outcome::InSync, began);
+        repair.report.observed_at = observed_at;
+        repair.report.duration_ms = duration_ms;
+        repair
+    }
+
+    async fn repair_role(
+        &self,
+        account: &Named,
+        spec: &RoleSpec,
+        first: Look,
+        guardrails: &Guardrails,
+        site: Site<'_>,
+    ) -> RoleEnd {
+        let found = first.diff.clone();
+        let mut look = first;
+        let mut steps = Vec::new();
+        for round in 1..=ROUNDS {
+            let objection = self.objection(&look).filter(|_| round == 1);
+            let verdict = match objection {
+                Some(what) => Verdict::Refuse(look.plan, vec![Refusal::Stale { what }]),
+                None => judge(
+                    look.plan,
+                    &look.observation,
+                    &look.diff,
+                    guardrails,
+                    Mode::Repair,
+                ),
+            };
+            let permit = match verdict {
+                Verdict::Apply(permit) => permit,
+                // The lost answer was a yes.
+                Verdict::InSync if round > 1 => break,
+                Verdict::InSync => {
+                    return RoleEnd {
+                        diff: look.diff,
+                        ..RoleEnd::default()
+                    };
+                }
+                Verdict::ReportOnly(plan) => {
+                    steps.extend(withheld_report(&plan));
+                    return RoleEnd {
+                        diff: look.diff,
+                        steps,
+                        ..RoleEnd::default()
+                    };
+                }
+                Verdict::Refuse(plan, refusals) => {
+                    let words: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+                    let reason = words.join("; ");
+                    steps.extend(plan_report(&plan, StepResult::Refused, Some(&reason)));
+                    return RoleEnd {
+                        diff: look.diff,
+                        steps,
+                        reason: Some(reason),
+                        ..RoleEnd::default()
+                    };
+                }
+            };
+            let withheld: Vec<StepReport> = withheld_report(permit.plan()).collect();
+            let applied = self.apply(permit, site).await;
+            steps.extend(applied.steps);
+            let fault = match applied.end {
+                End::All => {
+                    steps.extend(withheld);
+                    break;
+                }
+                End::Stopped(why) => {
+                    return RoleEnd {
+                        diff: found,
+                        steps,
+                        reason: Some(why),
+                        ..RoleEnd::default()
+                    };
+                }
+                End::Failed(fault) => fault,
+            };
+            let again = if round < ROUNDS && deserves_another_look(&fault) {
+                self.look_again(account, spec, site.slot).await
+            } else {
+                None
+            };
+            match again {
+                Some(next) => look = next,
+                None => {
+                    let change = Some(Change::Failed(fault.category));
+                    return RoleEnd {
+                        diff: found,
+                        steps,
+                        change,
+                        fault: Some(fault),
+                        reason: None,
+                    };
+                }
+            }
+        }
+        self.verify(account, spec, found, steps, site).await
+    }
+
+    /// Looks until everything that was changed reads back right, within bounds.
+    async fn verify(
+        &self,
+        account: &Named,
+        spec: &RoleSpec,
+        found: Diff,
+        steps: Vec<StepReport>,
+        site: Site<'_>,
+    ) -> RoleEnd {
+        let gateway = &self.engine.gateway;
+        let limit = self.settings.limits.settle_for;
+        let end = gateway.clock.elapsed() + limit;
+        let mut wait = VERIFY_WAIT;
+        loop {
+            let last = self.looked(account, spec, site.slot).await;
+            if let Ok(look) = &last
+                && look.diff.blind.is_empty()
+                && look.plan.is_empty()
+            {
+                // What remains is what the plan withheld.
+                let diff = if look.diff.drifts.is_empty() {
+                    found
+                } else {
+                    look.diff.clone()
+                };
+                let repaired = look.diff.drifts.is_empty();
+                let change = Some(Change::Verified);
+                let reason = (!repaired)
+                    .then(|| "not everything could be repaired, see the withheld steps".to_owned());
+                return RoleEnd {
+                    diff,
+                    steps,
+                    change,
+                    reason,
+                    fault: None,
+                };
+            }
+            let given_up = matches!(
+                self.brake.stop(),
+                Some(Stop::Cancelled(_) | Stop::Failed(_))
+            );
+            if given_up || gateway.clock.elapsed() + wait > end {
+                let what = match &last {
+                    Ok(look) => differs(look),
+                    Err(fault) => fault.to_string(),
+                };
+                let message = format!(
+                    "changes were made and do not read back right after {} s: {what}",
+                    limit.as_secs()
+                );
+                let fault = Fault::new(Category::Timeout, message);
+                // A verification that was cut short proves nothing against the change.
+                let change = if given_up {
+                    None
+                } else {
+                    Some(Change::Unsettled)
+                };
+                return RoleEnd {
+                    diff: found,
+                    steps,
+                    change,
+                    fault: Some(fault),
+                    reason: None,
+                };
+            }
+            gateway
+                .pause(self.behalf(account.id, site.slot), wait)
+                .await;
+            wait = (wait * 2).min(VERIFY_WAIT_CAP);
+        }
+    }
+
+    /// Another look after a conflict or a lost answer; none when it cannot be had.
+    async fn look_again(&self, account: &Named, spec: &RoleSpec, slot: &Slot) -> Option<Look> {
+        self.engine
+            .gateway
+            .pause(self.behalf(account.id, slot), LOST_ANSWER_WAIT)
+            .await;
+        self.looked(account, spec, slot).await.ok()
+    }
+
+    async fn looked(&self, account: &Named, spec: &RoleSpec, slot: &Slot) -> Result<Look, Fault> {
+        let clock = self.engine.gateway.clock.as_ref();
+        let limit = self.settings.limits.look_deadline;
+        let looks = self.looks_once(account, std::slice::from_ref(spec), slot);
+        let looks = within(clock, limit, looks)
+            .await
+            .unwrap_or_else(|| Err(out_of_time(limit, None)))?;
+        looks.into_iter().next().ok_or_else(|| {
+            Fault::new(
+                Category::Internal,
+                "one role was looked at and none was seen",
+            )
+        })
+    }
+
+    /// Why the plan is not the one that was asked for, if it is not.
+    fn objection(&self, look: &Look) -> Option<String> {
+        let saved = self.order.plans.as_ref()?;
+        if look.plan.is_empty() {
+            None
+        } else {
+            saved.objection(&look.plan)
+        }
+    }
+
+    async fn guardrails(&self, account: &Named) -> Result<Guardrails, StoreError> {
+        let store = self.engine.store.as_ref();
+        let halted = store.halted().await?;
+        if let Some(halt) = &halted {
+            self.brake.pull(Stop::Halted(halt.why.clone()));
+        }
+        let now = self.engine.gateway.clock.now();
+        let widening = match (self.settings.approve_widening, self.is_approved()) {
+            (false, _) => Approval::NotNeeded,
+            (true, true) => Approval::Given,
+            (true, false) => Approval::Wanted,
+        };
+        Ok(Guardrails {
+            halted: halted.map(|halt| halt.why),
+            frozen: self.settings.freeze.as_ref().and_then(|frozen| frozen(now)),
+            ineligible: None,
+            widening,
+            too_many: None,
+            admin_roles: self.settings.admin_roles.clone(),
+            flap_limit: self.settings.flap_limit,
+            findings: store.findings(Some(account.id)).await?,
+        })
+    }
+
+    /// Whether everything is in order but for an adoption, and records that.
+    pub(crate) async fn adopt_in_sync(&self, looks: &[Look]) {
+        for look in looks
+            .iter()
+            .filter(|look| look.diff.is_in_sync() && look.plan.is_empty())
+        {
+            if self.adopt(&look.plan).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Repair {
+    fn take(&mut self, end: RoleEnd) {
+        let RoleEnd {
+            diff,
+            steps,
+            change,
+            fault,
+            reason,
+        } = end;
+        let verified = change == Some(Change::Verified);
+        let before = self.report.outcome;
+        take_in(&mut self.report, &diff);
+        self.report.steps.extend(steps);
+        if let Some(fault) = fault {
+            self.report.outcome = Outcome::Failed;
+            self.report.failure.get_or_insert(fault);
+        } else if verified && reason.is_none() && self.report.outcome != Outcome::Failed {
+            // Other roles of the account may still be drifted.
+            self.report.outcome = if before == Outcome::Drifted {
+                before
+            } else {
+                Outcome::Repaired
+            };
+        }
+        if let Some(reason) = reason {
+            self.report.reason.get_or_insert(reason);
+        }
+        if let Some(change) = change {
+            self.change = worse(self.change, change);
+        }
+    }
+}
+
+/// The one of two changes that says more.
+const fn worse(one: Change, other: Change) -> Change {
+    match (one, other) {
+        (Change::Unsettled, _) | (_, Change::Unsettled) => Change::Unsettled,
+        (Change::Failed(category), _) | (_, Change::Failed(category)) => Change::Failed(category),
+        (Change::Verified, _) | (_, Change::Verified) => Change::Verified,
+        (Change::None, Change::None) => Change::None,
+    }
+}
+
+/// Somebody else changed the same thing, the answer was lost, or the session ended:
+/// what to do now can only be said after another look.
+const fn deserves_another_look(fault: &Fault) -> bool {
+    match fault.category {
+        Category::Conflict
+        | Category::Service
+        | Category::Timeout
+        | Category::Network
+        | Category::Credentials => true,
+        Category::AccessDenied
+        | Category::Throttled
+        | Category::NotFound
+        | Category::Quota
+        | Category::InvalidSpec
+        | Category::Internal => false,
+    }
+}
+
+/// What still differs, in words.
+fn differs(look: &Look) -> String {
+    if let Some(blind) = look.diff.blind.first() {
+        return format!("{} could not be read: {}", blind.facet, blind.fault);
+    }
+    let drifts = look
+        .diff
+        .drifts
+        .iter()
+        .map(|drift| drift.explanation.as_str());
+    let steps = look.plan.steps.iter().map(|step| step.step.resource());
+    drifts
+        .map(str::to_owned)
+        .chain(steps)
+        .next()
+        .unwrap_or_default()
+}

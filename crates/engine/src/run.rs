@@ -1,0 +1,204 @@
+//! What the parts of one sweep share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult, SweepId};
+use rolekeeper_domain::plan::{Plan, PlannedStep};
+use rolekeeper_domain::role::RoleSpec;
+
+use crate::brake::{Brake, Stop};
+use crate::discover::Named;
+use crate::documents::Documents;
+use crate::engine::Inner;
+use crate::event::{Event, EventSink};
+use crate::gateway::Behalf;
+use crate::order::SweepOrder;
+use crate::port::clock::Clock;
+use crate::port::directory::{Caller, Organization};
+use crate::port::session::SessionProvider;
+use crate::recorder::Recorder;
+use crate::sessions::Visit;
+use crate::settings::{EngineSettings, Place};
+use crate::slot::{Places, Slot};
+
+/// One sweep under way.
+pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
+    pub(crate) engine: Arc<Inner<D, P, S, C, E>>,
+    pub(crate) settings: Arc<EngineSettings>,
+    pub(crate) order: SweepOrder,
+    pub(crate) sweep: SweepId,
+    /// The sweep's part of session names.
+    pub(crate) label: String,
+    pub(crate) caller: Caller,
+    pub(crate) organization: Organization,
+    pub(crate) documents: Documents,
+    pub(crate) recorder: Recorder,
+    pub(crate) places: Places,
+    pub(crate) brake: Arc<Brake>,
+    /// Whether a person agreed to what needs approval.
+    pub(crate) approved: AtomicBool,
+}
+
+impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
+    pub(crate) fn behalf<'a>(&'a self, account: AccountId, slot: &'a Slot) -> Behalf<'a> {
+        Behalf {
+            account: Some(account),
+            slot: Some(slot),
+            places: Some(&self.places),
+        }
+    }
+
+    pub(crate) fn visit<'a>(
+        &'a self,
+        account: AccountId,
+        roles: &'a [RoleSpec],
+        slot: &'a Slot,
+    ) -> Visit<'a> {
+        Visit {
+            account,
+            is_hub: account == self.caller.account,
+            admin_roles: &self.settings.admin_roles,
+            label: &self.label,
+            roles,
+            behalf: self.behalf(account, slot),
+        }
+    }
+
+    /// What is wanted in an account.
+    pub(crate) fn wanted(&self, account: AccountId) -> Result<Arc<[RoleSpec]>, Fault> {
+        self.settings.roles.wanted(&Place {
+            account,
+            partition: self.caller.partition,
+            organization_id: &self.organization.id,
+            hub_account: self.caller.account,
+        })
+    }
+
+    pub(crate) fn is_repair(&self) -> bool {
+        self.order.mode == Mode::Repair
+    }
+
+    pub(crate) fn is_approved(&self) -> bool {
+        self.approved.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn emit(&self, event: &Event) {
+        self.engine.gateway.sink.emit(event);
+    }
+
+    /// Credentials of our own that no longer work end the sweep: every further
+    /// account would fail in the same way.
+    pub(crate) fn note_entry_fault(&self, fault: &Fault) {
+        if fault.category == Category::Credentials {
+            self.brake.pull(Stop::Failed(format!(
+                "the hub's own credentials were not accepted: {}",
+                fault.message
+            )));
+        }
+    }
+
+    /// A report of an account that was looked at for `began.elapsed()`.
+    pub(crate) fn blank_report(
+        &self,
+        account: &Named,
+        outcome: Outcome,
+        began: std::time::Duration,
+    ) -> AccountReport {
+        let clock = &self.engine.gateway.clock;
+        let spent = clock.elapsed().saturating_sub(began).as_millis();
+        AccountReport {
+            account: account.id,
+            name: account.name.clone(),
+            ou_path: account.ou_path.clone(),
+            outcome,
+            reason: None,
+            failure: None,
+            drifts: Vec::new(),
+            steps: Vec::new(),
+            observed_at: clock.now(),
+            duration_ms: u64::try_from(spent).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The report of an account that failed as a whole.
+    pub(crate) fn failed_report(
+        &self,
+        account: &Named,
+        fault: Fault,
+        began: std::time::Duration,
+    ) -> AccountReport {
+        AccountReport {
+            failure: Some(fault),
+            ..self.blank_report(account, Outcome::Failed, began)
+        }
+    }
+
+    /// The report of an account that was not reached.
+    pub(crate) fn pending_report(&self, account: &Named) -> AccountReport {
+        let reason = self.brake.stop().map(|stop| stop.why().to_owned());
+        let now = self.engine.gateway.clock.elapsed();
+        AccountReport {
+            reason,
+            ..self.blank_report(account, Outcome::Pending, now)
+        }
+    }
+
+    /// Hands a report in and tells about it.
+    pub(crate) async fn hand_in(&self, report: AccountReport) {
+        self.emit(&Event::AccountFinished {
+            sweep: self.sweep.clone(),
+            report: Box::new(report.clone()),
+        });
+        self.recorder.report(report).await;
+    }
+}
+
+/// A step in a report.
+pub(crate) fn step_report(
+    step: &PlannedStep,
+    result: StepResult,
+    reason: Option<String>,
+) -> StepReport {
+    StepReport {
+        operation: step.step.operation(),
+        resource: step.step.resource(),
+        result,
+        reason,
+    }
+}
+
+/// All steps of a plan with one result, and what it withholds.
+pub(crate) fn plan_report(
+    plan: &Plan,
+    result: StepResult,
+    reason: Option<&str>,
+) -> Vec<StepReport> {
+    let steps = plan
+        .steps
+        .iter()
+        .map(|step| step_report(step, result, reason.map(str::to_owned)));
+    steps.chain(withheld_report(plan)).collect()
+}
+
+/// What a plan withholds.
+pub(crate) fn withheld_report(plan: &Plan) -> impl Iterator<Item = StepReport> + '_ {
+    plan.withheld.iter().map(|withheld| StepReport {
+        operation: withheld.operation,
+        resource: withheld.resource.clone(),
+        result: StepResult::Withheld,
+        reason: Some(withheld.reason.clone()),
+    })
+}
+
+/// A fault for a walk that did not end in time.
+pub(crate) fn out_of_time(limit: std::time::Duration, operation: Option<Operation>) -> Fault {
+    let fault = Fault::new(
+        Category::Timeout,
+        format!("the account was not done after {} s", limit.as_secs()),
+    );
+    Fault { operation, ..fault }
+}
