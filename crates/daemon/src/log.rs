@@ -58,6 +58,11 @@ impl EventSink for LogSink {
                 sweep.id = %sweep, accounts.listed = listed, accounts.selected = selected,
                 whole, "{listed} accounts listed so far, {selected} selected",
             ),
+            Event::Planned { sweep, plan } => tracing::debug!(
+                sweep.id = %sweep, account.id = %plan.account, role.name = %plan.role,
+                plan.steps = plan.steps.len(), plan.withheld = plan.withheld.len(),
+                "{} steps planned for {} in {}", plan.steps.len(), plan.role, plan.account,
+            ),
             Event::AccountFinished { sweep, report } => account(sweep.as_str(), report),
             Event::StepFinished { sweep, account, operation, resource, result, fault } => {
                 tracing::info!(

@@ -235,7 +235,7 @@ impl EventSink for Metrics {
             }
             Event::LeaderChanged { leading } => self.set_leader(*leading),
             Event::StoreFailed { .. } => families.store_errors.inc(),
-            Event::Discovered { .. } | Event::ApprovalWanted { .. } | Event::WaveStarted { .. } => {}
+            Event::Planned { .. } | Event::Discovered { .. } | Event::ApprovalWanted { .. } | Event::WaveStarted { .. } => {}
         }
     }
 }
