@@ -10,9 +10,11 @@ mod compare;
 mod condition;
 mod document;
 mod evaluate;
+mod example;
 mod explain;
 mod json;
 mod language;
+mod lint;
 mod parse;
 mod pattern;
 mod principal;
@@ -32,7 +34,9 @@ pub use document::{Document, Effect, Kind, Patterns, Statement, Version};
 pub use evaluate::{
     Decision, Policies, PolicyType, Request, applies, document_says, evaluate, matching_statement,
 };
+pub use example::{Examples, examples};
 pub use explain::explain;
+pub use lint::{Lint, LintContext, LintSeverity, lint};
 pub use parse::ParseError;
 pub use pattern::Pattern;
 pub use principal::{Name, Principal, Principals};

@@ -250,6 +250,15 @@ impl<'a> Space<'a> {
         set
     }
 
+    /// One statement of a document.
+    pub(super) fn only(&self, document: &Document, n: usize) -> Set {
+        let mut set = Set::default();
+        if let Some(place) = document.rows().get(n).and_then(|row| self.places.get(row.as_str())) {
+            set.insert(*place);
+        }
+        set
+    }
+
     pub(super) fn statement(&self, n: usize) -> Option<&'a Statement> {
         self.statements.get(n).copied()
     }
@@ -260,6 +269,16 @@ impl<'a> Space<'a> {
 
     pub(super) fn who(&self, column: usize) -> Option<&Who> {
         self.cast.all.get(column)
+    }
+
+    /// The context keys with their position in a path.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.dimensions.iter().enumerate().skip(RESOURCE + 1).map(|(n, d)| (n, d.key.as_str()))
+    }
+
+    /// The keys of policy variables with what stands for their values.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.symbols.0.iter().map(|(key, symbol)| (key.as_str(), symbol.as_str()))
     }
 
     /// Positions of the representatives that a pattern matches.

@@ -95,7 +95,8 @@ impl Cast {
         match Principal::from_arn(arn) {
             Some(Principal::Session { role, name }) => {
                 // The session's ARN hides the role's path: it may belong to
-                // each role of that name that is mentioned, or to another.
+                // each role of that name that is mentioned, to the one
+                // without a path, or to another.
                 let short = role.rsplit('/').next().unwrap_or_default().to_owned();
                 let same_name = names.iter().filter_map(|n| match n {
                     Name::Arn(other) => Some(other),
@@ -110,6 +111,9 @@ impl Cast {
                     })
                 });
                 let mut roles: BTreeSet<String> = same_name.cloned().collect();
+                if let Some((front, _)) = role.rsplit_once('/') {
+                    roles.insert(format!("{front}/some/other/path/{short}"));
+                }
                 roles.insert(role);
                 for role in roles {
                     self.arns.insert(role.clone());
