@@ -1,9 +1,10 @@
 //! Drift as the store remembers it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::account::AccountId;
 use crate::drift::Drift;
+use crate::outcome::{AccountReport, Outcome};
 
 /// A drift with its history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +22,214 @@ pub struct Finding {
     /// How often rolekeeper repaired the same thing (same role, kind and subject) without it staying away:
     /// what the flap breaker counts.
     pub repairs: u32,
+}
+
+/// How long a repaired thing has to stay right until its repairs are forgotten: two days, so that a
+/// deployment that puts it back every night still counts as coming back.
+pub const STAYED_AWAY: SignedDuration = SignedDuration::from_hours(48);
+
+impl Finding {
+    /// Whether it is about the same thing: same role, kind and subject.
+    pub fn is_about(&self, drift: &Drift) -> bool {
+        self.drift.role == drift.role
+            && self.drift.kind == drift.kind
+            && self.drift.subject == drift.subject
+    }
+}
+
+/// Folds what a sweep says about one account into what was remembered about it.
+///
+/// Answers everything that is remembered from now on: what is still open, and what is resolved. Only a report
+/// that was complete (`in_sync`, `drifted`, `repaired`) resolves anything: an account that could not be read, was
+/// skipped or not reached says nothing about what is gone. A repair that reads back right counts as one
+/// repair of each thing it found, and resolves it.
+pub fn fold(before: &[Finding], report: &AccountReport) -> Vec<Finding> {
+    let now = report.observed_at;
+    let complete = matches!(
+        report.outcome,
+        Outcome::InSync | Outcome::Drifted | Outcome::Repaired
+    );
+    let repaired = report.outcome == Outcome::Repaired;
+    let mut after: Vec<Finding> = Vec::with_capacity(before.len().max(report.drifts.len()));
+    for finding in before {
+        let seen = report.drifts.iter().find(|drift| finding.is_about(drift));
+        after.push(match seen {
+            Some(drift) => seen_again(finding, drift, repaired, now),
+            None if complete => not_seen(finding, now),
+            None => finding.clone(),
+        });
+    }
+    for drift in &report.drifts {
+        if !after.iter().any(|finding| finding.is_about(drift)) {
+            after.push(Finding {
+                account: report.account,
+                drift: drift.clone(),
+                first_seen: now,
+                last_seen: now,
+                resolved_at: repaired.then_some(now),
+                repairs: u32::from(repaired),
+            });
+        }
+    }
+    after
+}
+
+fn seen_again(finding: &Finding, drift: &Drift, repaired: bool, now: Timestamp) -> Finding {
+    let came_back = finding.resolved_at.is_some();
+    let forgotten = finding
+        .resolved_at
+        .is_some_and(|at| now.duration_since(at) >= STAYED_AWAY);
+    let repairs = if forgotten { 0 } else { finding.repairs };
+    Finding {
+        account: finding.account,
+        drift: drift.clone(),
+        first_seen: if came_back { now } else { finding.first_seen },
+        // A report that comes late never turns the clock back.
+        last_seen: now.max(finding.last_seen),
+        resolved_at: repaired.then_some(now),
+        repairs: repairs.saturating_add(u32::from(repaired)),
+    }
+}
+
+fn not_seen(finding: &Finding, now: Timestamp) -> Finding {
+    let resolved_at = finding.resolved_at.or(Some(now));
+    let forgotten = resolved_at.is_some_and(|at| now.duration_since(at) >= STAYED_AWAY);
+    Finding {
+        resolved_at,
+        repairs: if forgotten { 0 } else { finding.repairs },
+        ..finding.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::drift::{DriftKind, Severity};
+
+    fn drift(kind: DriftKind) -> Drift {
+        Drift {
+            role: "Auditor".parse().expect("a name"),
+            kind,
+            subject: None,
+            severity: Severity::High,
+            explanation: String::new(),
+            before: None,
+            after: None,
+        }
+    }
+
+    fn report(hour: i64, outcome: Outcome, kinds: &[DriftKind]) -> AccountReport {
+        AccountReport {
+            account: "111111111111".parse().expect("an id"),
+            name: "one".to_owned(),
+            ou_path: "/".to_owned(),
+            outcome,
+            reason: None,
+            failure: None,
+            drifts: kinds.iter().copied().map(drift).collect(),
+            steps: Vec::new(),
+            observed_at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour),
+            duration_ms: 1,
+        }
+    }
+
+    fn hours(at: Timestamp) -> i64 {
+        at.duration_since(Timestamp::UNIX_EPOCH).as_hours()
+    }
+
+    /// Folds reports one after the other and shows what is remembered in the end.
+    #[track_caller]
+    fn check(reports: &[AccountReport], expected: &Expect) {
+        let remembered = reports
+            .iter()
+            .fold(Vec::new(), |before, report| fold(&before, report));
+        let lines: Vec<String> = remembered
+            .iter()
+            .map(|finding| {
+                let resolved = finding
+                    .resolved_at
+                    .map_or("open".to_owned(), |at| format!("resolved at {}", hours(at)));
+                format!(
+                    "{} seen {}..{}, {resolved}, {} repairs",
+                    finding.drift.kind,
+                    hours(finding.first_seen),
+                    hours(finding.last_seen),
+                    finding.repairs
+                )
+            })
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn findings_open_stay_and_resolve() {
+        let trust = &[DriftKind::TrustPolicy];
+        check(&[report(0, Outcome::InSync, &[])], &expect![""]);
+        check(
+            &[
+                report(0, Outcome::Drifted, trust),
+                report(1, Outcome::Drifted, trust),
+            ],
+            &expect!["trust_policy seen 0..1, open, 0 repairs"],
+        );
+        check(
+            &[
+                report(0, Outcome::Drifted, trust),
+                report(1, Outcome::InSync, &[]),
+            ],
+            &expect!["trust_policy seen 0..0, resolved at 1, 0 repairs"],
+        );
+        check(
+            &[
+                report(0, Outcome::Drifted, trust),
+                report(1, Outcome::InSync, &[]),
+                report(2, Outcome::Drifted, trust),
+            ],
+            &expect!["trust_policy seen 2..2, open, 0 repairs"],
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_never_resolves_findings() {
+        let trust = &[DriftKind::TrustPolicy];
+        for outcome in [Outcome::Failed, Outcome::Skipped, Outcome::Pending] {
+            check(
+                &[report(0, Outcome::Drifted, trust), report(1, outcome, &[])],
+                &expect!["trust_policy seen 0..0, open, 0 repairs"],
+            );
+        }
+    }
+
+    #[test]
+    fn repairs_add_up_until_the_thing_has_stayed_away() {
+        let trust = &[DriftKind::TrustPolicy];
+        check(
+            &[report(0, Outcome::Repaired, trust)],
+            &expect!["trust_policy seen 0..0, resolved at 0, 1 repairs"],
+        );
+        check(
+            &[
+                report(0, Outcome::Repaired, trust),
+                report(1, Outcome::InSync, &[]),
+                report(24, Outcome::Repaired, trust),
+            ],
+            &expect!["trust_policy seen 24..24, resolved at 24, 2 repairs"],
+        );
+        check(
+            &[
+                report(0, Outcome::Repaired, trust),
+                report(48, Outcome::InSync, &[]),
+            ],
+            &expect!["trust_policy seen 0..0, resolved at 0, 0 repairs"],
+        );
+        check(
+            &[
+                report(0, Outcome::Repaired, trust),
+                report(50, Outcome::Drifted, trust),
+            ],
+            &expect!["trust_policy seen 50..50, open, 0 repairs"],
+        );
+    }
 }

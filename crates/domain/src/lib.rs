@@ -14,6 +14,7 @@ pub mod selector;
 pub mod least_privilege;
 pub mod policy;
 pub mod role;
+pub mod spec;
 
 pub mod drift;
 pub mod observation;
@@ -32,3 +33,4 @@ pub mod finding;
 pub mod outcome;
 
 pub mod limits;
+pub mod schedule;

@@ -5,6 +5,9 @@
 /// for many accounts cannot count on that.
 pub const TRUST_POLICY_CHARACTERS: usize = 2_048;
 
+/// The longest trust policy that IAM takes once the quota has been raised as far as it goes.
+pub const TRUST_POLICY_CHARACTERS_RAISED: usize = 4_096;
+
 /// The longest managed policy, in characters without white space.
 pub const MANAGED_POLICY_CHARACTERS: usize = 6_144;
 
@@ -13,6 +16,9 @@ pub const INLINE_POLICIES_CHARACTERS: usize = 10_240;
 
 /// How many managed policies can be attached to a role by default.
 pub const ATTACHMENTS_PER_ROLE: usize = 10;
+
+/// How many can be attached once the quota has been raised as far as it goes.
+pub const ATTACHMENTS_PER_ROLE_RAISED: usize = 20;
 
 /// How many versions of a managed policy IAM keeps.
 pub const VERSIONS_PER_POLICY: usize = 5;

@@ -3,7 +3,9 @@
 use crate::account::AccountId;
 use crate::drift::Severity;
 use crate::observation::{Observation, ObservedDocument};
-use crate::policy::{Comparison, Context, Document, Verdict, compare};
+use crate::policy::{
+    Authority, Comparison, Context, Document, Verdict, compare, compare_authority,
+};
 use crate::role::RoleSpec;
 
 /// What an observed document means, seen from the agreed one.
@@ -93,18 +95,31 @@ fn words(comparison: &Comparison) -> String {
     parts.join(". ")
 }
 
-/// Whether a document certainly grants nothing that the specification's own policies do not grant.
+/// Whether a document certainly gives the role nothing that the specification's own policies do not
+/// give it together.
 pub(crate) fn within_spec(extra: &Document, spec: &RoleSpec, observation: &Observation) -> bool {
     let owned = spec.managed_policies.iter().map(|policy| &policy.document);
     let known = spec
         .attach
         .iter()
         .filter_map(|arn| observation.foreign_documents.get(arn));
-    owned
+    let agreed: Vec<Document> = owned
         .chain(spec.inline.values())
         .chain(known)
-        .any(|agreed| {
-            let verdict = drifted(agreed, extra, spec, observation.account).verdict;
-            matches!(verdict, Verdict::Equivalent | Verdict::Narrower)
-        })
+        .cloned()
+        .collect();
+    let mut with_extra = agreed.clone();
+    with_extra.push(extra.clone());
+    let authority = |policies| Authority {
+        trust: Some(&spec.trust),
+        policies,
+        boundary: None,
+    };
+    let account = observation.account.to_string();
+    let context = Context {
+        account: Some(&account),
+        partition: spec.partition.as_str(),
+    };
+    let comparison = compare_authority(&authority(&agreed), &authority(&with_extra), &context);
+    !comparison.verdict.may_widen()
 }

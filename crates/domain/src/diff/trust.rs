@@ -7,7 +7,7 @@ use crate::drift::{DriftKind, Severity};
 use crate::observation::{ObservedDocument, ObservedRole};
 use crate::policy::{
     ConditionContext, Document, Effect, Name, Principal, Principals, Request, Statement, Test,
-    document_says,
+    document_says, without_tolerated,
 };
 use crate::role::RoleSpec;
 
@@ -58,7 +58,8 @@ pub(crate) fn observed_trust(
     if spec.tolerate.is_empty() || document == &spec.trust {
         return (role.trust.clone(), Vec::new());
     }
-    (role.trust.clone(), Vec::new())
+    let (kept, tolerated) = without_tolerated(document, &spec.trust, &spec.tolerate);
+    (ObservedDocument::Valid(kept), tolerated)
 }
 
 fn dead_principals(observed: &ObservedDocument, agreed: &Document) -> Option<String> {

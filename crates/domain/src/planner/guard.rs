@@ -149,3 +149,36 @@ pub(super) fn meet(
         .filter(|document| document.size() <= limits::TRUST_POLICY_CHARACTERS)
         .or_else(closed)
 }
+
+/// The agreed trust policy with the Deny statements that others added and that are tolerated: rewriting the
+/// policy without them would start a fight with whoever adds them. Without them where they do not fit.
+pub(super) fn with_tolerated(agreed: &Document, whole: &Document, kept: &Document) -> Document {
+    let joined = || {
+        let remaining = statements(kept)?;
+        let mut all = statements(agreed)?;
+        let tolerated: Vec<Value> = statements(whole)?
+            .into_iter()
+            .filter(|statement| !remaining.contains(statement))
+            .collect();
+        if tolerated.is_empty() || agreed.version() != whole.version() {
+            return None;
+        }
+        all.extend(tolerated);
+        number_sids(&mut all);
+        assembled(Kind::Trust, agreed.version(), &all)
+            .filter(|document| document.size() <= limits::TRUST_POLICY_CHARACTERS)
+    };
+    joined().unwrap_or_else(|| agreed.clone())
+}
+
+/// Statement ids must differ within a document; they mean nothing.
+fn number_sids(statements: &mut [Value]) {
+    for (place, statement) in statements.iter_mut().enumerate() {
+        if let Some(map) = statement
+            .as_object_mut()
+            .filter(|map| map.contains_key("Sid"))
+        {
+            map.insert("Sid".to_owned(), json!(format!("Part{place}")));
+        }
+    }
+}

@@ -22,9 +22,14 @@ pub(super) struct TrustChange {
 impl TrustChange {
     pub(super) fn of(spec: &RoleSpec, role: &ObservedRole, observation: &Observation) -> Self {
         let (observed, _) = observed_trust(spec, role);
-        let goal = spec.trust.clone();
+        let goal = match (&role.trust, &observed) {
+            (ObservedDocument::Valid(whole), ObservedDocument::Valid(kept)) => {
+                guard::with_tolerated(&spec.trust, whole, kept)
+            }
+            _ => spec.trust.clone(),
+        };
         let account = observation.account;
-        let ObservedDocument::Valid(document) = &observed else {
+        let ObservedDocument::Valid(document) = &role.trust else {
             let gained = vec![
                 "the trust policy is replaced by the agreed one; what stands there cannot be read"
                     .to_owned(),

@@ -1,0 +1,502 @@
+//! A role as the configuration describes it, and its way into one account.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::substitute::{Setting, Unfilled, fill, placeholders};
+use crate::account::AccountId;
+use crate::arn::{Arn, Partition};
+use crate::limits;
+use crate::policy::{Document, Kind};
+use crate::role::{
+    Adopt, Boundary, Ensure, Extras, IamPath, ManagedPolicySpec, PolicyName, RoleName, RoleSpec,
+};
+
+/// What the vendor presents as `sts:ExternalId`. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// The external id of that text.
+    ///
+    /// # Errors
+    ///
+    /// When IAM would not take it: 2 to 1,224 characters of letters, digits and `_+=,.@:/-`.
+    /// The error does not repeat the text.
+    pub fn new(text: &str) -> Result<Self, TemplateError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
+        let length = limits::EXTERNAL_ID_SHORTEST..=limits::EXTERNAL_ID_LONGEST;
+        if length.contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TemplateError::new(
+                "external_id",
+                "it has to have 2 to 1224 characters of letters, digits and _+=,.@:/-",
+            ))
+        }
+    }
+}
+
+impl fmt::Debug for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExternalId(hidden)")
+    }
+}
+
+/// The boundary as configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BoundaryTemplate {
+    /// Left alone.
+    #[default]
+    Unmanaged,
+    /// There must be none.
+    None,
+    /// The ARN, with placeholders.
+    Policy(String),
+}
+
+/// A managed policy as configured.
+#[derive(Clone, Debug)]
+pub struct ManagedPolicyTemplate {
+    /// Its name.
+    pub name: PolicyName,
+    /// Its path.
+    pub path: IamPath,
+    /// What it says, with placeholders.
+    pub document: String,
+    /// Its tags, values with placeholders.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One `[[roles]]` entry: a [`RoleSpec`] with placeholders still in its texts.
+#[derive(Clone, Debug)]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of RoleSpec, as texts with placeholders"
+)]
+pub struct SpecTemplate {
+    pub name: RoleName,
+    pub path: IamPath,
+    pub ensure: Ensure,
+    pub trust: String,
+    pub description: Option<String>,
+    pub max_session_duration: Option<u32>,
+    pub boundary: BoundaryTemplate,
+    pub tags: BTreeMap<String, String>,
+    pub managed_policies: Vec<ManagedPolicyTemplate>,
+    pub attach: Vec<String>,
+    pub inline: BTreeMap<PolicyName, String>,
+    pub extras: Extras,
+    pub adopt: Adopt,
+    pub tolerate: Vec<String>,
+    pub legacy_users: BTreeSet<String>,
+    pub vendor_account_id: Option<AccountId>,
+    pub external_id: Option<ExternalId>,
+}
+
+/// What is the same in all accounts of one organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The partition, from the caller's own ARN.
+    pub partition: Partition,
+    /// The hub account, from the caller's own ARN.
+    pub hub_account_id: AccountId,
+    /// The organization's id, where there is an organization.
+    pub organization_id: Option<String>,
+}
+
+/// Why a template does not make a specification.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{part}: {problem}")]
+pub struct TemplateError {
+    /// Which part of the entry, such as `trust_policy` or `managed_policies Audit`.
+    pub part: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl TemplateError {
+    fn new(part: impl Into<String>, problem: impl fmt::Display) -> Self {
+        Self {
+            part: part.into(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+impl SpecTemplate {
+    /// Ties the template to an organization, and checks it whole with the hub's
+    /// account id standing in for any account's.
+    ///
+    /// Where nothing depends on the account the specification is made once and shared by all accounts.
+    ///
+    /// # Errors
+    ///
+    /// The first part that does not make a specification: an unknown placeholder, one without a value, a document
+    /// that does not parse or is too long for IAM, an ARN of another partition.
+    pub fn bind(self, binding: Binding) -> Result<BoundTemplate, TemplateError> {
+        let per_account = self.uses_account()?;
+        let bound = BoundTemplate {
+            template: self,
+            binding,
+            shared: None,
+        };
+        let sample = bound.resolve(bound.binding.hub_account_id)?;
+        let shared = (!per_account).then(|| Arc::new(sample));
+        Ok(BoundTemplate { shared, ..bound })
+    }
+
+    fn uses_account(&self) -> Result<bool, TemplateError> {
+        for (part, text) in self.texts() {
+            let used = placeholders(text).map_err(|unknown| TemplateError::new(part, unknown))?;
+            if used.contains("account_id") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn texts(&self) -> Vec<(String, &str)> {
+        let mut all: Vec<(String, &str)> = vec![("trust_policy".to_owned(), &self.trust)];
+        all.extend(
+            self.description
+                .iter()
+                .map(|text| ("description".to_owned(), text.as_str())),
+        );
+        if let BoundaryTemplate::Policy(arn) = &self.boundary {
+            all.push(("permissions_boundary".to_owned(), arn));
+        }
+        all.extend(
+            self.tags
+                .iter()
+                .map(|(key, value)| (format!("tags {key}"), value.as_str())),
+        );
+        for policy in &self.managed_policies {
+            all.push((
+                format!("managed_policies {}", policy.name),
+                &policy.document,
+            ));
+            let tags = policy.tags.iter();
+            all.extend(tags.map(|(key, value)| {
+                (
+                    format!("managed_policies {} tags {key}", policy.name),
+                    value.as_str(),
+                )
+            }));
+        }
+        all.extend(
+            self.attach
+                .iter()
+                .map(|arn| ("attach".to_owned(), arn.as_str())),
+        );
+        all.extend(
+            self.inline
+                .iter()
+                .map(|(name, text)| (format!("inline {name}"), text.as_str())),
+        );
+        all.extend(
+            self.tolerate
+                .iter()
+                .map(|text| ("tolerate".to_owned(), text.as_str())),
+        );
+        all
+    }
+}
+
+/// A template tied to an organization: makes the specification of any of its accounts.
+#[derive(Clone, Debug)]
+pub struct BoundTemplate {
+    template: SpecTemplate,
+    binding: Binding,
+    shared: Option<Arc<RoleSpec>>,
+}
+
+impl BoundTemplate {
+    /// The template.
+    pub const fn template(&self) -> &SpecTemplate {
+        &self.template
+    }
+
+    /// Whether the specification is the same in every account.
+    pub const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// The specification in one account.
+    ///
+    /// # Errors
+    ///
+    /// When it is invalid there alone: a document that becomes too long, an ARN that does not parse.
+    pub fn in_account(&self, account: AccountId) -> Result<Arc<RoleSpec>, TemplateError> {
+        match &self.shared {
+            Some(shared) => Ok(Arc::clone(shared)),
+            None => self.resolve(account).map(Arc::new),
+        }
+    }
+
+    fn resolve(&self, account: AccountId) -> Result<RoleSpec, TemplateError> {
+        let template = &self.template;
+        let filler = Filler::new(template, &self.binding, account);
+        let mut managed_policies = Vec::with_capacity(template.managed_policies.len());
+        for policy in &template.managed_policies {
+            let part = format!("managed_policies {}", policy.name);
+            managed_policies.push(ManagedPolicySpec {
+                name: policy.name.clone(),
+                path: policy.path.clone(),
+                document: filler.document(
+                    &part,
+                    Kind::Identity,
+                    &policy.document,
+                    limits::MANAGED_POLICY_CHARACTERS,
+                )?,
+                tags: filler.tags(&part, &policy.tags)?,
+            });
+        }
+        let mut inline = BTreeMap::new();
+        for (name, text) in &template.inline {
+            let part = format!("inline {name}");
+            let document = filler.document(
+                &part,
+                Kind::Identity,
+                text,
+                limits::INLINE_POLICIES_CHARACTERS,
+            )?;
+            inline.insert(name.clone(), document);
+        }
+        let together: usize = inline.values().map(Document::size).sum();
+        if together > limits::INLINE_POLICIES_CHARACTERS {
+            return Err(too_long(
+                "inline",
+                together,
+                limits::INLINE_POLICIES_CHARACTERS,
+            ));
+        }
+        let mut attach = BTreeSet::new();
+        for text in &template.attach {
+            attach.insert(filler.arn("attach", text)?);
+        }
+        let mut tolerate = Vec::with_capacity(template.tolerate.len());
+        for text in &template.tolerate {
+            tolerate.push(filler.document("tolerate", Kind::Trust, text, usize::MAX)?);
+        }
+        let spec = RoleSpec {
+            partition: self.binding.partition,
+            name: template.name.clone(),
+            path: template.path.clone(),
+            ensure: template.ensure,
+            trust: filler.document(
+                "trust_policy",
+                Kind::Trust,
+                &template.trust,
+                limits::TRUST_POLICY_CHARACTERS_RAISED,
+            )?,
+            description: template
+                .description
+                .as_ref()
+                .map(|text| filler.plain("description", text))
+                .transpose()?,
+            max_session_duration: template.max_session_duration,
+            boundary: match &template.boundary {
+                BoundaryTemplate::Unmanaged => Boundary::Unmanaged,
+                BoundaryTemplate::None => Boundary::None,
+                BoundaryTemplate::Policy(text) => {
+                    Boundary::Policy(filler.arn("permissions_boundary", text)?)
+                }
+            },
+            tags: filler.tags("tags", &template.tags)?,
+            managed_policies,
+            attach,
+            inline,
+            extras: template.extras,
+            adopt: template.adopt,
+            tolerate,
+            legacy_users: template.legacy_users.clone(),
+        };
+        within_quotas(&spec, account)?;
+        Ok(spec)
+    }
+}
+
+fn too_long(part: &str, size: usize, limit: usize) -> TemplateError {
+    TemplateError::new(part, format!("{size} characters, and IAM takes {limit}"))
+}
+
+fn within_quotas(spec: &RoleSpec, account: AccountId) -> Result<(), TemplateError> {
+    let attachments = spec.attachments(account).len();
+    if attachments > limits::ATTACHMENTS_PER_ROLE_RAISED {
+        let most = limits::ATTACHMENTS_PER_ROLE_RAISED;
+        return Err(TemplateError::new(
+            "attach",
+            format!("{attachments} policies, and a role takes {most} at most"),
+        ));
+    }
+    let names: BTreeSet<String> = spec
+        .managed_policies
+        .iter()
+        .map(|policy| policy.name.as_str().to_ascii_lowercase())
+        .collect();
+    if names.len() < spec.managed_policies.len() {
+        return Err(TemplateError::new(
+            "managed_policies",
+            "two have one name (IAM does not tell case apart)",
+        ));
+    }
+    let description = spec
+        .description
+        .as_ref()
+        .map_or(0, |text| text.chars().count());
+    if description > limits::DESCRIPTION_CHARACTERS {
+        return Err(too_long(
+            "description",
+            description,
+            limits::DESCRIPTION_CHARACTERS,
+        ));
+    }
+    let seconds = limits::SHORTEST_MAX_SESSION..=limits::LONGEST_MAX_SESSION;
+    if spec
+        .max_session_duration
+        .is_some_and(|found| !seconds.contains(&found))
+    {
+        return Err(TemplateError::new(
+            "max_session_duration",
+            "it has to be 3600 to 43200 seconds",
+        ));
+    }
+    Ok(())
+}
+
+/// The values of one account.
+struct Filler<'a> {
+    account_id: String,
+    hub_account_id: String,
+    vendor_account_id: Option<String>,
+    external_id: Option<&'a str>,
+    organization_id: Option<&'a str>,
+    partition: Partition,
+}
+
+impl<'a> Filler<'a> {
+    fn new(template: &'a SpecTemplate, binding: &'a Binding, account: AccountId) -> Self {
+        Self {
+            account_id: account.to_string(),
+            hub_account_id: binding.hub_account_id.to_string(),
+            vendor_account_id: template.vendor_account_id.map(|id| id.to_string()),
+            external_id: template.external_id.as_ref().map(|id| id.0.as_str()),
+            organization_id: binding.organization_id.as_deref(),
+            partition: binding.partition,
+        }
+    }
+
+    fn value(&self, name: &'static str) -> Option<&str> {
+        match name {
+            "account_id" => Some(&self.account_id),
+            "partition" => Some(self.partition.as_str()),
+            "organization_id" => self.organization_id,
+            "hub_account_id" => Some(&self.hub_account_id),
+            "vendor_account_id" => self.vendor_account_id.as_deref(),
+            "external_id" => self.external_id,
+            _ => None,
+        }
+    }
+
+    fn fill(&self, part: &str, text: &str, setting: Setting) -> Result<String, TemplateError> {
+        fill(text, setting, |name| self.value(name)).map_err(|unfilled| match unfilled {
+            Unfilled::Unknown(unknown) => TemplateError::new(part, unknown),
+            Unfilled::WithoutValue(name) => {
+                TemplateError::new(part, format!("it uses `${{{name}}}`, which has no value"))
+            }
+        })
+    }
+
+    fn plain(&self, part: &str, text: &str) -> Result<String, TemplateError> {
+        self.fill(part, text, Setting::Plain)
+    }
+
+    fn document(
+        &self,
+        part: &str,
+        kind: Kind,
+        text: &str,
+        limit: usize,
+    ) -> Result<Document, TemplateError> {
+        let text = self.fill(part, text, Setting::Json)?;
+        let document =
+            Document::parse(kind, &text).map_err(|error| TemplateError::new(part, error))?;
+        let size = document.size();
+        if size > limit {
+            Err(too_long(part, size, limit))
+        } else {
+            Ok(document)
+        }
+    }
+
+    fn arn(&self, part: &str, text: &str) -> Result<Arn, TemplateError> {
+        let arn: Arn = self
+            .plain(part, text)?
+            .parse()
+            .map_err(|error| TemplateError::new(part, error))?;
+        if arn.partition() != Some(self.partition) {
+            let partition = self.partition;
+            return Err(TemplateError::new(
+                part,
+                format!(
+                    "{arn} belongs to another partition than this organization's ({partition}); write arn:${{partition}}:…"
+                ),
+            ));
+        }
+        if arn.service() != "iam" || !arn.resource().starts_with("policy/") {
+            return Err(TemplateError::new(
+                part,
+                format!("{arn} is not the ARN of a managed policy"),
+            ));
+        }
+        Ok(arn)
+    }
+
+    fn tags(
+        &self,
+        part: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, TemplateError> {
+        // One place is the owner tag's.
+        if tags.len() >= limits::TAGS_PER_RESOURCE {
+            return Err(TemplateError::new(
+                part,
+                format!(
+                    "{} tags, and IAM takes {} with rolekeeper's own",
+                    tags.len(),
+                    limits::TAGS_PER_RESOURCE
+                ),
+            ));
+        }
+        let mut filled = BTreeMap::new();
+        for (key, text) in tags {
+            let value = self.plain(part, text)?;
+            if key.is_empty() || key.chars().count() > limits::TAG_KEY_CHARACTERS {
+                return Err(TemplateError::new(
+                    part,
+                    format!(
+                        "the key `{key}` has to have 1 to {} characters",
+                        limits::TAG_KEY_CHARACTERS
+                    ),
+                ));
+            }
+            if key == crate::role::OWNER_TAG_KEY || key.to_ascii_lowercase().starts_with("aws:") {
+                return Err(TemplateError::new(
+                    part,
+                    format!("the key `{key}` is not yours to set"),
+                ));
+            }
+            if value.chars().count() > limits::TAG_VALUE_CHARACTERS {
+                return Err(too_long(
+                    &format!("{part} {key}"),
+                    value.chars().count(),
+                    limits::TAG_VALUE_CHARACTERS,
+                ));
+            }
+            filled.insert(key.clone(), value);
+        }
+        Ok(filled)
+    }
+}
