@@ -92,6 +92,8 @@ pub enum Event {
     Halted { sweep: Option<SweepId>, why: String },
     /// A sweep ended.
     SweepFinished { sweep: SweepRecord },
+    /// A sweep that was due or asked for was not carried out, or not to its end.
+    SweepRefused { why: String },
     /// This replica became, or stopped being, the one that writes.
     LeaderChanged { leading: bool },
     /// The store failed.

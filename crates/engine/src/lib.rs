@@ -16,6 +16,9 @@ mod engine;
 mod order;
 pub mod settings;
 
+pub mod schedule;
+mod serve;
+
 mod census;
 mod sweep;
 mod waves;

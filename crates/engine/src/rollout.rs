@@ -10,6 +10,9 @@ use rolekeeper_domain::fault::Category;
 pub struct Share(f64);
 
 impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self(0.0);
+
     /// The whole.
     pub const ALL: Self = Self(1.0);
 

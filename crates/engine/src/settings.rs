@@ -13,6 +13,7 @@ use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::selector::{ManagementPolicy, Selector};
 
 use crate::rollout::Rollout;
+use crate::schedule::Schedule;
 
 /// What placeholders in documents stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub struct EngineSettings {
     pub census: CensusLimits,
     /// How changes are rolled out.
     pub rollout: Rollout,
+    /// When the daemon sweeps by itself.
+    pub schedule: Schedule,
     /// When nothing may be changed.
     pub freeze: Option<Freeze>,
     /// How often the same thing is repaired in a row before it is left alone; 0: always again.
@@ -125,7 +128,8 @@ impl Default for Limits {
             approval_wait: Duration::from_secs(3_600),
             sessions: 10_000,
             poll: Duration::from_secs(2),
-            lease: Duration::from_secs(30),
+            // Renewed every 5 s; another replica takes over within 20.
+            lease: Duration::from_secs(15),
         }
     }
 }
