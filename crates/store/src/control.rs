@@ -1,0 +1,228 @@
+//! What people tell rolekeeper: halt, resume, sweep, cancel, approve. Each is a
+//! record of the journal as well.
+
+use jiff::Timestamp;
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::outcome::{Mode, SweepId, Trigger};
+use rolekeeper_engine::port::store::{Control, Halt, StoreError, SweepRequest};
+use serde_json::json;
+
+use crate::db::{Row, corrupt, values};
+use crate::journal::chain::{Kind, Links, append};
+use crate::open::Store;
+use crate::rows::{from_json, to_json};
+
+impl Control for Store {
+    async fn halted(&self) -> Result<Option<Halt>, StoreError> {
+        let sql = "SELECT why, by_whom, at FROM halts WHERE lifted_at IS NULL \
+                   ORDER BY id DESC LIMIT 1";
+        let row = self.db.row(sql, values![]).await?;
+        row.map(|row| {
+            Ok(Halt {
+                why: row.text(0)?,
+                by: row.text(1)?,
+                at: row.time(2)?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn halt(&self, halt: &Halt) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let body = json!({ "at": halt.at, "by": halt.by, "why": halt.why });
+        append(&mut tx, Kind::Halt, Links::default(), halt.at, &body).await?;
+        tx.run(
+            "INSERT INTO halts (why, by_whom, at) VALUES ($1, $2, $3)",
+            values![halt.why.as_str(), halt.by.as_str(), halt.at],
+        )
+        .await?;
+        tx.commit().await
+    }
+
+    async fn resume(&self, by: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let lifted = tx
+            .run(
+                "UPDATE halts SET lifted_by = $1, lifted_at = $2 WHERE lifted_at IS NULL",
+                values![by, at],
+            )
+            .await?;
+        if lifted > 0 {
+            let body = json!({ "at": at, "by": by });
+            append(&mut tx, Kind::Resume, Links::default(), at, &body).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn request(&self, request: &SweepRequest) -> Result<i64, StoreError> {
+        let accounts = match &request.accounts {
+            Some(accounts) => {
+                let ids: Vec<String> = accounts.iter().map(AccountId::to_string).collect();
+                Some(to_json(&ids)?)
+            }
+            None => None,
+        };
+        let mut tx = self.db.begin().await?;
+        let row = tx
+            .row(
+                "INSERT INTO requests (mode, accounts, trigger_kind, requested_by, at) \
+                 VALUES ($1, $2, $3, $4, $5) RETURNING id",
+                values![
+                    request.mode.as_str(),
+                    accounts.as_deref(),
+                    request.trigger.as_str(),
+                    request.requested_by.as_str(),
+                    request.at,
+                ],
+            )
+            .await?;
+        let id = row
+            .ok_or_else(|| corrupt("a request without a number"))?
+            .int(0)?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    async fn take_request(&self) -> Result<Option<SweepRequest>, StoreError> {
+        // Most of the time there is none: a look takes no write lock.
+        let none = self
+            .db
+            .row("SELECT 1 FROM requests LIMIT 1", values![])
+            .await?
+            .is_none();
+        if none {
+            return Ok(None);
+        }
+        let mut tx = self.db.begin().await?;
+        let oldest = tx
+            .locked_row(
+                "SELECT id, mode, accounts, trigger_kind, requested_by, at FROM requests \
+                 ORDER BY id LIMIT 1",
+                values![],
+            )
+            .await?;
+        // On a server another replica may have taken it while this one waited for the
+        // row; the next look finds the one after it.
+        let Some(row) = oldest else { return Ok(None) };
+        let request = request(&row)?;
+        tx.run("DELETE FROM requests WHERE id = $1", values![request.id])
+            .await?;
+        tx.commit().await?;
+        Ok(Some(request))
+    }
+
+    async fn cancel(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let first = tx
+            .run(
+                "INSERT INTO cancels (sweep, by_whom, at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (sweep) DO NOTHING",
+                values![sweep, by, at],
+            )
+            .await?;
+        if first > 0 {
+            let links = Links {
+                sweep: Some(sweep),
+                ..Links::default()
+            };
+            let body = json!({ "at": at, "by": by, "sweep": sweep.as_str() });
+            append(&mut tx, Kind::Cancel, links, at, &body).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn cancelled(&self, sweep: &SweepId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM cancels WHERE sweep = $1";
+        Ok(self.db.row(sql, values![sweep]).await?.is_some())
+    }
+
+    async fn await_approval(
+        &self,
+        sweep: &SweepId,
+        changes: u64,
+        widens: &[String],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.db
+            .run(
+                "INSERT INTO approvals (sweep, changes, widens, asked_at) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (sweep) DO UPDATE SET changes = excluded.changes, \
+                 widens = excluded.widens, asked_at = excluded.asked_at",
+                values![
+                    sweep,
+                    i64::try_from(changes).unwrap_or(i64::MAX),
+                    to_json(&widens)?,
+                    at
+                ],
+            )
+            .await
+            .map(drop)
+    }
+
+    async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let row = tx
+            .locked_row(
+                "SELECT changes, widens FROM approvals WHERE sweep = $1 AND approved_at IS NULL \
+                 AND EXISTS (SELECT 1 FROM sweeps WHERE id = $1 AND finished_at IS NULL)",
+                values![sweep],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(false) };
+        // What was approved is part of the record: the counts may be asked for later.
+        let widens: Vec<String> = from_json(&row.text(1)?)?;
+        let body = json!({
+            "at": at, "by": by, "sweep": sweep.as_str(), "changes": row.int(0)?, "widens": widens,
+        });
+        let links = Links {
+            sweep: Some(sweep),
+            ..Links::default()
+        };
+        append(&mut tx, Kind::Approval, links, at, &body).await?;
+        tx.run(
+            "UPDATE approvals SET approved_by = $2, approved_at = $3 WHERE sweep = $1",
+            values![sweep, by, at],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    async fn approved(&self, sweep: &SweepId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM approvals WHERE sweep = $1 AND approved_at IS NOT NULL";
+        Ok(self.db.row(sql, values![sweep]).await?.is_some())
+    }
+
+    async fn awaiting_approval(&self) -> Result<Vec<(SweepId, u64)>, StoreError> {
+        let sql = "SELECT approvals.sweep, approvals.changes FROM approvals \
+                   JOIN sweeps ON sweeps.id = approvals.sweep \
+                   WHERE approvals.approved_at IS NULL AND sweeps.finished_at IS NULL \
+                   ORDER BY sweeps.no";
+        let rows = self.db.rows(sql, values![]).await?;
+        rows.iter()
+            .map(|row| Ok((row.sweep(0)?, row.count(1)?)))
+            .collect()
+    }
+}
+
+fn request(row: &Row) -> Result<SweepRequest, StoreError> {
+    let accounts = match row.opt_text(2)? {
+        Some(text) => Some(accounts(&text)?),
+        None => None,
+    };
+    Ok(SweepRequest {
+        id: row.int(0)?,
+        mode: row.named(1, "a sweep's mode", Mode::parse)?,
+        accounts,
+        trigger: row.named(3, "a sweep's trigger", Trigger::parse)?,
+        requested_by: row.text(4)?,
+        at: row.time(5)?,
+    })
+}
+
+fn accounts(text: &str) -> Result<Vec<AccountId>, StoreError> {
+    let ids: Vec<String> = from_json(text)?;
+    ids.iter()
+        .map(|id| id.parse().map_err(|error| corrupt(format!("{error}"))))
+        .collect()
+}

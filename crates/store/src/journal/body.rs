@@ -1,0 +1,294 @@
+//! What the journal's records say, as JSON. A reader outside rolekeeper (a SIEM)
+//! sees exactly this.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::outcome::SweepId;
+use rolekeeper_domain::plan::Step;
+use rolekeeper_engine::port::store::{
+    Completion, EntryId, Intent, JournalEntry, StoreError, precondition_words,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::db::corrupt;
+use crate::rows::{FaultRow, operation};
+
+/// A step about to be taken.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct IntentBody {
+    at: Timestamp,
+    sweep: String,
+    requested_by: String,
+    account: String,
+    role: String,
+    action: String,
+    resource: String,
+    parameters: Value,
+    preconditions: Vec<String>,
+    because: Vec<String>,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl From<&Intent<'_>> for IntentBody {
+    fn from(intent: &Intent<'_>) -> Self {
+        let planned = intent.step;
+        Self {
+            at: intent.at,
+            sweep: intent.sweep.as_str().to_owned(),
+            requested_by: intent.requested_by.to_owned(),
+            account: intent.account.to_string(),
+            role: intent.role.as_str().to_owned(),
+            action: planned.step.operation().action(),
+            resource: planned.step.resource(),
+            parameters: parameters(&planned.step),
+            preconditions: precondition_words(&planned.preconditions),
+            because: planned
+                .because
+                .iter()
+                .map(|kind| kind.as_str().to_owned())
+                .collect(),
+            before: planned.before.clone(),
+            after: after(&planned.step),
+        }
+    }
+}
+
+impl IntentBody {
+    /// The entry, with its end if it has one.
+    pub(super) fn entry(
+        self,
+        id: i64,
+        completion: Option<CompletionBody>,
+    ) -> Result<JournalEntry, StoreError> {
+        let (completed_at, completion) = match completion {
+            Some(body) => (Some(body.at), Some(body.completion()?)),
+            None => (None, None),
+        };
+        Ok(JournalEntry {
+            id: EntryId(id),
+            sweep: SweepId::parse(&self.sweep)
+                .ok_or_else(|| corrupt(format!("`{}` as a sweep's id", self.sweep)))?,
+            requested_by: self.requested_by,
+            account: self
+                .account
+                .parse()
+                .map_err(|error| corrupt(format!("{error}")))?,
+            role: self
+                .role
+                .parse()
+                .map_err(|error| corrupt(format!("{error}")))?,
+            operation: operation(&self.action)?,
+            resource: self.resource,
+            parameters: self.parameters.to_string(),
+            preconditions: self.preconditions,
+            before: self.before,
+            after: self.after,
+            intended_at: self.at,
+            completed_at,
+            completion,
+        })
+    }
+
+    /// What ownership needs of the step.
+    pub(super) fn subject(&self) -> (&str, &str) {
+        (&self.action, &self.resource)
+    }
+
+    /// The account it is about.
+    pub(super) fn account(&self) -> Result<AccountId, StoreError> {
+        self.account
+            .parse()
+            .map_err(|error| corrupt(format!("{error}")))
+    }
+}
+
+/// How a step ended. Repeats what the step was, so that a reader of the stream
+/// need not hold the intents in memory.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct CompletionBody {
+    at: Timestamp,
+    entry: i64,
+    account: String,
+    action: String,
+    resource: String,
+    result: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<FaultRow>,
+}
+
+impl CompletionBody {
+    pub(super) fn new(
+        intent: &IntentBody,
+        entry: EntryId,
+        completion: &Completion,
+        at: Timestamp,
+    ) -> Self {
+        let (result, request_id, created, fault) = match completion {
+            Completion::Done {
+                request_id,
+                created,
+            } => ("done", request_id.clone(), created.clone(), None),
+            Completion::Failed(fault) => ("failed", None, None, Some(FaultRow::from(fault))),
+            Completion::SettledDone => ("settled_done", None, None, None),
+            Completion::SettledUndone => ("settled_undone", None, None, None),
+        };
+        Self {
+            at,
+            entry: entry.0,
+            account: intent.account.clone(),
+            action: intent.action.clone(),
+            resource: intent.resource.clone(),
+            result: result.to_owned(),
+            request_id,
+            created,
+            fault,
+        }
+    }
+
+    pub(super) fn completion(self) -> Result<Completion, StoreError> {
+        match (self.result.as_str(), self.fault) {
+            ("done", None) => Ok(Completion::Done {
+                request_id: self.request_id,
+                created: self.created,
+            }),
+            ("failed", Some(fault)) => fault.fault().map(Completion::Failed),
+            ("settled_done", None) => Ok(Completion::SettledDone),
+            ("settled_undone", None) => Ok(Completion::SettledUndone),
+            (other, _) => Err(corrupt(format!("`{other}` as the end of a step"))),
+        }
+    }
+}
+
+/// A resource of another hand became ours.
+#[derive(Debug, Serialize)]
+pub(super) struct AdoptionBody<'a> {
+    pub(super) at: Timestamp,
+    pub(super) sweep: &'a str,
+    pub(super) account: String,
+    pub(super) resource: &'a str,
+}
+
+/// The parameters of a step, under the names that AWS's API gives them.
+fn parameters(step: &Step) -> Value {
+    match step {
+        Step::CreateRole {
+            role,
+            path,
+            trust,
+            description,
+            max_session_duration,
+            boundary,
+            tags,
+        } => json!({
+            "RoleName": role.as_str(),
+            "Path": path.as_str(),
+            "AssumeRolePolicyDocument": trust.text(),
+            "Description": description,
+            "MaxSessionDuration": max_session_duration,
+            "PermissionsBoundary": boundary.as_ref().map(|arn| arn.as_str()),
+            "Tags": tags,
+        }),
+        Step::UpdateAssumeRolePolicy { role, trust } => {
+            json!({ "RoleName": role.as_str(), "PolicyDocument": trust.text() })
+        }
+        Step::UpdateRole {
+            role,
+            description,
+            max_session_duration,
+        } => json!({
+            "RoleName": role.as_str(),
+            "Description": description,
+            "MaxSessionDuration": max_session_duration,
+        }),
+        Step::PutRolePermissionsBoundary { role, boundary } => {
+            json!({ "RoleName": role.as_str(), "PermissionsBoundary": boundary.as_str() })
+        }
+        Step::DeleteRolePermissionsBoundary { role } | Step::DeleteRole { role } => {
+            json!({ "RoleName": role.as_str() })
+        }
+        Step::TagRole { role, tags } => json!({ "RoleName": role.as_str(), "Tags": tags }),
+        Step::UntagRole { role, keys } => json!({ "RoleName": role.as_str(), "TagKeys": keys }),
+        Step::CreatePolicy {
+            arn,
+            name,
+            path,
+            document,
+            tags,
+        } => json!({
+            "PolicyArn": arn.as_str(),
+            "PolicyName": name.as_str(),
+            "Path": path.as_str(),
+            "PolicyDocument": document.text(),
+            "Tags": tags,
+        }),
+        Step::CreatePolicyVersion { arn, document } => json!({
+            "PolicyArn": arn.as_str(),
+            "PolicyDocument": document.text(),
+            "SetAsDefault": true,
+        }),
+        Step::SetDefaultPolicyVersion { arn, version_id }
+        | Step::DeletePolicyVersion { arn, version_id } => {
+            json!({ "PolicyArn": arn.as_str(), "VersionId": version_id })
+        }
+        Step::TagPolicy { arn, tags } => json!({ "PolicyArn": arn.as_str(), "Tags": tags }),
+        Step::UntagPolicy { arn, keys } => json!({ "PolicyArn": arn.as_str(), "TagKeys": keys }),
+        Step::DeletePolicy { arn } => json!({ "PolicyArn": arn.as_str() }),
+        Step::AttachRolePolicy { role, arn } | Step::DetachRolePolicy { role, arn } => {
+            json!({ "RoleName": role.as_str(), "PolicyArn": arn.as_str() })
+        }
+        Step::PutRolePolicy {
+            role,
+            policy,
+            document,
+        } => json!({
+            "RoleName": role.as_str(),
+            "PolicyName": policy.as_str(),
+            "PolicyDocument": document.text(),
+        }),
+        Step::DeleteRolePolicy { role, policy } => {
+            json!({ "RoleName": role.as_str(), "PolicyName": policy.as_str() })
+        }
+    }
+}
+
+/// What the step puts in the place of [`JournalEntry::before`]: the whole document,
+/// or the value.
+fn after(step: &Step) -> Option<String> {
+    let tags = |tags: &BTreeMap<String, String>| json!(tags).to_string();
+    match step {
+        Step::CreateRole { trust, .. } | Step::UpdateAssumeRolePolicy { trust, .. } => {
+            Some(trust.text().to_owned())
+        }
+        Step::CreatePolicy { document, .. }
+        | Step::CreatePolicyVersion { document, .. }
+        | Step::PutRolePolicy { document, .. } => Some(document.text().to_owned()),
+        Step::UpdateRole {
+            description,
+            max_session_duration,
+            ..
+        } => Some(
+            json!({ "Description": description, "MaxSessionDuration": max_session_duration })
+                .to_string(),
+        ),
+        Step::PutRolePermissionsBoundary { boundary, .. } => Some(boundary.as_str().to_owned()),
+        Step::TagRole { tags: set, .. } | Step::TagPolicy { tags: set, .. } => Some(tags(set)),
+        Step::SetDefaultPolicyVersion { version_id, .. } => Some(version_id.clone()),
+        Step::AttachRolePolicy { arn, .. } => Some(arn.as_str().to_owned()),
+        Step::DeleteRolePermissionsBoundary { .. }
+        | Step::UntagRole { .. }
+        | Step::DeleteRole { .. }
+        | Step::DeletePolicyVersion { .. }
+        | Step::UntagPolicy { .. }
+        | Step::DeletePolicy { .. }
+        | Step::DetachRolePolicy { .. }
+        | Step::DeleteRolePolicy { .. } => None,
+    }
+}

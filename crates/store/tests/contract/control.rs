@@ -1,0 +1,170 @@
+//! What people tell rolekeeper.
+
+use rolekeeper_domain::outcome::{Mode, SweepOutcome, Trigger};
+use rolekeeper_engine::port::store::{Control as _, Halt, SweepRequest, Sweeps as _};
+use tokio::task::JoinSet;
+
+use crate::given::{Place, account, at, begun, sweep_id};
+
+fn halt(why: &str) -> Halt {
+    Halt {
+        why: why.to_owned(),
+        by: "ann".to_owned(),
+        at: at(1),
+    }
+}
+
+fn request(by: &str) -> SweepRequest {
+    SweepRequest {
+        id: 0,
+        mode: Mode::Repair,
+        accounts: Some(vec![account(1), account(2)]),
+        trigger: Trigger::Api,
+        requested_by: by.to_owned(),
+        at: at(3),
+    }
+}
+
+pub(crate) async fn a_halt_holds_until_it_is_lifted(place: &Place) {
+    let store = place.open().await;
+    store.halt(&halt("too many failures")).await.unwrap();
+    store
+        .halt(&halt("we look at it; don't resume"))
+        .await
+        .unwrap();
+    // Across a restart, and for every replica.
+    let other = place.open().await;
+    assert_eq!(
+        other.halted().await.unwrap(),
+        Some(halt("we look at it; don't resume"))
+    );
+    other.resume("bob", at(9)).await.unwrap();
+    assert_eq!(store.halted().await.unwrap(), None);
+    store.resume("bob", at(10)).await.unwrap();
+    store.halt(&halt("again")).await.unwrap();
+    assert_eq!(other.halted().await.unwrap(), Some(halt("again")));
+}
+
+pub(crate) async fn requests_are_taken_in_order_and_once(place: &Place) {
+    let store = place.open().await;
+    let everyone = SweepRequest {
+        accounts: None,
+        mode: Mode::Audit,
+        ..request("ann's token")
+    };
+    let first = store.request(&request("ann")).await.unwrap();
+    let second = store.request(&everyone).await.unwrap();
+    assert!(first < second);
+    let taken = store.take_request().await.unwrap();
+    assert_eq!(
+        taken,
+        Some(SweepRequest {
+            id: first,
+            ..request("ann")
+        })
+    );
+    let taken = store.take_request().await.unwrap();
+    assert_eq!(
+        taken,
+        Some(SweepRequest {
+            id: second,
+            ..everyone
+        })
+    );
+    assert_eq!(store.take_request().await.unwrap(), None);
+}
+
+pub(crate) async fn requests_are_taken_once_by_replicas_at_once(place: &Place) {
+    let store = place.open().await;
+    for number in 0..20 {
+        store.request(&request(&number.to_string())).await.unwrap();
+    }
+    let mut tasks = JoinSet::new();
+    for _ in 0..4 {
+        let replica = place.open().await;
+        tasks.spawn(async move {
+            let mut taken = Vec::new();
+            // A replica that was too late for one request asks again.
+            for _ in 0..40 {
+                taken.extend(replica.take_request().await.unwrap().map(|taken| taken.id));
+            }
+            taken
+        });
+    }
+    let mut taken = tasks.join_all().await.concat();
+    taken.sort_unstable();
+    let before = taken.len();
+    taken.dedup();
+    assert_eq!((before, taken.len()), (20, 20));
+}
+
+pub(crate) async fn a_sweep_can_be_cancelled(place: &Place) {
+    let (store, id) = begun(place, 1).await;
+    assert!(!store.cancelled(&id).await.unwrap());
+    store.cancel(&id, "ann", at(2)).await.unwrap();
+    store.cancel(&id, "bob", at(3)).await.unwrap();
+    assert!(place.open().await.cancelled(&id).await.unwrap());
+    assert!(!store.cancelled(&sweep_id(2)).await.unwrap());
+}
+
+pub(crate) async fn an_approval_needs_a_sweep_that_waits(place: &Place) {
+    let (store, id) = begun(place, 1).await;
+    assert!(!store.approve(&id, "ann", at(2)).await.unwrap());
+    let widens = ["999999999999 gains s3:*".to_owned()];
+    store.await_approval(&id, 40, &widens, at(3)).await.unwrap();
+    assert_eq!(store.awaiting_approval().await.unwrap(), [(id.clone(), 40)]);
+    assert!(!store.approved(&id).await.unwrap());
+    assert!(place.open().await.approve(&id, "ann", at(4)).await.unwrap());
+    assert!(store.approved(&id).await.unwrap());
+    assert_eq!(store.awaiting_approval().await.unwrap(), []);
+    assert!(
+        !store.approve(&id, "bob", at(5)).await.unwrap(),
+        "it no longer waits"
+    );
+
+    store.begin(&crate::given::sweep(2)).await.unwrap();
+    store
+        .await_approval(&sweep_id(2), 1, &[], at(6))
+        .await
+        .unwrap();
+    store
+        .finish(&sweep_id(2), SweepOutcome::Cancelled, None, at(7))
+        .await
+        .unwrap();
+    assert_eq!(store.awaiting_approval().await.unwrap(), []);
+    assert!(
+        !store.approve(&sweep_id(2), "ann", at(8)).await.unwrap(),
+        "it has ended"
+    );
+}
+
+pub(crate) async fn what_people_tell_is_in_the_journal(place: &Place) {
+    let (store, id) = begun(place, 1).await;
+    store.halt(&halt("stop")).await.unwrap();
+    store.resume("bob", at(2)).await.unwrap();
+    store.resume("bob", at(2)).await.unwrap();
+    store.cancel(&id, "ann", at(3)).await.unwrap();
+    store.cancel(&id, "ann", at(3)).await.unwrap();
+    store
+        .await_approval(&id, 2, &["more".to_owned()], at(4))
+        .await
+        .unwrap();
+    store.approve(&id, "ann", at(5)).await.unwrap();
+    let told: Vec<_> = store
+        .export_journal(0, 100)
+        .await
+        .unwrap()
+        .iter()
+        .map(|line| format!("{} by {}", line.kind, line.body["by"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "halt by ann",
+            "resume by bob",
+            "cancel by ann",
+            "approval by ann"
+        ]
+    );
+    assert!(store.verify_journal(None).await.unwrap().is_ok());
+}
