@@ -106,6 +106,9 @@ impl EventSink for LogSink {
                 "writes are halted: {why:?}",
             ),
             Event::SweepFinished { sweep } => finished(sweep),
+            Event::SweepRefused { why } => {
+                tracing::error!(why = ?why, "a sweep was not carried out: {why:?}");
+            }
             Event::LeaderChanged { leading: true } => tracing::info!("this replica now writes"),
             Event::LeaderChanged { leading: false } => {
                 tracing::warn!("this replica no longer writes");

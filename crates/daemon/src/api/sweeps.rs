@@ -1,14 +1,21 @@
 //! `/api/v1/sweeps`.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
 
 use axum::Json as Body;
+use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use rolekeeper_domain::outcome::{Mode, SweepId, Trigger};
+use clap::ValueEnum;
+use futures_util::stream::{self, Stream, StreamExt};
+use rolekeeper_domain::outcome::{Mode, SweepId, SweepRecord, Trigger};
 use rolekeeper_engine::port::store::{Control, SweepRequest, Sweeps};
+use rolekeeper_store::Store;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
@@ -17,7 +24,11 @@ use super::control::REQUESTED_BY;
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
 use super::views::{PageView, SweepView};
+use crate::args::ReportFormat;
 use crate::report;
+
+/// Pieces of a report that wait for the client.
+const PIECES_WAITING_MAX: usize = 4;
 
 /// Which page of the sweeps.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -179,14 +190,58 @@ pub(super) async fn report(
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, Problem> {
     let name = query.format.as_deref().unwrap_or("json");
-    let format = report::Format::parse(name).ok_or_else(|| {
+    let format = ReportFormat::from_str(name, false).map_err(|_| {
         Problem::bad_request(format!(
             "format is `{name}`: json, csv, markdown, html or ocsf is allowed"
         ))
     })?;
     let sweep = known(&state, &id).await?;
-    let text = report::render(state.store.as_ref(), &sweep, format).await?;
-    Ok(([(header::CONTENT_TYPE, format.content_type())], text).into_response())
+    let body = HttpBody::from_stream(stream_report(state.store, sweep, format));
+    Ok(([(header::CONTENT_TYPE, content_type(format))], body).into_response())
+}
+
+/// Pieces of a report on their way to a client that may be slower than the store.
+struct Pieces(mpsc::Sender<Result<String, io::Error>>);
+
+impl report::Sink for Pieces {
+    async fn take(&mut self, piece: String) -> bool {
+        self.0.send(Ok(piece)).await.is_ok()
+    }
+}
+
+/// The report, written while it is read: an organization of 50,000 accounts is
+/// never in memory as a whole. A store that fails on the way cuts the
+/// connection, so half a report is not taken for a whole one.
+fn stream_report(
+    store: Arc<Store>,
+    sweep: SweepRecord,
+    format: ReportFormat,
+) -> impl Stream<Item = Result<String, io::Error>> + Send {
+    let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
+    let writer = async move {
+        let mut pieces = Pieces(sender.clone());
+        if let Err(error) = report::write(store.as_ref(), &sweep, format, &mut pieces).await {
+            tracing::error!(error = %error, "a report broke off");
+            // A client that has gone does not hear of it, and need not.
+            let _gone = sender.send(Err(io::Error::other("the store failed"))).await;
+        }
+    };
+    let written = stream::once(writer).filter_map(async |()| None);
+    let read = stream::unfold(receiver, async |mut receiver| {
+        let piece = receiver.recv().await?;
+        Some((piece, receiver))
+    });
+    stream::select(read, written)
+}
+
+const fn content_type(format: ReportFormat) -> &'static str {
+    match format {
+        ReportFormat::Json => "application/json",
+        ReportFormat::Csv => "text/csv; charset=utf-8",
+        ReportFormat::Markdown => "text/markdown; charset=utf-8",
+        ReportFormat::Html => "text/html; charset=utf-8",
+        ReportFormat::Ocsf => "application/x-ndjson",
+    }
 }
 
 /// What a request about a sweep did.
@@ -261,7 +316,7 @@ pub(super) async fn approve(
 async fn known(
     state: &ApiState,
     id: &str,
-) -> Result<rolekeeper_domain::outcome::SweepRecord, Problem> {
+) -> Result<SweepRecord, Problem> {
     let id = SweepId::parse(id)
         .ok_or_else(|| Problem::bad_request(format!("`{id}` is not a sweep's id")))?;
     state

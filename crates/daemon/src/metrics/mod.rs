@@ -235,7 +235,10 @@ impl EventSink for Metrics {
             }
             Event::LeaderChanged { leading } => self.set_leader(*leading),
             Event::StoreFailed { .. } => families.store_errors.inc(),
-            Event::Planned { .. } | Event::Discovered { .. } | Event::ApprovalWanted { .. } | Event::WaveStarted { .. } => {}
+            Event::SweepRefused { .. }
+            | Event::Planned { .. }
+            | Event::Discovered { .. }
+            | Event::ApprovalWanted { .. } | Event::WaveStarted { .. } => {}
         }
     }
 }
