@@ -168,8 +168,12 @@ fn malformed(message: impl Into<String>) -> ApiError {
 }
 
 fn check(kind: Kind, text: &str) -> Result<Value, ApiError> {
-    let value: Value =
-        serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;
+    let value: Value = serde_json::from_str(text).map_err(|_| {
+        malformed(match kind {
+            Kind::Trust => "This policy contains invalid Json",
+            Kind::Identity | Kind::ResourceControl => "Syntax errors in policy.",
+        })
+    })?;
     let Some(body) = value.as_object() else {
         return Err(malformed("Syntax errors in policy."));
     };
@@ -324,7 +328,8 @@ mod tests {
                 r#"{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#,
                 "taken",
             ),
-            (Kind::Identity, "{", "This policy contains invalid Json"),
+            (Kind::Identity, "{", "Syntax errors in policy."),
+            (Kind::Trust, "{", "This policy contains invalid Json"),
             (Kind::Identity, "{}", "Syntax errors in policy."),
             (
                 Kind::Identity,

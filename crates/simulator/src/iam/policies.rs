@@ -164,13 +164,14 @@ pub(crate) fn create(ask: &Ask<'_>, iam: &mut Iam, xml: &mut Xml) -> Done {
     let paper = ask.world.library.take(Kind::Identity, document)?;
     quota(paper.size())?;
     let mut policy = Policy::new(name, path, ask.fresh(name), ask.seconds(), paper);
-    policy.description = description.map(Into::into);
     put_tags(&mut policy.tags, &tags);
     tag_quota(&policy.tags, "Policy")?;
     let arn = policy_arn(ask.account, &policy);
     xml.element("Policy", |xml| {
         write_policy(xml, iam, &arn, ask.account, &policy, true)
     });
+    // The answer to a creation leaves the description out.
+    policy.description = description.map(Into::into);
     iam.policies.insert(policy);
     Ok(())
 }

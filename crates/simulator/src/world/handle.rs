@@ -311,7 +311,8 @@ fn envelope(service: Service, operation: &str, body: &str, id: &str) -> String {
     xml.raw("Response xmlns=\"");
     xml.raw(service.namespace());
     xml.raw("\">");
-    if !body.is_empty() {
+    // UpdateRole alone has a result with nothing in it.
+    if !body.is_empty() || operation == "UpdateRole" {
         xml.raw("<");
         xml.raw(operation);
         xml.raw("Result>");
