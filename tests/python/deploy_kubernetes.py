@@ -12,6 +12,8 @@ import helm_python
 import kubernetes_validate
 import yaml
 
+from reporting import run
+
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/rolekeeper"
 PLAIN = ROOT / "deploy/kubernetes"
@@ -198,19 +200,5 @@ CHECKS = [
 ]
 
 
-def main():
-    failed = 0
-    for check in CHECKS:
-        try:
-            check()
-        except Exception as error:  # any failure is shown beside the check that found it
-            failed += 1
-            print(f"FAILED {check.__name__}: {type(error).__name__}: {error}")
-        else:
-            print(f"ok     {check.__name__}")
-    print(f"{len(CHECKS) - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(CHECKS))

@@ -32,6 +32,18 @@ pub(crate) const STEPS: &[Step] = &[
         run: |workshop| script(workshop, "tests/python/deploy_kubernetes.py"),
     },
     Step {
+        name: "cloudformation",
+        about: "cfn-lint, and the templates' policies against those that rolekeeper prints",
+        needs: PYTHON,
+        run: |workshop| script(workshop, "tests/python/deploy_cloudformation.py"),
+    },
+    Step {
+        name: "terraform",
+        about: "the module in Terraform's own parser and formatter, and its policies",
+        needs: PYTHON,
+        run: |workshop| script(workshop, "tests/python/deploy_terraform.py"),
+    },
+    Step {
         name: "unit",
         about: "the systemd unit and how much its sandbox leaves",
         needs: &[Need::System(Tool::SystemdAnalyze)],
