@@ -146,3 +146,6 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
         format!("{} does not take {method}", uri.path()),
     )
 }
+
+#[cfg(test)]
+mod tests;
