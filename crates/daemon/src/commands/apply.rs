@@ -1,0 +1,98 @@
+//! `rolekeeper apply`: one repair sweep, or exactly a saved plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_engine::SweepOrder;
+use rolekeeper_store::Store;
+
+use super::sweep;
+use crate::app::App;
+use crate::args::{ApplyArgs, Format};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan_file::PlanFile;
+use crate::report::accounts;
+use crate::specs;
+use crate::wire;
+
+/// Repairs what differs.
+pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
+    let config = app.config()?;
+    let plans = args.plan.as_deref().map(PlanFile::read).transpose()?;
+    let chosen = chosen(&args, plans.as_ref())?;
+    if plans.as_ref().is_some_and(|plans| !plans.is_for(&specs::revision(&config))) {
+        return Err(Failure::new("the roles of the configuration have changed since the plan was saved")
+            .with_help("make a new plan with `rolekeeper plan --out FILE`"));
+    }
+    let store = wire::store(&config).await?;
+    let agreed = match &plans {
+        Some(plans) => agrees_to_plans(app, &args, plans)?,
+        None => agrees_to_repair(app, &args, &config, &store, chosen.clone()).await?,
+    };
+    if !agreed {
+        app.terminal.tell("Nothing was written to AWS.");
+        return Ok(Exit::Drift);
+    }
+    let engine = wire::repair(&config, store.clone(), sweep::sinks(app)).await?;
+    let mut order = SweepOrder::new(Mode::Repair, Trigger::CommandLine, app.person());
+    order.accounts = chosen;
+    order.plans = plans.as_ref().map(PlanFile::saved);
+    order.approved_by = args.yes.then(|| app.person());
+    let done = sweep::carry_out(app, &engine, order).await?;
+    engine.release_lease().await?;
+    sweep::show(app, &store, &done.record, args.format).await?;
+    if args.format == Format::Text && done.record.summary.repaired > 0 {
+        app.terminal.tell(&format!("What was done in an account: rolekeeper history ACCOUNT. Sweep {}.", done.record.id));
+    }
+    store.close().await;
+    Ok(sweep::exit(&done))
+}
+
+/// The accounts that are meant: of a plan file only those that have a plan.
+fn chosen(args: &ApplyArgs, plans: Option<&PlanFile>) -> Result<Option<BTreeSet<AccountId>>, Failure> {
+    let Some(plans) = plans else { return Ok(args.accounts.chosen()) };
+    let planned = plans.saved().accounts();
+    let Some(named) = args.accounts.chosen() else { return Ok(Some(planned)) };
+    match named.iter().find(|account| !planned.contains(account)) {
+        Some(account) => Err(Failure::new(format!("the plan file has nothing for account {account}"))),
+        None => Ok(Some(named)),
+    }
+}
+
+/// Asks whether the saved plan is to be carried out. Without a person nobody is asked.
+fn agrees_to_plans(app: &App, args: &ApplyArgs, plans: &PlanFile) -> Result<bool, Failure> {
+    if args.yes || !app.terminal.can_ask {
+        return Ok(true);
+    }
+    let count = plans.saved().accounts().len() as u64;
+    Ok(app.terminal.ask(&format!("Carry out the saved plan in {}?", accounts(count)))?)
+}
+
+/// Shows what would be done and asks. Without a person, or with `--yes`, nobody is asked.
+async fn agrees_to_repair(
+    app: &App,
+    args: &ApplyArgs,
+    config: &Config,
+    store: &Arc<Store>,
+    chosen: Option<BTreeSet<AccountId>>,
+) -> Result<bool, Failure> {
+    if args.yes || !app.terminal.can_ask {
+        return Ok(true);
+    }
+    let engine = wire::audit(config, Arc::clone(store), sweep::sinks(app)).await?;
+    let mut order = SweepOrder::new(Mode::Audit, Trigger::CommandLine, app.person());
+    order.accounts = chosen;
+    let done = sweep::carry_out(app, &engine, order).await?;
+    if done.interrupted {
+        return Err(Failure::interrupted());
+    }
+    if done.record.summary.drifted == 0 {
+        return Ok(true);
+    }
+    sweep::show(app, store, &done.record, Format::Text).await?;
+    Ok(app.terminal.ask(&format!("Repair {}?", accounts(done.record.summary.drifted)))?)
+}

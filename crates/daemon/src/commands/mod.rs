@@ -1,0 +1,66 @@
+//! One file for each command.
+
+mod accounts;
+mod apply;
+mod completions;
+mod config_show;
+mod halt;
+mod plan;
+mod policy;
+mod report;
+mod sweep;
+
+use crate::app::App;
+use crate::args::{Cli, Command, ConfigCommand, PolicyCommand};
+use crate::config::Environment;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::log;
+use crate::output::Terminal;
+
+/// Does what the command line asks for.
+pub(crate) fn dispatch(cli: Cli) -> Exit {
+    let environment = Environment::of_process();
+    let terminal = Terminal::of_process(&environment);
+    let app = App { global: cli.global, environment, terminal };
+    match start(&app, cli.command) {
+        Ok(exit) => exit,
+        Err(failure) => failure.tell(&app.terminal),
+    }
+}
+
+fn start(app: &App, command: Command) -> Result<Exit, Failure> {
+    init_log(app, &command)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(app, command))
+}
+
+async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Plan(args) => plan::run(app, args).await,
+        Command::Apply(args) => apply::run(app, args).await,
+        Command::Accounts { format } => accounts::run(app, format).await,
+        Command::Report(args) => report::report(app, args).await,
+        Command::Sweeps { limit, format } => report::sweeps(app, limit, format).await,
+        Command::History { account, format } => report::history(app, account, format).await,
+        Command::Halt { why } => halt::halt(app, why).await,
+        Command::Resume => halt::resume(app).await,
+        Command::Policy(PolicyCommand::Diff { a, b }) => policy::diff(app, &a, &b),
+        Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),
+        Command::Config(ConfigCommand::Show) => config_show::run(app),
+        Command::Completions { shell } => completions::run(app, shell),
+        Command::Run | Command::Check { .. } | Command::Demo(_) => Err(Failure::new("not in this build")),
+    }
+}
+
+/// A command that a person watches logs only what somebody must act on; the daemon logs what it does.
+fn init_log(app: &App, command: &Command) -> Result<(), Failure> {
+    let usual = match (command, app.global.verbose) {
+        (Command::Run, verbose) => log::default_filter(verbose),
+        (_, 0) => "error".to_owned(),
+        (_, verbose) => log::default_filter(verbose - 1),
+    };
+    let filter = app.environment.get("ROLEKEEPER_LOG").unwrap_or(&usual);
+    log::init(app.global.log_format, filter, app.terminal.colors_logs())
+        .map_err(|problem| Failure::new(format!("ROLEKEEPER_LOG is no list of target=level: {problem}")))
+}

@@ -1,0 +1,35 @@
+//! `rolekeeper plan`: one audit sweep, and what a repair would do. Writes nothing to AWS.
+
+use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_engine::SweepOrder;
+
+use super::sweep;
+use crate::app::App;
+use crate::args::{Format, PlanArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::plan_file;
+use crate::specs;
+use crate::wire;
+
+/// Finds the drift and shows it.
+pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
+    let config = app.config()?;
+    let store = wire::store(&config).await?;
+    let collector = plan_file::Collector::default();
+    let sinks = sweep::sinks(app).and(collector.clone());
+    let engine = wire::audit(&config, store.clone(), sinks).await?;
+    let mut order = SweepOrder::new(Mode::Audit, Trigger::CommandLine, app.person());
+    order.accounts = args.accounts.chosen();
+    let done = sweep::carry_out(app, &engine, order).await?;
+    sweep::show(app, &store, &done.record, args.format).await?;
+    if let Some(path) = &args.out {
+        let saved = plan_file::PlanFile::new(&done.record, &specs::revision(&config), collector.take());
+        saved.write(path)?;
+        app.terminal.tell(&format!("The plan is in {}. To carry out exactly it: rolekeeper apply {}", path.display(), path.display()));
+    } else if args.format == Format::Text && done.record.summary.drifted > 0 {
+        app.terminal.tell("Nothing was written to AWS. To repair: rolekeeper apply");
+    }
+    store.close().await;
+    Ok(sweep::exit(&done))
+}

@@ -1,0 +1,87 @@
+//! `rolekeeper policy diff` and `policy explain`: meaning, not text.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use rolekeeper_domain::policy::{Context, Document, Kind, Verdict, compare, explain};
+
+use crate::app::App;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Style, plain};
+
+/// Compares two documents.
+pub(crate) fn diff(app: &App, a: &Path, b: &Path) -> Result<Exit, Failure> {
+    let (before, after) = (read(a)?, read(b)?);
+    if before.kind() != after.kind() {
+        return Err(Failure::new(format!(
+            "{} is a {} and {} is a {}: only documents of one kind can be compared",
+            a.display(),
+            before.kind(),
+            b.display(),
+            after.kind()
+        )));
+    }
+    let comparison = compare(&before, &after, &Context::default());
+    if comparison.verdict == Verdict::Equivalent {
+        app.terminal.result("The documents mean the same.\n")?;
+        return Ok(Exit::Clean);
+    }
+    let summary = match comparison.verdict {
+        Verdict::Equivalent | Verdict::Different => "The documents mean different things.",
+        Verdict::Narrower => "The second document allows less than the first.",
+        Verdict::Wider => "The second document allows more than the first.",
+        Verdict::Unproven => "The documents could not be proven to mean the same.",
+    };
+    let mut text = format!("{summary}\n");
+    for (style, sign, sentences) in [(Style::Alarm, '+', &comparison.gained), (Style::Warning, '-', &comparison.lost)] {
+        for sentence in sentences {
+            let _infallible = writeln!(text, "{} {}", app.terminal.paint(style, &sign.to_string()), plain(sentence));
+        }
+    }
+    app.terminal.result(&text)?;
+    Ok(Exit::Drift)
+}
+
+/// Says in words what a document allows and denies.
+pub(crate) fn explain_file(app: &App, file: &Path) -> Result<Exit, Failure> {
+    let document = read(file)?;
+    let mut text = format!("A {} of {} characters.\n", document.kind(), document.size());
+    for sentence in explain(&document) {
+        let _infallible = writeln!(text, "- {}", plain(&sentence));
+    }
+    for dead in document.dead_principals() {
+        let words = format!("{} is a principal that was deleted: nobody can use what it is given, not even a new one of the same name", plain(dead));
+        let _infallible = writeln!(text, "{} {words}", app.terminal.paint(Style::Warning, "!"));
+    }
+    if let Some(most) = document.kind().character_limit()
+        && document.size() > most
+    {
+        let words = format!("IAM takes at most {most} characters (white space not counted)");
+        let _infallible = writeln!(text, "{} {words}", app.terminal.paint(Style::Alarm, "!"));
+    }
+    app.terminal.result(&text)?;
+    Ok(Exit::Clean)
+}
+
+/// Reads a document: a trust policy if its statements have principals and no resources, else what its elements say.
+fn read(path: &Path) -> Result<Document, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))?;
+    let kind = kind_of(&text);
+    Document::parse(kind, &text).map_err(|problem| Failure::new(format!("{} is no valid {kind}: {problem}", path.display())))
+}
+
+fn kind_of(text: &str) -> Kind {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return Kind::Identity };
+    let statements: Vec<&serde_json::Value> = match value.get("Statement") {
+        Some(serde_json::Value::Array(items)) => items.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    let has = |key: &str| statements.iter().any(|statement| statement.get(key).is_some());
+    match (has("Principal") || has("NotPrincipal"), has("Resource") || has("NotResource")) {
+        (true, false) => Kind::Trust,
+        (true, true) => Kind::Resource,
+        (false, _) => Kind::Identity,
+    }
+}

@@ -1,0 +1,144 @@
+//! What `plan`, `apply` and `demo` share: one sweep, watched, and what came of it.
+
+use std::sync::Arc;
+
+use rolekeeper_domain::outcome::{Summary, SweepOutcome, SweepRecord};
+use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::port::session::SessionProvider;
+use rolekeeper_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::args::{Format, ReportFormat};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::log::LogSink;
+use crate::progress::Progress;
+use crate::report;
+use crate::wire::{RealEngine, Sinks};
+
+/// A sweep that ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// Its record.
+    pub(crate) record: SweepRecord,
+    /// Whether somebody pressed Ctrl-C.
+    pub(crate) interrupted: bool,
+}
+
+/// The listeners of a command that a person watches.
+pub(crate) fn sinks(app: &App) -> Sinks {
+    let sinks = Sinks::default().and(LogSink);
+    // Log lines and a bar would fight for the same lines of the terminal.
+    if app.global.verbose == 0 { sinks.and(Progress::on(&app.terminal)) } else { sinks }
+}
+
+/// Carries out a sweep. Ctrl-C ends it in order, a second one at once.
+pub(crate) async fn carry_out<P: SessionProvider>(
+    app: &App,
+    engine: &RealEngine<P>,
+    order: SweepOrder,
+) -> Result<Done, Failure> {
+    let cancel = CancellationToken::new();
+    let mut sweep = std::pin::pin!(engine.sweep(order, cancel.clone()));
+    tokio::select! {
+        ended = &mut sweep => return Ok(Done { record: ended?, interrupted: false }),
+        pressed = tokio::signal::ctrl_c() => pressed?,
+    }
+    app.terminal.tell("Stopping: the steps under way are finished, no further one is begun. Ctrl-C again stops at once.");
+    cancel.cancel();
+    tokio::select! {
+        ended = &mut sweep => Ok(Done { record: ended?, interrupted: true }),
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            Err(Failure::interrupted())
+        }
+    }
+}
+
+/// Shows what came of a sweep, in the form that was asked for.
+pub(crate) async fn show(app: &App, store: &Arc<Store>, record: &SweepRecord, format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Text => {
+            let overview = report::overview(store.as_ref(), record).await?;
+            app.terminal.result(&report::overview_text(record, &overview, &app.terminal))?;
+        }
+        Format::Json => {
+            report::write(store.as_ref(), record, ReportFormat::Json, &mut ToStdout::new(app)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// How the process ends after a sweep.
+pub(crate) fn exit(done: &Done) -> Exit {
+    if done.interrupted {
+        return Exit::Interrupted;
+    }
+    match done.record.outcome {
+        Some(SweepOutcome::Failed) => Exit::Error,
+        _ => exit_for(&done.record.summary),
+    }
+}
+
+/// What could not be evaluated wins over what drifted.
+const fn exit_for(summary: &Summary) -> Exit {
+    if summary.failed > 0 || summary.pending > 0 {
+        Exit::Incomplete
+    } else if summary.drifted > 0 {
+        Exit::Drift
+    } else {
+        Exit::Clean
+    }
+}
+
+/// Report pieces that go to stdout as they come.
+#[derive(Debug)]
+pub(crate) struct ToStdout<'a> {
+    app: &'a App,
+    problem: Option<std::io::Error>,
+}
+
+impl<'a> ToStdout<'a> {
+    /// Nothing written yet.
+    pub(crate) const fn new(app: &'a App) -> Self {
+        Self { app, problem: None }
+    }
+
+    /// What went wrong on the way, if something did.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        self.problem.map_or(Ok(()), |problem| Err(problem.into()))
+    }
+}
+
+impl report::Sink for ToStdout<'_> {
+    async fn take(&mut self, piece: String) -> bool {
+        match self.app.terminal.result(&piece) {
+            Ok(()) => true,
+            Err(problem) => {
+                self.problem = Some(problem);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_code_says_the_worst() {
+        let rows = [
+            (Summary::default(), Exit::Clean),
+            (Summary { accounts: 3, in_sync: 2, skipped: 1, ..Summary::default() }, Exit::Clean),
+            (Summary { accounts: 2, repaired: 2, ..Summary::default() }, Exit::Clean),
+            (Summary { accounts: 2, in_sync: 1, drifted: 1, ..Summary::default() }, Exit::Drift),
+            (Summary { accounts: 2, failed: 1, drifted: 1, ..Summary::default() }, Exit::Incomplete),
+            (Summary { accounts: 2, pending: 1, in_sync: 1, ..Summary::default() }, Exit::Incomplete),
+        ];
+        for (summary, expected) in rows {
+            assert_eq!(exit_for(&summary), expected, "{summary:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics on purpose")]
+
+use expect_test::{Expect, expect};
+use rolekeeper_domain::outcome::Mode;
+
+use super::*;
+
+const SHORTEST: &str = "
+[[roles]]
+preset = \"cloudcoreo\"
+vendor_account_id = \"999999999999\"
+external_id = \"a-shared-secret\"
+";
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    load_text("rolekeeper.toml", text, &Environment::default())
+}
+
+#[track_caller]
+fn refuses(text: &str, expected: Expect) {
+    expected.assert_eq(&load(text).unwrap_err().to_string());
+}
+
+#[track_caller]
+fn refuses_with(extra: &str, expected: Expect) {
+    refuses(&format!("{extra}\n{SHORTEST}"), expected);
+}
+
+#[test]
+fn shortest_configuration_means_the_vendors_role_and_audit_only() {
+    let config = load(SHORTEST).unwrap();
+    assert_eq!(config.roles.len(), 1);
+    assert_eq!(config.roles[0].entry.name.as_str(), "CloudCoreoAssumedRolePolicy");
+    assert_eq!(config.roles[0].managed_policies.len(), 1);
+    assert_eq!(config.schedule.mode, Mode::Audit);
+    assert_eq!(config.schedule.every, Some(std::time::Duration::from_secs(3600)));
+    assert_eq!(config.aws.management_account, ManagementAccount::Skip);
+    assert!(config.http.token.is_none());
+}
+
+#[test]
+fn entry_overrides_its_preset() {
+    let config = load(&format!("{SHORTEST}name = \"CloudCoreoAssumedRole\"\n")).unwrap();
+    assert_eq!(config.roles[0].entry.name.as_str(), "CloudCoreoAssumedRole");
+    assert_eq!(config.roles[0].managed_policies[0].0.name.as_str(), "CloudCoreoAssumedRolePolicy");
+}
+
+#[test]
+fn environment_wins_over_the_file() {
+    let environment = Environment::from([
+        ("ROLEKEEPER__LIMITS__CONCURRENCY", "8"),
+        ("ROLEKEEPER__AWS__ADMIN_ROLES", "First, Second"),
+        ("ROLEKEEPER__ROLES__0__EXTERNAL_ID", "12345"),
+        ("ROLEKEEPER__SELECT__EXCLUDE__TAGS", "{ Stage = \"sandbox\" }"),
+        ("ROLEKEEPER_CONFIG", "elsewhere.toml"),
+        ("HOME", "/root"),
+    ]);
+    let text = format!("limits.concurrency = 3\n{SHORTEST}");
+    let config = load_text("rolekeeper.toml", &text, &environment).unwrap();
+    assert_eq!(config.limits.concurrency, 8);
+    assert_eq!(config.aws.admin_roles, ["First", "Second"]);
+    assert_eq!(secrecy::ExposeSecret::expose_secret(config.roles[0].entry.external_id.as_ref().unwrap()), "12345");
+    assert_eq!(config.exclude.tags["Stage"], "sandbox");
+}
+
+#[test]
+fn secrets_are_neither_shown_nor_debugged() {
+    let config = load(&format!("store.url = \"postgres://keeper:hunter2@db/keeper\"\n{SHORTEST}")).unwrap();
+    let everything = format!("{config:?}{:?}", config.shown);
+    assert!(!everything.contains("a-shared-secret"), "{everything}");
+    let shown: String = config.shown.iter().map(|shown| format!("{} = {}\n", shown.key, shown.value)).collect();
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn misspelled_key_is_named_with_what_was_meant() {
+    refuses_with("[limits]\nconcurency = 8", expect![[""]]);
+}
+
+#[test]
+fn unknown_table_is_named() {
+    refuses_with("[limit]\nconcurrency = 8", expect![[""]]);
+}
+
+#[test]
+fn wrong_type_is_named_with_what_is_allowed() {
+    refuses_with("[limits]\nconcurrency = \"many\"", expect![[""]]);
+}
+
+#[test]
+fn number_out_of_range_is_refused() {
+    refuses_with("[limits]\nquota_share = 1.5", expect![[""]]);
+}
+
+#[test]
+fn number_as_a_text_is_refused_in_the_file() {
+    refuses_with("[limits]\nconcurrency = \"8\"", expect![[""]]);
+}
+
+#[test]
+fn unknown_mode_is_refused() {
+    refuses_with("[schedule]\nmode = \"fix\"", expect![[""]]);
+}
+
+#[test]
+fn two_schedules_are_refused() {
+    refuses_with("[schedule]\nevery = \"1h\"\ncron = \"17 * * * *\"", expect![[""]]);
+}
+
+#[test]
+fn impossible_cron_is_refused() {
+    refuses_with("[schedule]\ncron = \"61 * * * *\"", expect![[""]]);
+}
+
+#[test]
+fn account_id_as_a_number_is_refused() {
+    refuses_with("[select]\ninclude = { accounts = [123456789012] }", expect![[""]]);
+}
+
+#[test]
+fn waves_that_do_not_end_with_everything_are_refused() {
+    refuses_with("[rollout]\nwaves = [\"10%\", \"50%\"]", expect![[""]]);
+}
+
+#[test]
+fn open_door_without_a_token_is_refused() {
+    refuses_with("[http]\nlisten = \"0.0.0.0:9464\"", expect![[""]]);
+}
+
+#[test]
+fn broken_toml_is_one_line_with_its_place() {
+    refuses("[aws\nregion = 1", expect![[""]]);
+}
+
+#[test]
+fn no_role_at_all_is_refused() {
+    refuses("[aws]\nregion = \"eu-west-1\"", expect![[""]]);
+}
+
+#[test]
+fn missing_vendor_is_explained() {
+    refuses("[[roles]]\npreset = \"cloudcoreo\"", expect![[""]]);
+}
+
+#[test]
+fn missing_external_id_is_explained() {
+    refuses("[[roles]]\npreset = \"cloudcoreo\"\nvendor_account_id = \"999999999999\"", expect![[""]]);
+}
+
+#[test]
+fn unknown_preset_is_named_with_what_was_meant() {
+    refuses("[[roles]]\npreset = \"cloudcoro\"", expect![[""]]);
+}
+
+#[test]
+fn missing_document_is_named() {
+    refuses("[[roles]]\nname = \"Auditor\"", expect![[""]]);
+}
+
+#[test]
+fn document_file_that_is_not_there_is_named() {
+    refuses("[[roles]]\nname = \"Auditor\"\ntrust_policy = \"nowhere/trust.json\"", expect![[""]]);
+}
+
+#[test]
+fn same_role_twice_is_refused_whatever_its_case() {
+    refuses(&format!("{SHORTEST}\n{SHORTEST}name = \"CLOUDCOREOASSUMEDROLEPOLICY\""), expect![[""]]);
+}
+
+#[test]
+fn wrong_value_from_the_environment_names_the_variable() {
+    let environment = Environment::from([("ROLEKEEPER__LIMITS__CONCURRENCY", "many")]);
+    let error = load_text("rolekeeper.toml", SHORTEST, &environment).unwrap_err();
+    expect![[""]].assert_eq(&error.to_string());
+}
+
+#[test]
+fn unknown_variable_is_named() {
+    let environment = Environment::from([("ROLEKEEPER__LIMITS__CONCURENCY", "8")]);
+    let error = load_text("rolekeeper.toml", SHORTEST, &environment).unwrap_err();
+    expect![[""]].assert_eq(&error.to_string());
+}
+
+#[test]
+fn secret_given_twice_is_refused() {
+    refuses(&format!("{SHORTEST}external_id_file = \"external-id\""), expect![[""]]);
+}
+
+#[test]
+fn webhook_must_be_http() {
+    refuses_with("[[notify.webhooks]]\nurl = \"ftp://example.com\"", expect![[""]]);
+}

@@ -1,0 +1,123 @@
+//! Why a command could not do its work, for the person who gave it.
+
+use std::error::Error;
+
+use rolekeeper_aws::BuildError;
+use rolekeeper_domain::fault::Category;
+use rolekeeper_engine::SweepError;
+use rolekeeper_engine::port::store::StoreError;
+use rolekeeper_store::OpenError;
+
+use crate::config::ConfigError;
+use crate::exit::Exit;
+use crate::output::{Terminal, plain};
+
+/// One failure of a command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    help: Option<String>,
+}
+
+impl Failure {
+    /// A failure in one's own words.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Error, message: message.into(), help: None }
+    }
+
+    /// The same, with what to do about it.
+    #[must_use]
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Somebody pressed Ctrl-C.
+    pub(crate) fn interrupted() -> Self {
+        Self { exit: Exit::Interrupted, message: "interrupted".to_owned(), help: None }
+    }
+
+    /// Tells it and says how the process ends.
+    pub(crate) fn tell(&self, terminal: &Terminal) -> Exit {
+        terminal.error(&self.message);
+        if let Some(help) = &self.help {
+            terminal.tell(&format!("help:  {help}"));
+        }
+        self.exit
+    }
+}
+
+/// An error with its causes, in one line.
+fn whole(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    plain(&text)
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::new(whole(&error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(whole(&error))
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Self::new(whole(&error))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(whole(&error))
+    }
+}
+
+impl From<SweepError> for Failure {
+    fn from(error: SweepError) -> Self {
+        let failure = Self::new(whole(&error));
+        match remedy(&error) {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
+    }
+}
+
+/// What most often helps.
+fn remedy(error: &SweepError) -> Option<&'static str> {
+    match error {
+        SweepError::Credentials(_) => Some(
+            "rolekeeper takes the credentials that the AWS command line would: environment, profile, container or \
+             instance role. `rolekeeper check` tests them",
+        ),
+        SweepError::Census(_) => match error.fault()?.category {
+            Category::AccessDenied => Some(
+                "only the management account or a delegated administrator may list the organization; \
+                 `rolekeeper iam-policy hub` prints what the hub needs, aws.organization_role_arn names a role that may",
+            ),
+            Category::Network | Category::Timeout => Some("is the network or aws.endpoint_url right?"),
+            _ => None,
+        },
+        SweepError::Halted { .. } => Some("`rolekeeper resume` lifts the halt"),
+        SweepError::NotLeader { .. } => Some("wait for it, or stop the other process"),
+        SweepError::NoSuchAccount { .. } => Some("`rolekeeper accounts` lists all there are"),
+        SweepError::Store(_) => None,
+    }
+}

@@ -1,0 +1,140 @@
+//! The only place that prints. Results go to stdout, everything else to stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::config::Environment;
+
+/// What the terminal can do, and where to write.
+#[derive(Clone, Debug)]
+pub(crate) struct Terminal {
+    /// Whether stdout is a person's terminal.
+    pub(crate) is_interactive: bool,
+    /// Whether stderr is one: progress is shown there.
+    pub(crate) shows_progress: bool,
+    /// Whether questions can be asked.
+    pub(crate) can_ask: bool,
+    /// Columns of stdout; none when it is not a terminal: then nothing is cut.
+    pub(crate) width: Option<usize>,
+    color: bool,
+    color_errors: bool,
+}
+
+/// What a color means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Someone can do more than agreed; an error.
+    Alarm,
+    /// Something must be looked at.
+    Warning,
+    /// All is well.
+    Good,
+    /// A heading.
+    Strong,
+    /// Less important.
+    Faint,
+}
+
+impl Style {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Alarm => "1;31",
+            Self::Warning => "33",
+            Self::Good => "32",
+            Self::Strong => "1",
+            Self::Faint => "2",
+        }
+    }
+}
+
+impl Terminal {
+    /// The terminal of this process.
+    pub(crate) fn of_process(environment: &Environment) -> Self {
+        let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
+        let colors = environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
+        Self {
+            is_interactive: out,
+            shows_progress: err && environment.get("TERM") != Some("dumb"),
+            can_ask: io::stdin().is_terminal() && err,
+            width: out.then(|| console::Term::stdout().size_checked()).flatten().map(|(_, columns)| columns.into()),
+            color: out && colors,
+            color_errors: err && colors,
+        }
+    }
+
+    /// Writes a result. A reader who has seen enough (`| head`) is no error.
+    pub(crate) fn result(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        let wrote = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match wrote {
+            Err(problem) if problem.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Tells a person something beside the result.
+    pub(crate) fn tell(&self, text: &str) {
+        // Nowhere is left to complain to when stderr is closed.
+        let _closed = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Tells what went wrong.
+    pub(crate) fn error(&self, text: &str) {
+        self.tell(&format!("{} {text}", self.paint_error(Style::Alarm, "error:")));
+    }
+
+    /// Tells what should be looked at.
+    pub(crate) fn warn(&self, text: &str) {
+        self.tell(&format!("{} {text}", self.paint_error(Style::Warning, "warning:")));
+    }
+
+    /// Asks a question; only yes is yes.
+    pub(crate) fn ask(&self, question: &str) -> io::Result<bool> {
+        let mut err = io::stderr().lock();
+        write!(err, "{question} Type yes to go on: ")?;
+        err.flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(answer.trim().eq_ignore_ascii_case("yes"))
+    }
+
+    /// Colors a text for stdout, if it takes colors.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        painted(self.color, style, text)
+    }
+
+    /// Colors a text for stderr, if it takes colors.
+    pub(crate) fn paint_error(&self, style: Style, text: &str) -> String {
+        painted(self.color_errors, style, text)
+    }
+
+    /// Whether log lines on stderr may have colors.
+    pub(crate) const fn colors_logs(&self) -> bool {
+        self.color_errors
+    }
+}
+
+fn painted(color: bool, style: Style, text: &str) -> String {
+    if color && !text.is_empty() { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
+}
+
+/// Text from AWS without what could steer a terminal: control characters and
+/// the invisible ones that change the direction of writing.
+pub(crate) fn plain(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn names_cannot_steer_the_terminal() {
+        assert_eq!(plain("Payments"), "Payments");
+        assert_eq!(plain("\u{1b}[2Jgone\r\n"), "\u{fffd}[2Jgone\u{fffd}\u{fffd}");
+        assert_eq!(plain("abc\u{202e}dcba"), "abc\u{fffd}dcba");
+        assert_eq!(plain("Zürich 支店"), "Zürich 支店");
+    }
+}

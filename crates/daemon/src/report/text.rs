@@ -1,0 +1,256 @@
+//! A sweep for people: what is wrong first, what is equal once, as wide as the terminal.
+
+use std::fmt::Write as _;
+
+use rolekeeper_domain::drift::Severity;
+use rolekeeper_domain::outcome::{Mode, StepResult, Summary, SweepOutcome, SweepRecord};
+
+use super::overview::{Member, Members, StepKey};
+use super::Overview;
+use crate::output::{Style, Terminal, plain};
+
+/// Which accounts a group names.
+const NAMED: usize = 5;
+/// What a line may be when stdout is no terminal.
+const WIDE: usize = 120;
+/// Below this nothing can be aligned; the terminal then breaks the lines itself.
+const NARROW: usize = 60;
+
+/// One sentence about a sweep: `audit of 60 accounts on 2026-11-24 at 06:30 UTC: completed`.
+pub(crate) fn sentence(sweep: &SweepRecord) -> String {
+    let what = match sweep.mode {
+        Mode::Audit => "Audit",
+        Mode::Repair => "Repair",
+    };
+    let took = sweep
+        .finished_at
+        .map(|end| format!(", took {}", seconds(end.duration_since(sweep.started_at).as_secs_f64())))
+        .unwrap_or_default();
+    let outcome = match sweep.outcome {
+        Some(SweepOutcome::Completed) => String::new(),
+        Some(outcome) => format!(", {outcome}"),
+        None => ", still running".to_owned(),
+    };
+    let reason = sweep.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{what} of {} on {}{took}{outcome}{reason}", accounts(sweep.summary.accounts), sweep.started_at.strftime("%Y-%m-%d at %H:%M UTC"))
+}
+
+/// The whole overview.
+pub(crate) fn overview_text(sweep: &SweepRecord, overview: &Overview, terminal: &Terminal) -> String {
+    let mut page = Page { text: String::new(), terminal, width: terminal.width.unwrap_or(WIDE).max(NARROW) };
+    page.line(&terminal.paint(Style::Strong, &plain(&sentence(sweep))));
+    page.line(&counts(&sweep.summary, terminal));
+    page.failures(overview);
+    page.drifts(overview);
+    page.steps(overview);
+    page.rest(overview);
+    page.text
+}
+
+/// `50 in sync · 5 drifted · 3 skipped`: what there is none of is left out.
+pub(crate) fn counts(summary: &Summary, terminal: &Terminal) -> String {
+    let parts = [
+        (summary.in_sync, "in sync", Style::Good),
+        (summary.repaired, "repaired", Style::Good),
+        (summary.drifted, "drifted", Style::Warning),
+        (summary.failed, "failed", Style::Alarm),
+        (summary.pending, "not reached", Style::Warning),
+        (summary.skipped, "skipped", Style::Faint),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, word, style)| terminal.paint(style, &format!("{} {word}", grouped(count))))
+        .collect();
+    if parts.is_empty() { "no accounts".to_owned() } else { parts.join(" · ") }
+}
+
+struct Page<'a> {
+    text: String,
+    terminal: &'a Terminal,
+    width: usize,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, heading: &str) {
+        let heading = self.terminal.paint(Style::Strong, heading);
+        self.line(&format!("\n{heading}"));
+    }
+
+    fn failures(&mut self, overview: &Overview) {
+        if overview.failures.is_empty() {
+            return;
+        }
+        self.heading("Could not be evaluated or repaired");
+        for ((category, message), members) in &overview.failures {
+            self.group(Style::Alarm, category.as_str(), "", members.count);
+            self.words(message);
+            self.members(members);
+        }
+    }
+
+    fn drifts(&mut self, overview: &Overview) {
+        for (repaired, heading) in [(false, "Differs from the specification"), (true, "Differed and was repaired")] {
+            let groups: Vec<_> = overview.drifts.iter().filter(|(key, _)| key.repaired == repaired).collect();
+            if groups.is_empty() {
+                continue;
+            }
+            self.heading(heading);
+            for (key, members) in groups {
+                let style = match (repaired, key.severity()) {
+                    (true, _) => Style::Good,
+                    (false, Severity::Critical) => Style::Alarm,
+                    (false, Severity::High) => Style::Warning,
+                    (false, Severity::Medium | Severity::Low) => Style::Strong,
+                };
+                self.group(style, key.severity().as_str(), &format!("{} {}", key.kind, key.role), members.count);
+                self.words(&key.explanation);
+                self.members(members);
+            }
+        }
+        if !overview.unrepaired.is_empty() {
+            self.heading("Left as it is");
+            for (reason, members) in &overview.unrepaired {
+                self.words(&format!("{}: {reason}", accounts(members.count)));
+                self.members(members);
+            }
+        }
+    }
+
+    fn steps(&mut self, overview: &Overview) {
+        let tables: [(&str, &[StepResult]); 4] = [
+            ("What a repair would do", &[StepResult::Planned]),
+            ("What was done", &[StepResult::Done]),
+            ("What was tried and failed", &[StepResult::Failed]),
+            ("What was not done", &[StepResult::Refused, StepResult::Withheld]),
+        ];
+        for (heading, results) in tables {
+            let steps: Vec<(StepKey, u64)> = overview.steps_that(results).map(|(key, count)| (key.clone(), count)).collect();
+            if steps.is_empty() {
+                continue;
+            }
+            self.heading(heading);
+            let widest = steps.iter().map(|(key, _)| key.operation.action().len()).max().unwrap_or(0);
+            let digits = steps.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(1);
+            for (key, count) in steps {
+                let line = format!("  {:>digits$} × {:<widest$}  {}", grouped(count), key.operation.action(), key.resource);
+                let line = cut(&plain(&line), self.width);
+                self.line(&line);
+                if let Some(reason) = &key.reason {
+                    self.words(&format!("{}: {reason}", key.result));
+                }
+            }
+        }
+    }
+
+    fn rest(&mut self, overview: &Overview) {
+        for (heading, reasons) in [("Skipped", &overview.skipped), ("Not reached", &overview.pending)] {
+            if reasons.is_empty() {
+                continue;
+            }
+            let parts: Vec<String> = reasons.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.replace('_', " "))).collect();
+            self.heading(heading);
+            self.words(&parts.join(", "));
+        }
+    }
+
+    /// `  critical  trust_policy CloudCoreo…                 2 accounts`
+    fn group(&mut self, style: Style, word: &str, what: &str, count: u64) {
+        const WORD: usize = 9; // as wide as "critical" and a space
+        let right = accounts(count);
+        let room = self.width.saturating_sub(2 + WORD.max(word.len() + 1) + right.len() + 2);
+        let what = cut(&plain(what), room);
+        let gap = " ".repeat(room.saturating_sub(what.chars().count()).min(44_usize.saturating_sub(what.chars().count())).max(1));
+        let padding = " ".repeat(WORD.saturating_sub(word.len()).max(1));
+        let word = self.terminal.paint(style, word);
+        self.line(&format!("  {word}{padding}{what}{gap}  {right}"));
+    }
+
+    /// A paragraph, indented and broken at spaces.
+    fn words(&mut self, text: &str) {
+        const INDENT: &str = "    ";
+        for line in broken(&plain(text), self.width.saturating_sub(INDENT.len())) {
+            self.line(&format!("{INDENT}{line}"));
+        }
+    }
+
+    fn members(&mut self, members: &Members) {
+        // A group one larger than what is named would spend a line on saying so.
+        let named = if members.count as usize <= NAMED + 1 { NAMED + 1 } else { NAMED };
+        let shown: Vec<&Member> = members.first.iter().take(named).collect();
+        let widest = shown.iter().map(|member| plain(&member.name).chars().count()).max().unwrap_or(0).min(32);
+        for member in &shown {
+            let name = cut(&plain(&member.name), 32);
+            let gap = " ".repeat(widest.saturating_sub(name.chars().count()));
+            let line = cut(&format!("      {}  {name}{gap}  {}", member.id, plain(&member.ou_path)), self.width);
+            let line = self.terminal.paint(Style::Faint, line.trim_end());
+            self.line(&line);
+        }
+        let more = members.unnamed() + (members.first.len() - shown.len()) as u64;
+        if more > 0 {
+            let line = self.terminal.paint(Style::Faint, &format!("      and {} more", grouped(more)));
+            self.line(&line);
+        }
+    }
+}
+
+/// `1 account`, `2,000 accounts`.
+pub(crate) fn accounts(count: u64) -> String {
+    if count == 1 { "1 account".to_owned() } else { format!("{} accounts", grouped(count)) }
+}
+
+/// A number with commas.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A span of time for people.
+pub(crate) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 60.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
+    }
+}
+
+/// The text if it fits, else its beginning and an ellipsis.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let used = line.chars().count();
+        if used > 0 && used + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        let _infallible = write!(line, "{}", cut(word, width));
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}

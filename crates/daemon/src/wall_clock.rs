@@ -1,0 +1,41 @@
+//! The one real clock.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rolekeeper_engine::port::clock::Clock;
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallClock {
+    started: Instant,
+}
+
+impl WallClock {
+    /// A clock that counts from now.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub(crate) fn start() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+/// The time of day, for those who only want that.
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+pub(crate) fn time_of_day() -> Timestamp {
+    Timestamp::now()
+}
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        time_of_day()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}

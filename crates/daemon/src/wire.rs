@@ -1,0 +1,209 @@
+//! The composition root: the only place that knows which part stands behind which port.
+
+use std::sync::Arc;
+
+use rolekeeper_aws::{Aws, AuditOnly, ClientBuilder, Directory, HubKeys, Sessions, Settings, Timeouts};
+use rolekeeper_domain::census::CensusLimits;
+use rolekeeper_domain::selector::{ManagementPolicy, Rules, Selector};
+use rolekeeper_engine::{Engine, Ports};
+use rolekeeper_engine::event::{Event, EventSink};
+use rolekeeper_engine::port::session::SessionProvider;
+use rolekeeper_engine::rollout::{Rollout, Share};
+use rolekeeper_engine::schedule::{Cadence, Schedule};
+use rolekeeper_engine::settings::{EngineSettings, Freeze, Limits};
+use rolekeeper_store::Store;
+use secrecy::ExposeSecret;
+
+use crate::config::{self, Config, ManagementAccount};
+use crate::cron;
+use crate::failure::Failure;
+use crate::specs::Specs;
+use crate::wall_clock::{WallClock, time_of_day};
+
+/// The engine over the real ports. `P` decides whether the process can write at all.
+pub(crate) type RealEngine<P> = Engine<Directory, P, Store, WallClock, Sinks>;
+/// An engine that has no way to write.
+pub(crate) type AuditEngine = RealEngine<AuditOnly>;
+/// An engine that can write.
+pub(crate) type RepairEngine = RealEngine<Sessions>;
+
+/// Everybody who listens to the engine.
+#[derive(Clone, Default)]
+pub(crate) struct Sinks(Vec<Arc<dyn EventSink>>);
+
+impl Sinks {
+    /// One more listener.
+    #[must_use]
+    pub(crate) fn and(mut self, sink: impl EventSink) -> Self {
+        self.0.push(Arc::new(sink));
+        self
+    }
+}
+
+impl EventSink for Sinks {
+    fn emit(&self, event: &Event) {
+        self.0.iter().for_each(|sink| sink.emit(event));
+    }
+}
+
+/// The ways to AWS. Nothing is sent yet.
+pub(crate) async fn aws(config: &Config) -> Result<Aws, Failure> {
+    aws_with(config, hub_keys(config)).await
+}
+
+/// The same with these keys.
+pub(crate) async fn aws_with(config: &Config, keys: HubKeys) -> Result<Aws, Failure> {
+    let aws = &config.aws;
+    let settings = Settings {
+        region: aws.region.clone(),
+        endpoint_url: aws.endpoint_url.clone(),
+        use_fips: aws.use_fips,
+        use_dual_stack: aws.use_dual_stack,
+        keys,
+        organization_role: aws.organization_role_arn.clone(),
+        session_name: aws.session_name.clone(),
+        source_identity: aws.source_identity.clone(),
+        session_duration: aws.session_duration,
+        timeouts: Timeouts { operation: config.limits.call_timeout, ..Timeouts::default() },
+        // As many as may be in use at once: each account has its reads in flight together.
+        idle_connections: number(config.limits.concurrency).saturating_mul(4),
+    };
+    Ok(ClientBuilder::new(settings).build().await?)
+}
+
+fn hub_keys(config: &Config) -> HubKeys {
+    match &config.aws.profile {
+        Some(profile) => HubKeys::Profile(profile.clone()),
+        None => HubKeys::Chain,
+    }
+}
+
+/// The store, made or brought up to date.
+pub(crate) async fn store(config: &Config) -> Result<Arc<Store>, Failure> {
+    Ok(Arc::new(rolekeeper_store::open(config.store_url.expose_secret()).await?))
+}
+
+/// The store as it is, for commands that only look.
+pub(crate) async fn store_to_read(config: &Config) -> Result<Arc<Store>, Failure> {
+    Ok(Arc::new(rolekeeper_store::open_read_only(config.store_url.expose_secret()).await?))
+}
+
+/// An engine that only looks.
+pub(crate) async fn audit(config: &Config, store: Arc<Store>, sinks: Sinks) -> Result<AuditEngine, Failure> {
+    let aws = aws(config).await?;
+    engine(config, &aws, aws.audit_only(), store, sinks).await
+}
+
+/// An engine that may write.
+pub(crate) async fn repair(config: &Config, store: Arc<Store>, sinks: Sinks) -> Result<RepairEngine, Failure> {
+    let aws = aws(config).await?;
+    engine(config, &aws, aws.sessions(), store, sinks).await
+}
+
+/// An engine over `sessions`.
+pub(crate) async fn engine<P: SessionProvider>(
+    config: &Config,
+    aws: &Aws,
+    sessions: P,
+    store: Arc<Store>,
+    sinks: Sinks,
+) -> Result<RealEngine<P>, Failure> {
+    let ports = Ports {
+        directory: aws.directory(),
+        sessions,
+        store,
+        clock: Arc::new(WallClock::start()),
+        sink: sinks,
+    };
+    Ok(Engine::start(ports, settings(config)?, seed()).await?)
+}
+
+/// The configuration as the engine wants it.
+pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
+    let limits = &config.limits;
+    let share = |share: f64| Share::new(share).unwrap_or(Share::ALL);
+    Ok(EngineSettings {
+        admin_roles: config.aws.admin_roles.clone(),
+        management: match config.aws.management_account {
+            ManagementAccount::Skip => ManagementPolicy::Skip,
+            ManagementAccount::Include => ManagementPolicy::Include,
+        },
+        selector: Selector { include: rules(&config.include), exclude: rules(&config.exclude) },
+        roles: Arc::new(Specs::new(config)?.0),
+        census: CensusLimits { smallest_share: limits.smallest_listing, ..CensusLimits::default() },
+        rollout: Rollout {
+            canary: number(config.rollout.canary),
+            waves: config.rollout.waves.iter().copied().map(share).collect(),
+            max_failures: share(config.rollout.max_failures),
+            approve_above: config.rollout.approve_above,
+        },
+        freeze: freeze(&config.freezes),
+        flap_limit: u32::try_from(limits.max_repairs).unwrap_or(u32::MAX),
+        approve_widening: config.rollout.approve_widening,
+        limits: Limits {
+            concurrency: number(limits.concurrency),
+            quota_share: limits.quota_share,
+            look_deadline: limits.account_timeout,
+            repair_deadline: limits.repair_timeout,
+            settle_for: limits.settle_timeout,
+            grace: limits.shutdown_timeout,
+            approval_wait: config.rollout.approval_timeout,
+            sessions: number(limits.sessions),
+            ..Limits::default()
+        },
+        holder: holder(),
+        session_label: config.aws.session_name.clone(),
+        schedule: schedule(config),
+    })
+}
+
+fn rules(matching: &config::Match) -> Rules {
+    Rules {
+        ous: matching.ous.clone(),
+        accounts: matching.accounts.iter().copied().collect(),
+        tags: matching.tags.clone(),
+    }
+}
+
+fn freeze(freezes: &[config::Freeze]) -> Option<Freeze> {
+    if freezes.is_empty() {
+        return None;
+    }
+    let freezes = freezes.to_vec();
+    Some(Arc::new(move |now| {
+        let current = freezes.iter().find(|freeze| (freeze.from..freeze.until).contains(&now))?;
+        Some(format!("{} (until {})", current.why, current.until))
+    }))
+}
+
+/// When the daemon sweeps by itself.
+fn schedule(config: &Config) -> Schedule {
+    let schedule = &config.schedule;
+    let cadence = match (&schedule.cron, schedule.every) {
+        (Some(expression), _) => match expression.parse::<croner::Cron>() {
+            Ok(parsed) => Cadence::At(Arc::new(move |after| cron::next(&parsed, after))),
+            // Refused when the configuration was read.
+            Err(_) => Cadence::Never,
+        },
+        (None, Some(every)) => Cadence::Every(every),
+        (None, None) => Cadence::Never,
+    };
+    Schedule { cadence, jitter: Share::new(schedule.jitter).unwrap_or(Share::NONE), mode: schedule.mode }
+}
+
+/// This process's name among replicas.
+fn holder() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}/{}", if host.is_empty() { "localhost" } else { host }, std::process::id())
+}
+
+/// What jitter and sweep ids are drawn from: the moment, and which process it is.
+#[expect(clippy::cast_sign_loss, reason = "any bits will do")]
+fn seed() -> u64 {
+    (time_of_day().as_nanosecond() as u64) ^ u64::from(std::process::id()).rotate_left(32)
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
