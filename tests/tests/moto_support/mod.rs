@@ -1,0 +1,252 @@
+//! What the tests against moto share: moto itself, the other hand (boto3), a
+//! recorder between rolekeeper and moto, and rolekeeper's binary.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
+#![allow(
+    dead_code,
+    reason = "each test file is a crate of its own and uses a part of this"
+)]
+
+mod recorder;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
+
+pub use recorder::{Recorder, mutating};
+
+/// The hub's keys: moto takes any, and `123456789012` for the hub's account.
+pub const HUB_KEY: &str = "AKIAHUB0000000000001";
+/// Their secret.
+pub const HUB_SECRET: &str = "hub-secret";
+
+fn variable(name: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "cargo xtask says by variables where the tools are"
+    )]
+    let value = std::env::var(name);
+    value.unwrap_or_else(|_| panic!("{name} is not set: these tests are run by `cargo xtask test`"))
+}
+
+/// A moto server on a port of its own, ended when dropped.
+pub struct Moto {
+    url: String,
+    _server: Child,
+    _log: JoinSet<()>,
+}
+
+impl Moto {
+    /// Starts one and waits until it listens.
+    pub async fn start() -> Self {
+        let mut server = Command::new(variable("ROLEKEEPER_TEST_MOTO"))
+            .args(["-H", "127.0.0.1", "-p", "0"])
+            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+        let url = loop {
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("moto ended before it listened");
+            if let Some((_, url)) = line.split_once("Running on ") {
+                break url.trim().to_owned();
+            }
+        };
+        // moto logs each request, and would stop at a full pipe.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self {
+            url,
+            _server: server,
+            _log: tasks,
+        }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes an organization; answers with the accounts' and units' ids by name.
+    pub async fn plant(&self, world: &str) -> World {
+        World(self.other_hand(&["plant", world]).await)
+    }
+
+    /// Everything that stands in every account.
+    pub async fn dump(&self) -> Value {
+        self.other_hand(&["dump"]).await
+    }
+
+    /// What boto3 finds wrong in the accounts of these names, by name.
+    pub async fn confirm(&self, names: &[&str]) -> Value {
+        self.other_hand(&[&["confirm"], names].concat()).await
+    }
+
+    async fn other_hand(&self, arguments: &[&str]) -> Value {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/moto_world.py");
+        let output = Command::new(variable("ROLEKEEPER_TEST_PYTHON"))
+            .arg(script)
+            .arg(&self.url)
+            .args(arguments)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "moto_world.py {arguments:?}: {words}"
+        );
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// The ids of what was planted.
+pub struct World(Value);
+
+impl World {
+    /// The id of the account of that name.
+    #[track_caller]
+    pub fn account(&self, name: &str) -> String {
+        self.0["accounts"][name]
+            .as_str()
+            .unwrap_or_else(|| panic!("no account {name}"))
+            .to_owned()
+    }
+
+    /// The names of all accounts but the management account.
+    pub fn names(&self) -> Vec<String> {
+        self.0["accounts"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    /// The id of the unit of that path of names.
+    #[track_caller]
+    pub fn unit(&self, path: &str) -> String {
+        self.0["units"][path]
+            .as_str()
+            .unwrap_or_else(|| panic!("no unit {path}"))
+            .to_owned()
+    }
+
+    /// The root's id.
+    pub fn root(&self) -> &str {
+        self.0["root"].as_str().unwrap()
+    }
+}
+
+/// How a run of rolekeeper ended.
+pub struct Run {
+    /// Its exit code.
+    pub code: i32,
+    /// What it said.
+    pub stdout: String,
+    /// What it told.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Its report.
+    #[track_caller]
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("{error}; stdout: {}\nstderr: {}", self.stdout, self.stderr)
+        })
+    }
+}
+
+/// rolekeeper's binary with a configuration in a folder of its own.
+pub struct Keeper {
+    folder: tempfile::TempDir,
+    binary: PathBuf,
+    endpoint: String,
+}
+
+impl Keeper {
+    /// The binary, with this configuration, talking to `endpoint`.
+    pub async fn new(endpoint: &str, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("rolekeeper.toml"), config).unwrap();
+        Self {
+            folder,
+            binary: binary().await,
+            endpoint: endpoint.to_owned(),
+        }
+    }
+
+    /// Its folder, where the store is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Run {
+        let output = Command::new(&self.binary)
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("AWS_ACCESS_KEY_ID", HUB_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", HUB_SECRET)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Run {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// Builds the binary, since no package but its own is told where it is.
+async fn binary() -> PathBuf {
+    let build = [
+        "build",
+        "--quiet",
+        "--package",
+        "rolekeeper",
+        "--message-format",
+        "json",
+    ];
+    let output = Command::new(env!("CARGO"))
+        .args(build)
+        .output()
+        .await
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo builds the binary rolekeeper")
+}
