@@ -21,8 +21,8 @@ const EXPOSURE: &str = "20";
 pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "alerts",
-        about: "the alert rules, and what each of them fires on",
-        needs: &[Need::System(Tool::Promtool)],
+        about: "the alert rules and the dashboard, against what a running daemon exports",
+        needs: &[Need::System(Tool::Promtool), Need::Python],
         run: alerts,
     },
     Step {
@@ -71,6 +71,12 @@ fn alerts(workshop: &Workshop) -> Result<(), Failure> {
         .run()?;
     Shell::new(workshop, &promtool)
         .args(["test", "rules", "deploy/prometheus/rules.test.yml"])
+        .run()?;
+    let python = Python::ensure(workshop)?;
+    Shell::new(workshop, python.program("python"))
+        .arg("tests/python/deploy_observability.py")
+        .arg(promtool)
+        .arg(daemon(workshop)?)
         .run()
 }
 
