@@ -24,6 +24,7 @@ pub mod diff;
 
 pub mod plan;
 pub mod planner;
+pub mod record;
 pub mod rollback;
 
 pub mod judge;
