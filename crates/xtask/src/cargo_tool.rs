@@ -22,6 +22,15 @@ pub(crate) const DENY: CargoTool = CargoTool {
     version: "0.20.2",
 };
 
+pub(crate) const DEB: CargoTool = CargoTool {
+    name: "cargo-deb",
+    version: "3.8.0",
+};
+pub(crate) const CYCLONEDX: CargoTool = CargoTool {
+    name: "cargo-cyclonedx",
+    version: "0.5.9",
+};
+
 impl CargoTool {
     /// The program, built first if it is nowhere to be found.
     pub(crate) fn ensure(&self, workshop: &Workshop) -> Result<PathBuf, Failure> {

@@ -10,6 +10,7 @@
 mod apt;
 mod cargo_tool;
 mod deploy;
+mod dist;
 mod failure;
 mod python;
 mod services;
@@ -46,6 +47,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build and pack a release: binary, Debian package, chart, SBOM, checksums.
+    Dist(dist::DistArgs),
     /// Hold the tree against its own rules: arrows, file sizes, leftovers.
     Tidy,
     /// Run the simulator (release build) with the given arguments.
@@ -73,6 +76,7 @@ fn run(args: Args) -> Result<(), Failure> {
     match args.command {
         Command::Test(args) => test::run(&workshop, &args),
         Command::Nextest { args } => steps::nextest(&workshop, &args),
+        Command::Dist(args) => dist::run(&workshop, &args),
         Command::Tidy => Shell::cargo(&workshop)
             .args(["test", "-p", "rolekeeper-tests", "--test", "layering"])
             .run(),
