@@ -1,1 +1,4 @@
-//! placeholder
+//! What the end-to-end tests share.
+
+pub mod program;
+pub mod sim;

@@ -137,7 +137,16 @@ pub(crate) fn nextest(workshop: &Workshop, args: &[String]) -> Result<(), Failur
     let postgres = folder_of(Tool::Postgres)?;
     let server = Postgres::start(workshop, &postgres)?;
     let python = Python::ensure(workshop)?;
+    // Built once with the tests' own features, not once more by each test that runs it.
+    Shell::cargo(workshop)
+        .args(["build", "--workspace", "--bins"])
+        .args(features(&[]))
+        .run()?;
     let environment = [
+        (
+            "ROLEKEEPER_TEST_BINARY",
+            show(&workshop.target().join("debug/rolekeeper")),
+        ),
         (
             "ROLEKEEPER_TEST_CHROMEDRIVER",
             show(&Tool::Chromedriver.path()?),

@@ -188,7 +188,7 @@ impl Keeper {
         std::fs::write(folder.path().join("rolekeeper.toml"), config).unwrap();
         Self {
             folder,
-            binary: binary().await,
+            binary: rolekeeper_tests::program::rolekeeper().await,
             endpoint: endpoint.to_owned(),
         }
     }
@@ -221,32 +221,4 @@ impl Keeper {
             stderr: text(output.stderr),
         }
     }
-}
-
-/// Builds the binary, since no package but its own is told where it is.
-async fn binary() -> PathBuf {
-    let build = [
-        "build",
-        "--quiet",
-        "--package",
-        "rolekeeper",
-        "--message-format",
-        "json",
-    ];
-    let output = Command::new(env!("CARGO"))
-        .args(build)
-        .output()
-        .await
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .expect("cargo builds the binary rolekeeper")
 }
