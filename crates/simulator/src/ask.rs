@@ -7,8 +7,10 @@ use rolekeeper_domain::account::AccountId;
 use serde_json::Value;
 
 use crate::call::{ApiError, Input, Params, Request};
+use crate::iam::date;
 use crate::seed::{mix, word};
 use crate::world::World;
+use crate::world::authorize::Wish;
 use crate::world::caller::Caller;
 
 /// What an operation is given.
@@ -71,6 +73,17 @@ impl<'a> Ask<'a> {
     /// Seconds since the epoch.
     pub(crate) fn seconds(&self) -> i64 {
         self.now.as_second()
+    }
+
+    /// Puts what is around every request into its context.
+    pub(crate) fn surround(&self, wish: &mut Wish<'_>) {
+        let around = [
+            ("aws:RequestedRegion", self.request.region.clone()),
+            ("aws:CurrentTime", date(self.seconds()).to_string()),
+            ("aws:EpochTime", self.seconds().to_string()),
+        ];
+        wish.context
+            .extend(around.map(|(key, value)| (key.to_owned(), vec![value])));
     }
 
     /// A new unique id, drawn from the seed, the account and the call.

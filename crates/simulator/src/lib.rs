@@ -10,7 +10,7 @@
 //! and under the caller's clock.
 
 mod settings;
-pub use settings::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings};
+pub use settings::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, VENDOR_ACCESS_KEY};
 
 mod call;
 pub use call::{Answer, ApiError, Delivery, Input, Params, Request, Service, Verdict};

@@ -6,6 +6,9 @@ use std::time::Duration;
 pub const HUB_ACCESS_KEY: &str = "AKIASIMULATORHUB0001";
 /// Its secret. Signatures are not verified: a client only has to have one.
 pub const HUB_SECRET_KEY: &str = "simulator";
+/// The access key of a user of the vendor's account, outside the organization,
+/// who may try whatever it likes. Its secret is the hub's.
+pub const VENDOR_ACCESS_KEY: &str = "AKIASIMULATORVENDOR1";
 
 /// Sizes, rates and the weight of each kind of trouble.
 ///

@@ -203,6 +203,7 @@ fn permit(ask: &Ask<'_>, wanted: &Wanted<'_>, trust: &Paper) -> Result<(), ApiEr
         set("sts:ExternalId", wanted.external_id);
         set("sts:RoleSessionName", Some(wanted.session_name));
         set("sts:SourceIdentity", wanted.source_identity);
+        ask.surround(&mut wish);
         wish.tags(&wanted.tags);
         authorize(&case, &wish)?;
     }

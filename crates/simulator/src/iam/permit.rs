@@ -139,7 +139,7 @@ fn arn(
 pub(crate) fn own_name(ask: &Ask<'_>) -> String {
     match &ask.caller.identity {
         Identity::User { name } => name.to_string(),
-        Identity::Session(_) => String::new(),
+        Identity::Session(_) | Identity::Outsider => String::new(),
     }
 }
 
@@ -167,6 +167,7 @@ pub(crate) fn permit(ask: &Ask<'_>, operation: &Operation, iam: &Iam) -> Result<
 }
 
 fn describe_request(ask: &Ask<'_>, operation: &Operation, iam: &Iam, wish: &mut Wish<'_>) {
+    ask.surround(wish);
     let tags = ask.params().pairs("Tags", "Key", "Value");
     wish.tags(&tags);
     let keys = ask.params().list("TagKeys");

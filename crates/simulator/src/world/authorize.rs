@@ -2,7 +2,7 @@
 //! the words of AWS.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::policy::{
@@ -83,6 +83,7 @@ impl Powers {
                     }
                 }
             }
+            Identity::Outsider => powers.identity.extend(everything().meaning().cloned()),
             Identity::Session(session) => {
                 if let Some(role) = iam
                     .roles
@@ -133,6 +134,14 @@ impl Powers {
         self.conditional |= paper.is_conditional();
         self.identity.extend(paper.meaning().cloned());
     }
+}
+
+/// What an outsider may do at home.
+fn everything() -> &'static Paper {
+    static EVERYTHING: OnceLock<Arc<Paper>> = OnceLock::new();
+    EVERYTHING.get_or_init(|| {
+        Paper::known(r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#)
+    })
 }
 
 /// The document in force of a managed policy.
@@ -223,7 +232,7 @@ const fn article(by: PolicyType) -> &'static str {
 
 fn principal_of(caller: &Caller) -> Principal {
     match &caller.identity {
-        Identity::User { .. } => Principal::User { arn: caller.arn() },
+        Identity::User { .. } | Identity::Outsider => Principal::User { arn: caller.arn() },
         Identity::Session(session) => Principal::Session {
             role: session.role_arn.to_string(),
             name: session.name.to_string(),
@@ -233,12 +242,15 @@ fn principal_of(caller: &Caller) -> Principal {
 
 fn context_of(case: &Case<'_>, wish: &Wish<'_>) -> ConditionContext {
     let mut context = ConditionContext::new();
-    context.set("aws:PrincipalOrgID", case.organization.to_string());
+    if !matches!(case.caller.identity, Identity::Outsider) {
+        context.set("aws:PrincipalOrgID", case.organization.to_string());
+    }
     context.set("aws:userid", case.caller.user_id());
-    context.set("aws:SecureTransport", "false");
+    context.set("aws:SecureTransport", "true");
     context.set("aws:ResourceOrgID", case.organization.to_string());
     match &case.caller.identity {
         Identity::User { name } => context.set("aws:username", name.to_string()),
+        Identity::Outsider => {}
         Identity::Session(session) => {
             if let Some(identity) = &session.source_identity {
                 context.set("aws:SourceIdentity", identity.to_string());

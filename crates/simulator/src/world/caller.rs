@@ -32,6 +32,8 @@ pub(crate) enum Identity {
     },
     /// A role session.
     Session(Arc<Session>),
+    /// A user of an account outside the organization.
+    Outsider,
 }
 
 impl Caller {
@@ -41,6 +43,7 @@ impl Caller {
             Identity::User { name } => {
                 format!("arn:aws:iam::{}:user{}{name}", self.account, self.path)
             }
+            Identity::Outsider => format!("arn:aws:iam::{}:user/engine", self.account),
             Identity::Session(session) => {
                 format!(
                     "arn:aws:sts::{}:assumed-role/{}/{}",
@@ -53,7 +56,7 @@ impl Caller {
     /// `AIDA…` or `AROA…:session`.
     pub(crate) fn user_id(&self) -> String {
         match &self.identity {
-            Identity::User { .. } => spelled("AIDA", self.account, self.id),
+            Identity::User { .. } | Identity::Outsider => spelled("AIDA", self.account, self.id),
             Identity::Session(session) => {
                 format!(
                     "{}:{}",
@@ -67,7 +70,7 @@ impl Caller {
     pub(crate) fn session(&self) -> Option<&Arc<Session>> {
         match &self.identity {
             Identity::Session(session) => Some(session),
-            Identity::User { .. } => None,
+            Identity::User { .. } | Identity::Outsider => None,
         }
     }
 }
@@ -147,6 +150,13 @@ impl World {
                     id,
                 })
             }
+            Some(Holder::Outsider { account }) => Ok(Caller {
+                account,
+                hub: account,
+                identity: Identity::Outsider,
+                path: "/".into(),
+                id: account.number(),
+            }),
             Some(Holder::Session(session)) => {
                 if request.session_token.as_deref() != Some(self.credentials.token(key).as_str()) {
                     return Err(unrecognized(request.service));

@@ -36,6 +36,8 @@ pub(crate) enum Holder {
     User { account: AccountId, name: Text },
     /// A role session.
     Session(Arc<Session>),
+    /// A user of an account outside the organization, with all powers there.
+    Outsider { account: AccountId },
 }
 
 /// So many locks that callers rarely meet at one.
@@ -88,6 +90,14 @@ impl Credentials {
         });
     }
 
+    pub(crate) fn add_outsider(&self, key: &str, account: AccountId) {
+        self.with(key, |shard| {
+            shard
+                .holders
+                .insert(key.into(), Holder::Outsider { account })
+        });
+    }
+
     /// Opens a session and gives its access key.
     pub(crate) fn open(&self, session: Session, ordinal: u64, now: Timestamp) -> Text {
         let key: Text = unique_id("ASIA", 16, mix(self.seed, &[word("session"), ordinal])).into();
@@ -97,7 +107,7 @@ impl Credentials {
             if shard.since_sweep >= SWEEP_EVERY {
                 shard.since_sweep = 0;
                 shard.holders.retain(|_, holder| match holder {
-                    Holder::User { .. } => true,
+                    Holder::User { .. } | Holder::Outsider { .. } => true,
                     // Kept a while longer, so that late calls hear "expired".
                     Holder::Session(session) => {
                         now.duration_since(session.expires).as_secs() < 3_600

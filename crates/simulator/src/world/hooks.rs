@@ -256,18 +256,19 @@ impl World {
             });
             levels.collect()
         };
-        let resource = levels(GuardKind::ResourceControl);
-        // Service control policies do not bind the management account.
-        let mut service = if tree.is_management(account) {
-            Vec::new()
-        } else {
-            levels(GuardKind::ServiceControl)
-        };
-        for level in &mut service {
-            if level.is_empty() {
-                // Nothing hangs there: nothing is allowed.
-                level.extend(nothing().meaning().cloned());
-            }
+        // Neither kind binds the management account.
+        if tree.is_management(account) {
+            return Rails::default();
+        }
+        let mut resource = levels(GuardKind::ResourceControl);
+        for level in resource.iter_mut().filter(|level| !level.is_empty()) {
+            // RCPFullAWSAccess hangs everywhere and cannot be taken off.
+            level.extend(everybody().meaning().cloned());
+        }
+        let mut service = levels(GuardKind::ServiceControl);
+        for level in service.iter_mut().filter(|level| level.is_empty()) {
+            // Nothing hangs there: nothing is allowed.
+            level.extend(nothing().meaning().cloned());
         }
         Rails {
             service,
@@ -279,7 +280,7 @@ impl World {
     /// The account that an access key belongs to.
     pub(crate) fn key_account(&self, key: &str) -> Option<AccountId> {
         self.credentials.holder(key).map(|holder| match holder {
-            Holder::User { account, .. } => account,
+            Holder::User { account, .. } | Holder::Outsider { account } => account,
             Holder::Session(session) => session.account,
         })
     }
@@ -288,6 +289,17 @@ impl World {
     pub(crate) fn last_used(&self, key: &str) -> Option<(i64, &'static str, String)> {
         self.credentials.last_used(key)
     }
+}
+
+/// The resource control policy that forbids nothing.
+fn everybody() -> &'static Paper {
+    static EVERYBODY: std::sync::OnceLock<Arc<Paper>> = std::sync::OnceLock::new();
+    EVERYBODY.get_or_init(|| {
+        Paper::known_as(
+            Kind::ResourceControl,
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#,
+        )
+    })
 }
 
 /// A policy under which nothing is allowed.

@@ -30,11 +30,11 @@ use crate::log::Log;
 use crate::organizations::founding::{account_id, found};
 use crate::organizations::tree::{FULL_ACCESS, Guard, GuardKind, Tree};
 use crate::seed::{choose, mix, part_of, word};
-use crate::settings::{HUB_ACCESS_KEY, Limits, Settings};
+use crate::settings::{HUB_ACCESS_KEY, Limits, Settings, VENDOR_ACCESS_KEY};
 use crate::world::cell::Cell;
 use crate::world::credentials::Credentials;
 use crate::world::drift::{Bed, Drift};
-use crate::world::provision::{Access, Blueprint, Nursery};
+use crate::world::provision::{Access, Blueprint, DEMO_VENDOR, Nursery};
 
 pub use crate::world::views::{AccountView, PolicyView, RoleView};
 
@@ -151,6 +151,9 @@ impl World {
             settings,
         };
         world.settle_hub(management);
+        if let Ok(vendor) = DEMO_VENDOR.parse() {
+            world.credentials.add_outsider(VENDOR_ACCESS_KEY, vendor);
+        }
         world
     }
 
