@@ -20,7 +20,7 @@ const FINDING: &str = "account, body, first_seen, last_seen, resolved_at, repair
 pub(crate) async fn fold_in(tx: &mut Tx, reports: &[&AccountReport]) -> Result<(), StoreError> {
     let sql = format!(
         "SELECT {FINDING} FROM findings WHERE account IN {} ORDER BY account, key",
-        placeholders(1, reports.len(), 0)
+        placeholders(1, reports.len())
     );
     let accounts = reports
         .iter()
@@ -55,7 +55,7 @@ async fn write(
              severity = excluded.severity, first_seen = excluded.first_seen, \
              last_seen = excluded.last_seen, resolved_at = excluded.resolved_at, \
              repairs = excluded.repairs, body = excluded.body",
-            placeholders(chunk.len(), 10, 0)
+            placeholders(chunk.len(), 10)
         );
         let mut values = Vec::with_capacity(chunk.len() * 10);
         for ((account, key), finding) in chunk {

@@ -39,7 +39,7 @@ async fn insert(
     let sql = format!(
         "INSERT INTO fleet (account, outcome, reason, ou_path, search, looked_at, key_worst, \
          key_name, key_observed, body) VALUES {} ON CONFLICT (account) {on_conflict}",
-        placeholders(reports.len(), 10, 0)
+        placeholders(reports.len(), 10)
     );
     let mut values = Vec::with_capacity(reports.len() * 10);
     for report in reports {
@@ -92,12 +92,12 @@ pub(crate) async fn retain(
     }
     for chunk in gone.chunks(CHUNK) {
         let accounts: Vec<Value> = chunk.iter().copied().map(Value::from).collect();
-        let list = placeholders(1, chunk.len(), 0);
+        let list = placeholders(1, chunk.len());
         let sql = format!("DELETE FROM fleet WHERE account IN {list}");
         tx.run(AssertSqlSafe(sql), accounts.clone()).await?;
         let sql = format!(
-            "UPDATE findings SET resolved_at = $1 WHERE resolved_at IS NULL AND account IN {}",
-            placeholders(1, chunk.len(), 1)
+            "UPDATE findings SET resolved_at = ? WHERE resolved_at IS NULL AND account IN {}",
+            placeholders(1, chunk.len())
         );
         let mut values = values![at];
         values.extend(accounts);

@@ -31,3 +31,6 @@ mod outbox;
 
 mod db;
 mod rows;
+
+#[cfg(test)]
+mod full_disk_tests;

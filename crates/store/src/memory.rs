@@ -24,7 +24,7 @@ impl Memory for Store {
         for chunk in policy_ids.chunks(CHUNK) {
             let sql = format!(
                 "SELECT policy_id, version_id, document FROM documents WHERE policy_id IN {}",
-                placeholders(1, chunk.len(), 0)
+                placeholders(1, chunk.len())
             );
             let ids = chunk.iter().map(|id| Value::from(id.as_str())).collect();
             for row in self.db.rows(AssertSqlSafe(sql), ids).await? {
@@ -56,7 +56,7 @@ impl Memory for Store {
             let sql = format!(
                 "INSERT INTO documents (policy_id, version_id, document) VALUES {} \
                  ON CONFLICT (policy_id, version_id) DO NOTHING",
-                placeholders(chunk.len(), 3, 0)
+                placeholders(chunk.len(), 3)
             );
             let mut values = Vec::with_capacity(chunk.len() * 3);
             for ((policy, version), document) in chunk {
@@ -91,7 +91,7 @@ impl Memory for Store {
             let sql = format!(
                 "INSERT INTO rates (name, rate) VALUES {} \
                  ON CONFLICT (name) DO UPDATE SET rate = excluded.rate",
-                placeholders(chunk.len(), 2, 0)
+                placeholders(chunk.len(), 2)
             );
             let mut values = Vec::with_capacity(chunk.len() * 2);
             for (name, rate) in chunk {

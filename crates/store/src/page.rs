@@ -29,17 +29,7 @@ impl Page {
 
     /// Adds a condition; each `?` stands for the next value.
     pub(crate) fn and<const N: usize>(&mut self, condition: &str, values: [Value; N]) {
-        let mut numbered = String::new();
-        let mut next = self.values.len();
-        for character in condition.chars() {
-            if character == '?' {
-                next += 1;
-                numbered.push_str(&format!("${next}"));
-            } else {
-                numbered.push(character);
-            }
-        }
-        self.conditions.push(numbered);
+        self.conditions.push(condition.to_owned());
         self.values.extend(values);
     }
 
@@ -120,9 +110,8 @@ impl Page {
         };
         self.values.push(Value::from(limit));
         let sql = format!(
-            "SELECT account, outcome, body FROM {} {conditions} ORDER BY {order} LIMIT ${}",
-            self.table,
-            self.values.len()
+            "SELECT account, outcome, body FROM {} {conditions} ORDER BY {order} LIMIT ?",
+            self.table
         );
         let rows = db.rows(AssertSqlSafe(sql), self.values).await?;
         rows.iter()

@@ -220,8 +220,8 @@ async fn outcomes_of(
     reports: &[&AccountReport],
 ) -> Result<Vec<Outcome>, StoreError> {
     let sql = format!(
-        "SELECT outcome FROM reports WHERE sweep_no = $1 AND account IN {}",
-        placeholders(1, reports.len(), 1)
+        "SELECT outcome FROM reports WHERE sweep_no = ? AND account IN {}",
+        placeholders(1, reports.len())
     );
     let mut values = values![no];
     values.extend(reports.iter().map(|report| Value::from(report.account)));
@@ -236,7 +236,7 @@ async fn write_reports(tx: &mut Tx, no: i64, reports: &[&AccountReport]) -> Resu
         "INSERT INTO reports (sweep_no, account, outcome, ou_path, search, body) VALUES {} \
          ON CONFLICT (sweep_no, account) DO UPDATE SET outcome = excluded.outcome, \
          ou_path = excluded.ou_path, search = excluded.search, body = excluded.body",
-        placeholders(reports.len(), 6, 0)
+        placeholders(reports.len(), 6)
     );
     let mut values = Vec::with_capacity(reports.len() * 6);
     for report in reports {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::SweepId;
 use rolekeeper_domain::plan::Step;
+use rolekeeper_domain::record::parameters;
 use rolekeeper_engine::port::store::{
     Completion, EntryId, Intent, JournalEntry, StoreError, precondition_words,
 };
@@ -174,89 +175,6 @@ pub(super) struct AdoptionBody<'a> {
     pub(super) sweep: &'a str,
     pub(super) account: String,
     pub(super) resource: &'a str,
-}
-
-/// The parameters of a step, under the names that AWS's API gives them.
-fn parameters(step: &Step) -> Value {
-    match step {
-        Step::CreateRole {
-            role,
-            path,
-            trust,
-            description,
-            max_session_duration,
-            boundary,
-            tags,
-        } => json!({
-            "RoleName": role.as_str(),
-            "Path": path.as_str(),
-            "AssumeRolePolicyDocument": trust.text(),
-            "Description": description,
-            "MaxSessionDuration": max_session_duration,
-            "PermissionsBoundary": boundary.as_ref().map(|arn| arn.as_str()),
-            "Tags": tags,
-        }),
-        Step::UpdateAssumeRolePolicy { role, trust } => {
-            json!({ "RoleName": role.as_str(), "PolicyDocument": trust.text() })
-        }
-        Step::UpdateRole {
-            role,
-            description,
-            max_session_duration,
-        } => json!({
-            "RoleName": role.as_str(),
-            "Description": description,
-            "MaxSessionDuration": max_session_duration,
-        }),
-        Step::PutRolePermissionsBoundary { role, boundary } => {
-            json!({ "RoleName": role.as_str(), "PermissionsBoundary": boundary.as_str() })
-        }
-        Step::DeleteRolePermissionsBoundary { role } | Step::DeleteRole { role } => {
-            json!({ "RoleName": role.as_str() })
-        }
-        Step::TagRole { role, tags } => json!({ "RoleName": role.as_str(), "Tags": tags }),
-        Step::UntagRole { role, keys } => json!({ "RoleName": role.as_str(), "TagKeys": keys }),
-        Step::CreatePolicy {
-            arn,
-            name,
-            path,
-            document,
-            tags,
-        } => json!({
-            "PolicyArn": arn.as_str(),
-            "PolicyName": name.as_str(),
-            "Path": path.as_str(),
-            "PolicyDocument": document.text(),
-            "Tags": tags,
-        }),
-        Step::CreatePolicyVersion { arn, document } => json!({
-            "PolicyArn": arn.as_str(),
-            "PolicyDocument": document.text(),
-            "SetAsDefault": true,
-        }),
-        Step::SetDefaultPolicyVersion { arn, version_id }
-        | Step::DeletePolicyVersion { arn, version_id } => {
-            json!({ "PolicyArn": arn.as_str(), "VersionId": version_id })
-        }
-        Step::TagPolicy { arn, tags } => json!({ "PolicyArn": arn.as_str(), "Tags": tags }),
-        Step::UntagPolicy { arn, keys } => json!({ "PolicyArn": arn.as_str(), "TagKeys": keys }),
-        Step::DeletePolicy { arn } => json!({ "PolicyArn": arn.as_str() }),
-        Step::AttachRolePolicy { role, arn } | Step::DetachRolePolicy { role, arn } => {
-            json!({ "RoleName": role.as_str(), "PolicyArn": arn.as_str() })
-        }
-        Step::PutRolePolicy {
-            role,
-            policy,
-            document,
-        } => json!({
-            "RoleName": role.as_str(),
-            "PolicyName": policy.as_str(),
-            "PolicyDocument": document.text(),
-        }),
-        Step::DeleteRolePolicy { role, policy } => {
-            json!({ "RoleName": role.as_str(), "PolicyName": policy.as_str() })
-        }
-    }
 }
 
 /// What the step puts in the place of [`JournalEntry::before`]: the whole document,

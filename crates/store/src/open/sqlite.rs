@@ -209,6 +209,12 @@ async fn writer(base: SqliteConnectOptions, place: &str) -> Result<SqlitePool, O
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE)
+        // When the disk is full, SQLite ends a transaction by itself; the library then
+        // believes that it goes on and would begin no other. Such a connection is replaced.
+        .before_acquire(|connection, _| {
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
+        })
         // Opening it anew would cost the cache and gain nothing.
         .idle_timeout(None)
         .max_lifetime(None)
