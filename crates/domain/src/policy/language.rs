@@ -1,23 +1,30 @@
 //! Patterns as languages: which texts match which patterns, decided for all
 //! texts at once.
 
+use std::collections::BTreeMap;
+
 use super::pattern::{Pattern, Token};
 
 /// Leaves out each pattern whose texts all match another one of the list.
 pub(super) fn without_covered(patterns: &[Pattern]) -> Vec<&Pattern> {
-    let mut kept: Vec<&Pattern> = Vec::new();
     if let Some(everything) = patterns.iter().find(|p| p.is_everything()) {
         return vec![everything];
     }
-    for (n, pattern) in patterns.iter().enumerate() {
-        let covered = patterns.iter().enumerate().any(|(m, other)| {
-            n != m && covers(other, pattern) && (m < n || !covers(pattern, other))
-        });
-        if !covered {
-            kept.push(pattern);
-        }
+    let mut unique: BTreeMap<&[Token], &Pattern> = BTreeMap::new();
+    for pattern in patterns {
+        unique.entry(pattern.tokens()).or_insert(pattern);
     }
-    kept
+    // Only a pattern with wildcards can cover another one. Of two that cover
+    // each other, spelled differently, the first in order stays.
+    let wild: Vec<&Pattern> = unique.values().copied().filter(|p| !p.is_literal()).collect();
+    let is_covered = |pattern: &Pattern| {
+        wild.iter().any(|other| {
+            other.tokens() != pattern.tokens()
+                && covers(other, pattern)
+                && (other.tokens() < pattern.tokens() || !covers(pattern, other))
+        })
+    };
+    unique.values().copied().filter(|p| !is_covered(p)).collect()
 }
 
 /// Whether every text of `narrow` is one of `wide`, as far as walking the one
@@ -26,7 +33,10 @@ pub(super) fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
     if wide.is_everything() || wide.tokens() == narrow.tokens() {
         return true;
     }
-    let wide = wide.tokens();
+    let (wide, narrow) = (wide.tokens(), narrow.tokens());
+    if begin_differently(wide, narrow) {
+        return false;
+    }
     let closed = |reached: &mut Vec<bool>| {
         for (at, token) in wide.iter().enumerate() {
             if token.is_star()
@@ -42,7 +52,7 @@ pub(super) fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
         *first = true;
     }
     closed(&mut reached);
-    for token in narrow.tokens() {
+    for token in narrow {
         let mut next = vec![false; wide.len() + 1];
         for (at, own) in wide.iter().enumerate() {
             if reached.get(at) == Some(&true) && takes_all_of(own, token) {
@@ -56,6 +66,18 @@ pub(super) fn covers(wide: &Pattern, narrow: &Pattern) -> bool {
         reached = next;
     }
     reached.last() == Some(&true)
+}
+
+/// Whether plain characters before the first wildcard already tell them apart.
+fn begin_differently(wide: &[Token], narrow: &[Token]) -> bool {
+    for (own, token) in wide.iter().zip(narrow) {
+        match own {
+            Token::Lit(_) | Token::Fold(_) if takes_all_of(own, token) => {}
+            Token::Lit(_) | Token::Fold(_) => return true,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// Whether `own` can take whatever text `token` stands for (a star takes it

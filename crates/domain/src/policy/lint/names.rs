@@ -4,29 +4,29 @@
 /// Prefixes of AWS services in actions, one to a word. The list need not be
 /// complete: what is not in it is asked about, not refused.
 const SERVICES: &str = "
-a2c a4b access-analyzer account acm acm-pca activate aiops airflow airflow-serverless amplify amplifybackend
+a2c a4b access-analyzer account account-access aco-automation acm acm-pca action-recommendations activate agent-registry aidevops aiops airflow airflow-serverless amplify amplifybackend
 amplifyuibuilder aoss apigateway apigatewayv2 app-integrations appconfig appfabric appflow application-autoscaling
-application-cost-profiler application-signals application-transformation applicationinsights appmesh
-appmesh-preview apprunner appstream appstudio appsync apptest aps arc-region-switch arc-zonal-shift artifact
-athena auditmanager autoscaling autoscaling-plans aws-marketplace aws-marketplace-management aws-portal awsconnector
+application-cost-profiler application-signals application-transformation applicationinsights applicationwizard appmesh
+appmesh-preview apprunner appstream appstudio appsync apptest aps arc-region-switch arc-zonal-shift arsenal artifact
+athena auditmanager autoscaling aws-external-anthropic autoscaling-plans aws-marketplace aws-marketplace-management aws-portal awsconnector
 b2bi backup backup-gateway backup-search backup-storage batch bcm-dashboards bcm-data-exports bcm-pricing-calculator
-bcm-recommended-actions bedrock bedrock-agentcore bedrock-mantle billing billingconductor braket budgets bugbust
-cassandra ce chatbot chime cleanrooms cleanrooms-ml cloud9 clouddirectory cloudformation cloudfront
+bcm-recommended-actions bedrock bedrock-agentcore bedrock-mantle bedrock-websearch billing billingconductor braket budgets bugbust
+builderid cases cassandra catalog-admin catalog-user ce chatbot chime cleanrooms cleanrooms-ml cloud9 clouddirectory cloudformation cloudfront
 cloudfront-keyvaluestore cloudhsm cloudsearch cloudshell cloudtrail cloudtrail-data cloudwatch codeartifact codebuild
 codecatalyst codecommit codeconnections codedeploy codedeploy-commands-secure codeguru codeguru-profiler
 codeguru-reviewer codeguru-security codepipeline codestar codestar-connections codestar-notifications codewhisperer
 cognito-identity cognito-idp cognito-sync comprehend comprehendmedical compute-optimizer config connect
 connect-campaigns connect-contact-lens consoleapp consolidatedbilling controlcatalog controltower
-cost-optimization-hub cur customer-verification databrew dataexchange datapipeline datasync datazone dax dbqms
+cost-optimization-hub crowd cur customer-verification databrew dataexchange datapipeline datasync datazone datazonecontrol dax dbqms
 deadline deepcomposer deeplens deepracer detective devicefarm devops-guru directconnect discovery dlm dms docdb-elastic
-drs ds ds-data dsql dynamodb ebs ec2 ec2-instance-connect ec2messages ecr ecr-public ecs eks eks-auth elastic-inference
+drs ds ds-data dsql dynamodb ebs ec2 ec2-instance-connect ec2-reports ec2messages ecr ecr-public ecs eks eks-auth eks-mcp elastic-inference
 elasticache elasticbeanstalk elasticfilesystem elasticloadbalancing elasticmapreduce elastictranscoder
 elemental-activations elemental-appliances-software elemental-inference elemental-support-cases
-elemental-support-content emr-containers emr-serverless entityresolution es events evidently evs execute-api finspace
+elemental-support-content emr-containers emr-serverless entityresolution es events eventsbilltoaws evidently evs execute-api finops-agent finspace
 finspace-api firehose fis fms forecast frauddetector freertos freetier fsx gamelift gameliftstreams geo geo-maps
 geo-places geo-routes glacier globalaccelerator glue grafana greengrass groundstation groundtruthlabeling guardduty
 health healthlake honeycode iam identity-sync identitystore identitystore-auth imagebuilder importexport inspector
-inspector-scan inspector2 internetmonitor interconnect invoicing iot iot-device-tester iot1click iotanalytics
+inspector-scan inspector2 inspector2-telemetry internetmonitor interconnect invoicing iot iot-device-tester iot1click iotanalytics
 iotdeviceadvisor iotevents iotfleethub iotfleetwise iotjobsdata iotmanagedintegrations iotroborunner iotsitewise
 iottwinmaker iotwireless iq iq-permission ivs ivschat kafka kafka-cluster kafkaconnect kendra kendra-ranking kinesis
 kinesisanalytics kinesisvideo kms lakeformation lambda launchwizard lex license-manager license-manager-linux-subscriptions
@@ -36,22 +36,22 @@ mediaconvert mediaimport medialive mediapackage mediapackage-vod mediapackagev2 
 memorydb mgh mgn migrationhub-orchestrator migrationhub-strategy mobileanalytics mobilehub mobiletargeting monitron mpa
 mq neptune-db neptune-graph network-firewall network-security-director networkflowmonitor networkmanager
 networkmanager-chat networkmonitor nimble notifications notifications-contacts nova-act oam observabilityadmin odb omics
-one opensearch opsworks opsworks-cm organizations osis outposts panorama partnercentral payment-cryptography payments
+one opensearch opsworks opsworks-cm organizations osis outposts panorama partnercentral partnercentral-account-management payment-cryptography payments
 pca-connector-ad pca-connector-scep pcs personalize pi pipes polly pricing pricingplanmanager private-networks profile
 proton purchase-orders q qapps qbusiness qdeveloper qldb quicksight ram rbin rds rds-data rds-db redshift redshift-data
-redshift-serverless refactor-spaces rekognition repostspace resiliencehub resource-explorer resource-explorer-2
+redshift-serverless refactor-spaces rekognition repostspace researchstudio resiliencehub resource-explorer resource-explorer-2
 resource-groups rhelkb robomaker rolesanywhere route53 route53-recovery-cluster route53-recovery-control-config
 route53-recovery-readiness route53domains route53globalresolver route53profiles route53resolver rtbfabric rum s3
-s3-object-lambda s3-outposts s3express s3files s3tables s3vectors sagemaker sagemaker-data-science-assistant
+s3-object-lambda s3-outposts s3express s3files s3tables s3vectors sagemaker sagemaker-data-science-assistant sagemaker-groundtruth-synthetic
 sagemaker-geospatial sagemaker-mlflow sagemaker-unified-studio-mcp savingsplans scheduler schemas scn sdb secretsmanager
 security-ir securityagent securityhub securitylake serverlessrepo servicecatalog servicediscovery serviceextract
 servicequotas ses shield signer signin simpledb simspaceweaver sms sms-voice snow-device-management snowball
 social-messaging sns sqlworkbench sqs ssm ssm-contacts ssm-guiconnect ssm-incidents ssm-quicksetup ssm-sap ssmmessages
 sso sso-directory sso-oauth states storagegateway sts support support-console supportapp supportplans supportrecommendations
-sustainability swf synthetics tag tax textract thinclient timestream timestream-influxdb tiros tnb transcribe transfer
+sumerian sustainability swf synthetics tag tax textract thinclient timestream timestream-influxdb tiros tnb transcribe transfer
 transform transform-custom translate trustedadvisor ts user-subscriptions uxc vendor-insights verified-access
 verifiedpermissions voiceid vpc-lattice vpc-lattice-svcs vpce waf waf-regional wafv2 wam wellarchitected wickr wisdom
-workdocs worklink workmail workmailmessageflow workspaces workspaces-instances workspaces-web xray
+workdocs worklink workmail workmailmessageflow workspaces workspaces-instances workspaces-web xray zocalo
 ";
 
 /// Actions of IAM.
@@ -68,8 +68,7 @@ DeleteServiceLinkedRole DeleteServiceSpecificCredential DeleteSigningCertificate
 DeleteUserPermissionsBoundary DeleteUserPolicy DeleteVirtualMFADevice DetachGroupPolicy DetachRolePolicy
 DetachUserPolicy DisableOrganizationsRootCredentialsManagement DisableOrganizationsRootSessions
 DisableOutboundWebIdentityFederation EnableMFADevice EnableOrganizationsRootCredentialsManagement
-EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation FinalizeDelegationRequest
-GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed
+EnableOrganizationsRootSessions EnableOutboundWebIdentityFederation GenerateCredentialReport GenerateOrganizationsAccessReport GenerateServiceLastAccessedDetails GetAccessKeyLastUsed
 GetAccountAuthorizationDetails GetAccountEmailAddress GetAccountName GetAccountPasswordPolicy GetAccountSummary
 GetCloudFrontPublicKey GetContextKeysForCustomPolicy GetContextKeysForPrincipalPolicy GetCredentialReport
 GetDelegationRequest GetGroup GetGroupPolicy GetHumanReadableSummary GetInstanceProfile GetLoginProfile GetMFADevice
@@ -83,7 +82,7 @@ ListOpenIDConnectProviderTags ListOpenIDConnectProviders ListOrganizationsFeatur
 ListPoliciesGrantingServiceAccess ListPolicyTags ListPolicyVersions ListRolePolicies ListRoleTags ListRoles
 ListSAMLProviderTags ListSAMLProviders ListSSHPublicKeys ListSTSRegionalEndpointsStatus ListServerCertificateTags
 ListServerCertificates ListServiceSpecificCredentials ListSigningCertificates ListUserPolicies ListUserTags ListUsers
-ListVirtualMFADevices PassRole PutGroupPolicy PutRolePermissionsBoundary PutRolePolicy PutUserPermissionsBoundary
+ListVirtualMFADevices PassRole PutAccountProperties PutGroupPolicy PutRolePermissionsBoundary PutRolePolicy PutUserPermissionsBoundary
 PutUserPolicy RejectDelegationRequest RemoveClientIDFromOpenIDConnectProvider RemoveRoleFromInstanceProfile
 RemoveUserFromGroup ResetServiceSpecificCredential ResyncMFADevice SendDelegationToken SetDefaultPolicyVersion
 SetSTSRegionalEndpointStatus SetSecurityTokenServicePreferences SimulateCustomPolicy SimulatePrincipalPolicy
@@ -105,7 +104,7 @@ SetContext SetSourceIdentity TagGetWebIdentityToken TagSession
 
 /// Actions of Organizations.
 const ORGANIZATIONS: &str = "
-AcceptHandshake AttachPolicy CancelHandshake CloseAccount CreateAccount CreateGovCloudAccount CreateOrganization
+AcceptHandshake AttachPolicy CancelHandshake CloseAccount CreateAccount CreateBuilderIdOwnedAccount CreateGovCloudAccount CreateOrganization
 CreateOrganizationalUnit CreatePolicy DeclineHandshake DeleteOrganization DeleteOrganizationalUnit DeletePolicy
 DeleteResourcePolicy DeregisterDelegatedAdministrator DescribeAccount DescribeCreateAccountStatus
 DescribeEffectivePolicy DescribeHandshake DescribeOrganization DescribeOrganizationalUnit DescribePolicy
