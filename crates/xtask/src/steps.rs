@@ -145,7 +145,7 @@ pub(crate) fn nextest(workshop: &Workshop, args: &[String]) -> Result<(), Failur
     let environment = [
         (
             "ROLEKEEPER_TEST_BINARY",
-            show(&workshop.target().join("debug/rolekeeper")),
+            show(&workshop.path("target/debug/rolekeeper")),
         ),
         (
             "ROLEKEEPER_TEST_CHROMEDRIVER",
