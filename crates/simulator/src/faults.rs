@@ -189,7 +189,7 @@ pub(crate) fn by_chance(
     if unit(draw) >= share {
         return None;
     }
-    let effect = if mix(draw, &[1]) % 2 == 0 {
+    let effect = if mix(draw, &[1]).is_multiple_of(2) {
         Effect::None
     } else {
         Effect::Done

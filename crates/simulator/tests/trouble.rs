@@ -1,10 +1,6 @@
 //! Rates and faults: each hits what it is meant for and says what AWS says.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test panics on purpose"
-)]
+#![expect(clippy::indexing_slicing, reason = "a test panics on purpose")]
 
 mod common;
 

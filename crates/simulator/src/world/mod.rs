@@ -230,7 +230,7 @@ impl World {
     }
 
     fn newborn(&self, account: AccountId, index: usize, nature: Nature) -> Iam {
-        let lively = mix(self.settings.seed, &[word("lively"), index as u64]) % 3 == 0;
+        let lively = mix(self.settings.seed, &[word("lively"), index as u64]).is_multiple_of(3);
         let mut iam = self.nursery.newborn(nature.access, lively);
         if nature.provisioned {
             for blueprint in self.blueprints(account) {

@@ -291,3 +291,32 @@ impl Nursery {
         iam
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        DEMO_DESCRIPTION, DEMO_EXTERNAL_ID, DEMO_POLICY, DEMO_ROLE, DEMO_TAG, DEMO_VENDOR,
+    };
+
+    #[test]
+    fn the_demo_configuration_asks_for_what_provisioned_accounts_have() {
+        let demo = include_str!("../../../../config/demo.toml");
+        let lines: Vec<&str> = demo.lines().map(str::trim).collect();
+        for wanted in [
+            "preset = \"cloudcoreo\"".to_owned(),
+            format!("vendor_account_id = \"{DEMO_VENDOR}\""),
+            format!("external_id = \"{DEMO_EXTERNAL_ID}\""),
+            format!("description = \"{DEMO_DESCRIPTION}\""),
+            "max_session_duration = 3600".to_owned(),
+            "permissions_boundary = \"none\"".to_owned(),
+            format!("tags = {{ {} = \"{}\" }}", DEMO_TAG.0, DEMO_TAG.1),
+            format!("name = \"{DEMO_ROLE}\""),
+            format!("document = '''{DEMO_POLICY}'''"),
+        ] {
+            assert!(
+                lines.contains(&wanted.as_str()),
+                "config/demo.toml lacks: {wanted}"
+            );
+        }
+    }
+}
