@@ -1,6 +1,6 @@
 //! What has to be read besides, now that it is known what differs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::meaning::{Meaning, meaning};
 use super::unexpected_attachments;
@@ -48,19 +48,45 @@ pub fn wants(spec: &RoleSpec, observation: &Observation, record: &OwnershipRecor
             wants.versions.insert(arn);
         }
     }
-    if spec.ensure == Ensure::Present && spec.extras != Extras::Ignore {
-        let unexpected = unexpected_attachments(spec, observation);
-        if !unexpected.is_empty() {
-            // The agreed policies of others tell whether the unexpected ones give more.
-            let attached = observation.attachments.seen().into_iter().flatten();
-            wants
-                .documents
-                .extend(attached.filter(|arn| spec.attach.contains(*arn)).cloned());
-            wants.documents.extend(unexpected);
-            wants
-                .documents
-                .retain(|arn| !observation.foreign_documents.contains_key(arn));
-        }
+    if spec.ensure == Ensure::Present {
+        wants.documents = documents(spec, observation, !wants.versions.is_empty());
     }
     wants
+}
+
+/// The documents of others that matter: those of unexpected policies, and then the agreed ones too, which tell
+/// whether the unexpected ones give more; and those about to be attached, when more than one thing changes, since a
+/// Deny in one may be what holds another back.
+fn documents(spec: &RoleSpec, observation: &Observation, rewrites: bool) -> BTreeSet<Arn> {
+    let none = BTreeSet::new();
+    let attached = match &observation.attachments {
+        Sighting::Seen(attached) => attached,
+        Sighting::Absent => &none,
+        Sighting::Unread(_) => return none,
+    };
+    let unexpected = match spec.extras {
+        Extras::Ignore => Vec::new(),
+        Extras::Report | Extras::Remove => unexpected_attachments(spec, observation),
+    };
+    let missing = spec
+        .attachments(observation.account)
+        .iter()
+        .filter(|arn| !attached.contains(*arn))
+        .count();
+    let inline = observation.inline.seen().map_or(0, BTreeMap::len);
+    let several = missing + inline + spec.inline.len() + usize::from(rewrites) > 1;
+    let mut wanted = BTreeSet::new();
+    if !unexpected.is_empty() {
+        wanted.extend(spec.attach.iter().cloned());
+    } else if missing > 0 && several {
+        wanted.extend(
+            spec.attach
+                .iter()
+                .filter(|arn| !attached.contains(*arn))
+                .cloned(),
+        );
+    }
+    wanted.extend(unexpected);
+    wanted.retain(|arn| !observation.foreign_documents.contains_key(arn));
+    wanted
 }

@@ -66,12 +66,15 @@ fn remove_role(
         builder,
     );
     let band = builder.last_band().unwrap_or(Band::Narrow);
-    builder.push(
+    let place = builder.push(
         Step::DeleteRole { role: name.clone() },
         band,
         BECAUSE,
         false,
     );
+    for earlier in 0..place {
+        builder.depend(earlier);
+    }
     true
 }
 

@@ -167,8 +167,10 @@ fn rests_on(step: &Step) -> Vec<Fact> {
         Step::CreatePolicy { arn, .. }
         | Step::CreatePolicyVersion { arn, .. }
         | Step::SetDefaultPolicyVersion { arn, .. }
-        | Step::DeletePolicyVersion { arn, .. }
-        | Step::DeletePolicy { arn } => vec![Fact::Policy(arn.clone())],
+        | Step::DeletePolicyVersion { arn, .. } => vec![Fact::Policy(arn.clone())],
+        Step::DeletePolicy { arn } => {
+            vec![Fact::Policy(arn.clone()), Fact::Attachment(arn.clone())]
+        }
         Step::TagPolicy { arn, .. } | Step::UntagPolicy { arn, .. } => {
             vec![Fact::Policy(arn.clone()), Fact::PolicyTags(arn.clone())]
         }
@@ -188,6 +190,7 @@ fn rests_on(step: &Step) -> Vec<Fact> {
 
 fn changes(step: &Step) -> Vec<Fact> {
     match step {
+        // A role is only deleted once nothing is attached: whether a policy still is does not change by it.
         Step::CreateRole { .. } | Step::DeleteRole { .. } => vec![
             Fact::Role,
             Fact::Trust,

@@ -132,6 +132,11 @@ impl Collector<'_> {
         )
     }
 
+    /// Whether somebody who has the policy beside policies that are not known here may gain by the change.
+    fn loosens_for_others(&self, before: &Content, after: &Content) -> bool {
+        shift(before, after, false, self.spec, self.observation.account).loosens()
+    }
+
     fn is_attached(&self, arn: &Arn) -> bool {
         self.observation
             .attachments
@@ -223,7 +228,7 @@ impl Collector<'_> {
                 "policy {} was not made by rolekeeper and `adopt` does not allow to change it",
                 policy.name
             ))
-        } else if others > 0 && of_document.loosens() {
+        } else if others > 0 && self.loosens_for_others(&observed, &after) {
             Some(format!(
                 "{} is also attached to {others} other user(s), group(s) or role(s), who would gain what it gains",
                 policy.name

@@ -52,29 +52,59 @@ pub(super) fn arrange(work: Work, builder: &mut Builder<'_>) {
         builder,
         route,
         guard_step: None,
+        last_turn: None,
     };
 
-    if create.is_none() {
-        arranger.raise_guard(guard.as_ref(), Band::Narrow);
-    }
-    arranger.trust(Band::Narrow);
-    arranger.settings(&settings, Band::Narrow);
-    arranger.changes(&changes, Band::Narrow);
-
-    let because_missing = [DriftKind::RoleMissing];
-    arranger.prepare(&changes);
+    // On a role that has yet to be made nothing can be narrowed before it is there.
+    let first = if create.is_some() {
+        Band::Turn
+    } else {
+        Band::Narrow
+    };
     if let Some(create) = create {
         arranger
             .builder
-            .push(create, Band::Turn, &because_missing, false);
-        arranger.raise_guard(guard.as_ref(), Band::Turn);
+            .push(create, Band::Turn, &[DriftKind::RoleMissing], false);
     }
+    arranger.raise_guard(guard.as_ref(), first);
+    arranger.trust(Band::Narrow);
+    arranger.settings(&settings, Band::Narrow);
+    let narrower = || {
+        changes
+            .iter()
+            .filter(|change| change.shift.band() == Band::Narrow)
+    };
+    arranger.prepare(narrower(), first);
+    arranger.changes(narrower(), first);
+
+    arranger.prepare(
+        changes
+            .iter()
+            .filter(|change| change.shift.band() != Band::Narrow),
+        Band::Turn,
+    );
     arranger.trust(Band::Turn);
-    arranger.turns(&changes);
+    // The turn that brings new denials comes first.
+    let turns = || {
+        changes
+            .iter()
+            .filter(|change| change.shift.band() == Band::Turn)
+    };
+    arranger.changes(
+        turns().filter(|change| change.shift.denied.grows),
+        Band::Turn,
+    );
+    arranger.changes(
+        turns().filter(|change| !change.shift.denied.grows),
+        Band::Turn,
+    );
     arranger.settings(&settings, Band::Turn);
 
     arranger.trust_after_turns();
-    arranger.changes(&changes, Band::Widen);
+    let wider = changes
+        .iter()
+        .filter(|change| change.shift.band() == Band::Widen);
+    arranger.changes(wider, Band::Widen);
     arranger.trust(Band::Widen);
     arranger.settings(&settings, Band::Widen);
     arranger.lower_guard(guard.as_ref());
@@ -142,6 +172,7 @@ struct Arranger<'a, 'b> {
     builder: &'a mut Builder<'b>,
     route: Option<Route>,
     guard_step: Option<usize>,
+    last_turn: Option<usize>,
 }
 
 impl Arranger<'_, '_> {
@@ -175,50 +206,35 @@ impl Arranger<'_, '_> {
         }
     }
 
-    fn changes(&mut self, changes: &[Change], band: Band) {
-        for change in changes.iter().filter(|change| change.shift.band() == band) {
-            self.one(change, band, None);
-        }
-    }
-
-    /// The turns: the one that brings new denials first, and each only after the one before it.
-    fn turns(&mut self, changes: &[Change]) {
-        let is_turn = |change: &&Change| change.shift.band() == Band::Turn;
-        let (first, then): (Vec<&Change>, Vec<&Change>) = changes
-            .iter()
-            .filter(is_turn)
-            .partition(|change| change.shift.denied.grows);
-        let mut previous = None;
-        for change in first.into_iter().chain(then) {
-            previous = self.one(change, Band::Turn, previous);
-        }
-    }
-
-    /// Answers the place of the change's last step.
-    fn one(&mut self, change: &Change, band: Band, after: Option<usize>) -> Option<usize> {
-        let mut last = None;
-        for step in &change.steps {
-            last = Some(self.builder.push(
-                step.clone(),
-                band,
-                &change.because,
-                change.shift.loosens(),
-            ));
-            for earlier in after
-                .iter()
-                .chain(self.guard_step.iter().filter(|_| band != Band::Narrow))
-            {
-                self.builder.depend(*earlier);
+    /// In the turning band each change is made only after the one before it: a failed one must not be
+    /// passed by one that counts on it.
+    fn changes<'c>(&mut self, changes: impl Iterator<Item = &'c Change>, band: Band) {
+        for change in changes {
+            let mut last = None;
+            for step in &change.steps {
+                last = Some(self.builder.push(
+                    step.clone(),
+                    band,
+                    &change.because,
+                    change.shift.loosens(),
+                ));
+                if band == Band::Turn {
+                    for earlier in self.last_turn.into_iter().chain(self.guard_step) {
+                        self.builder.depend(earlier);
+                    }
+                }
+            }
+            if band == Band::Turn {
+                self.last_turn = last.or(self.last_turn);
             }
         }
-        last
     }
 
-    fn prepare(&mut self, changes: &[Change]) {
+    fn prepare<'c>(&mut self, changes: impl Iterator<Item = &'c Change>, band: Band) {
         for change in changes {
             for step in &change.prepare {
                 self.builder
-                    .push(step.clone(), Band::Turn, &change.because, false);
+                    .push(step.clone(), band, &change.because, false);
             }
         }
     }
