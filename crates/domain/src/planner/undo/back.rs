@@ -1,0 +1,424 @@
+//! The undoing steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::state::{Facet, Standing, State};
+use super::{Taken, path_and_name};
+use crate::arn::Arn;
+use crate::diff::oldest_idle_version;
+use crate::limits;
+use crate::observation::{Observation, PolicyVersion, Sighting};
+use crate::plan::{Band, Plan, Step, Withheld};
+use crate::planner::builder::Builder;
+use crate::policy::{Context, Document, Effect, Kind, Verdict, compare};
+use crate::role::{OWNER_TAG_KEY, RoleName};
+
+/// What somebody else put onto a role or policy that the sweep made: it is
+/// not removed with it.
+pub(super) fn strangers(taken: &[&Taken], observation: &Observation) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut attached: BTreeSet<&Arn> = BTreeSet::new();
+    let mut inline = BTreeSet::new();
+    let mut made_role = false;
+    let mut made: BTreeSet<&Arn> = BTreeSet::new();
+    for taken in taken {
+        match &taken.step {
+            Step::CreateRole { .. } => made_role = true,
+            Step::DeleteRole { .. } => made_role = false,
+            Step::AttachRolePolicy { arn, .. } => drop(attached.insert(arn)),
+            Step::DetachRolePolicy { arn, .. } => drop(attached.remove(arn)),
+            Step::PutRolePolicy { policy, .. } => drop(inline.insert(policy)),
+            Step::DeleteRolePolicy { policy, .. } => drop(inline.remove(policy)),
+            Step::CreatePolicy { arn, .. } => drop(made.insert(arn)),
+            Step::DeletePolicy { arn } => drop(made.remove(arn)),
+            _ => {}
+        }
+    }
+    if made_role {
+        let others = observation.attachments.seen().into_iter().flatten();
+        for arn in others.filter(|arn| !attached.contains(arn)) {
+            found.push(format!("{arn} was attached since to the role that the sweep made"));
+        }
+        let names = observation.inline.seen().into_iter().flat_map(BTreeMap::keys);
+        for name in names.filter(|name| !inline.contains(name)) {
+            found.push(format!("the inline policy {name} was added since to the role that the sweep made"));
+        }
+    }
+    for arn in made {
+        let ours = u32::from(attached.contains(arn));
+        let policy = observation.policies.get(arn).and_then(Sighting::seen);
+        if policy.is_some_and(|policy| policy.attachment_count > ours) {
+            found.push(format!("{arn}, which the sweep made, was attached to something else since"));
+        }
+    }
+    found
+}
+
+/// The undoing steps of `steps`, each with what stood there before it.
+pub(super) fn plan(
+    role: &RoleName,
+    steps: &[(&Taken, State)],
+    observation: &Observation,
+) -> Result<Plan, Vec<String>> {
+    let account = observation.account.to_string();
+    let mut way = Way {
+        role,
+        builder: Builder::new(observation),
+        plan: Plan::empty(observation.account, role.clone()),
+        versions: versions(observation),
+        context: Context { account: Some(&account), partition: partition(steps) },
+        obstacles: Vec::new(),
+    };
+    let made: BTreeSet<&Arn> = steps
+        .iter()
+        .filter_map(|(taken, _)| match &taken.step {
+            Step::CreatePolicy { arn, .. } => Some(arn),
+            _ => None,
+        })
+        .collect();
+    for (taken, prior) in steps.iter().rev() {
+        // What goes as a whole is not turned back first.
+        let goes = match &taken.step {
+            Step::CreatePolicyVersion { arn, .. }
+            | Step::SetDefaultPolicyVersion { arn, .. }
+            | Step::TagPolicy { arn, .. }
+            | Step::UntagPolicy { arn, .. } => made.contains(arn),
+            _ => false,
+        };
+        if !goes {
+            way.undo(taken, prior);
+        }
+    }
+    if way.obstacles.is_empty() {
+        way.plan.steps = way.builder.into_steps();
+        Ok(way.plan)
+    } else {
+        Err(way.obstacles)
+    }
+}
+
+fn versions(observation: &Observation) -> BTreeMap<Arn, Vec<PolicyVersion>> {
+    let seen = observation.policies.iter().filter_map(|(arn, policy)| {
+        let versions = policy.seen()?.versions.as_ref()?.seen()?;
+        Some((arn.clone(), versions.clone()))
+    });
+    seen.collect()
+}
+
+fn partition<'a>(steps: &'a [(&Taken, State)]) -> &'a str {
+    let arn = steps.iter().find_map(|(taken, _)| match &taken.step {
+        Step::AttachRolePolicy { arn, .. }
+        | Step::DetachRolePolicy { arn, .. }
+        | Step::CreatePolicy { arn, .. }
+        | Step::CreatePolicyVersion { arn, .. } => Some(arn),
+        _ => None,
+    });
+    arn.and_then(Arn::partition).map_or("", crate::arn::Partition::as_str)
+}
+
+struct Way<'a> {
+    role: &'a RoleName,
+    builder: Builder<'a>,
+    plan: Plan,
+    versions: BTreeMap<Arn, Vec<PolicyVersion>>,
+    context: Context<'a>,
+    obstacles: Vec<String>,
+}
+
+impl Way<'_> {
+    fn undo(&mut self, taken: &Taken, prior: &State) {
+        let role = self.role.clone();
+        match &taken.step {
+            Step::CreateRole { .. } => self.push(Step::DeleteRole { role }, Band::Narrow),
+            Step::DeleteRole { .. } => self.make_role(taken, prior),
+            Step::UpdateAssumeRolePolicy { trust: after, .. } => {
+                if let Some(trust) = self.trust(prior) {
+                    let band = self.weigh(after, &trust, "the trust policy");
+                    self.push(Step::UpdateAssumeRolePolicy { role, trust }, band);
+                }
+            }
+            Step::UpdateRole { .. } => match prior.get(&Facet::Settings).and_then(settings) {
+                Some((description, max_session_duration)) => {
+                    self.push(Step::UpdateRole { role, description, max_session_duration }, Band::Turn);
+                }
+                None => self.unknown(taken),
+            },
+            Step::PutRolePermissionsBoundary { .. } | Step::DeleteRolePermissionsBoundary { .. } => {
+                self.boundary(taken, prior);
+            }
+            Step::TagRole { tags, .. } => {
+                self.role_tags(tags.keys(), prior);
+            }
+            Step::UntagRole { keys, .. } => self.role_tags(keys.iter(), prior),
+            Step::CreatePolicy { arn, .. } => self.delete_policy(arn),
+            Step::DeletePolicy { arn } => self.make_policy(arn, prior, taken),
+            Step::CreatePolicyVersion { arn, document } => {
+                self.document(taken, arn, Some(document), prior);
+            }
+            Step::SetDefaultPolicyVersion { arn, .. } => self.document(taken, arn, None, prior),
+            Step::DeletePolicyVersion { .. } => self.plan.withheld.push(Withheld {
+                operation: taken.step.operation(),
+                resource: taken.step.resource(),
+                reason: "a version that was not in force was removed to make room; its text is not on record"
+                    .to_owned(),
+            }),
+            Step::TagPolicy { arn, tags } => self.policy_tags(arn, tags.keys(), prior),
+            Step::UntagPolicy { arn, keys } => self.policy_tags(arn, keys.iter(), prior),
+            Step::AttachRolePolicy { arn, .. } => {
+                self.push(Step::DetachRolePolicy { role, arn: arn.clone() }, Band::Narrow);
+            }
+            Step::DetachRolePolicy { arn, .. } => {
+                self.plan.widens.push(format!("{arn} is attached to {role} again"));
+                self.push(Step::AttachRolePolicy { role, arn: arn.clone() }, Band::Widen);
+            }
+            Step::PutRolePolicy { policy, document, .. } => {
+                let facet = Facet::Inline(policy.clone());
+                match prior.get(&facet) {
+                    Some(Some(text)) => {
+                        if let Some(before) = self.parsed(Kind::Identity, text, &facet) {
+                            let band = self.weigh(document, &before, &facet.words());
+                            let policy = policy.clone();
+                            self.push(Step::PutRolePolicy { role, policy, document: before }, band);
+                        }
+                    }
+                    Some(None) => {
+                        let band = if denies(document) { Band::Widen } else { Band::Narrow };
+                        if band == Band::Widen {
+                            self.plan.widens.push(format!("what {policy} denies is no longer denied"));
+                        }
+                        self.push(Step::DeleteRolePolicy { role, policy: policy.clone() }, band);
+                    }
+                    None => self.unknown(taken),
+                }
+            }
+            Step::DeleteRolePolicy { policy, .. } => {
+                let facet = Facet::Inline(policy.clone());
+                let text = prior.get(&facet).cloned().flatten();
+                match text.and_then(|text| self.parsed(Kind::Identity, &text, &facet)) {
+                    Some(document) => {
+                        self.plan.widens.push(format!("{role} has {facet} again", facet = facet.words()));
+                        let policy = policy.clone();
+                        self.push(Step::PutRolePolicy { role, policy, document }, Band::Widen);
+                    }
+                    None => self.unknown(taken),
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, step: Step, band: Band) {
+        self.builder.push(step, band, &[], band == Band::Widen);
+    }
+
+    fn unknown(&mut self, taken: &Taken) {
+        let step = &taken.step;
+        let what = format!("{step}: the journal does not say what stood there before");
+        if !self.obstacles.iter().any(|known| known.starts_with(&step.to_string())) {
+            self.obstacles.push(what);
+        }
+    }
+
+    /// A document that can be written again.
+    fn parsed(&mut self, kind: Kind, text: &str, facet: &Facet) -> Option<Document> {
+        let words = facet.words();
+        match Document::parse(kind, text) {
+            Ok(document) => {
+                let dead = document.dead_principals().join(", ");
+                if dead.is_empty() {
+                    return Some(document);
+                }
+                self.obstacles.push(format!(
+                    "{words} as it was names principals that no longer exist ({dead}): AWS takes it no more"
+                ));
+            }
+            Err(error) => self.obstacles.push(format!("{words} as it was is no policy: {error}")),
+        }
+        None
+    }
+
+    fn trust(&mut self, prior: &State) -> Option<Document> {
+        match prior.get(&Facet::Trust) {
+            Some(Some(text)) => self.parsed(Kind::Trust, text, &Facet::Trust),
+            _ => {
+                self.obstacles.push("the journal does not hold the trust policy as it was".to_owned());
+                None
+            }
+        }
+    }
+
+    /// The band of an exchange of documents; says who gains.
+    fn weigh(&mut self, from: &Document, to: &Document, what: &str) -> Band {
+        let comparison = compare(from, to, &self.context);
+        self.plan.widens.extend(comparison.gained.iter().map(|gain| format!("{what}: {gain}")));
+        match comparison.verdict {
+            Verdict::Equivalent => Band::Turn,
+            Verdict::Narrower => Band::Narrow,
+            Verdict::Wider | Verdict::Different | Verdict::Unproven => Band::Widen,
+        }
+    }
+
+    fn boundary(&mut self, taken: &Taken, prior: &State) {
+        let role = self.role.clone();
+        match prior.get(&Facet::Boundary) {
+            Some(Some(text)) => match text.parse() {
+                Ok(boundary) => {
+                    self.plan.widens.push(format!("{text} bounds {role} again, instead of what bounds it now"));
+                    self.push(Step::PutRolePermissionsBoundary { role, boundary }, Band::Widen);
+                }
+                Err(_) => self.unknown(taken),
+            },
+            Some(None) => {
+                self.plan.widens.push(format!("nothing bounds {role} any more"));
+                self.push(Step::DeleteRolePermissionsBoundary { role }, Band::Widen);
+            }
+            None => self.unknown(taken),
+        }
+    }
+
+    fn role_tags<'k>(&mut self, keys: impl Iterator<Item = &'k String>, prior: &State) {
+        let role = self.role.clone();
+        let (tags, gone) = tags_before(keys, |key| prior.get(&Facet::RoleTag(key)).cloned());
+        if !tags.is_empty() {
+            self.push(Step::TagRole { role: role.clone(), tags }, Band::Turn);
+        }
+        if !gone.is_empty() {
+            self.push(Step::UntagRole { role, keys: gone }, Band::Turn);
+        }
+    }
+
+    fn policy_tags<'k>(&mut self, arn: &Arn, keys: impl Iterator<Item = &'k String>, prior: &State) {
+        let facet = |key| Facet::PolicyTag(arn.clone(), key);
+        let (tags, gone) = tags_before(keys, |key| prior.get(&facet(key)).cloned());
+        if !tags.is_empty() {
+            self.push(Step::TagPolicy { arn: arn.clone(), tags }, Band::Turn);
+        }
+        if !gone.is_empty() {
+            self.push(Step::UntagPolicy { arn: arn.clone(), keys: gone }, Band::Turn);
+        }
+    }
+
+    /// A new version that says what the old one said: ids are never used again.
+    fn document(&mut self, taken: &Taken, arn: &Arn, from: Option<&Document>, prior: &State) {
+        let facet = Facet::Document(arn.clone());
+        let Some(text) = prior.get(&facet).cloned().flatten() else {
+            return self.unknown(taken);
+        };
+        let Some(document) = self.parsed(Kind::Identity, &text, &facet) else { return };
+        let band = match from {
+            Some(from) => self.weigh(from, &document, &facet.words()),
+            None => {
+                self.plan.widens.push(format!("{} is again as it was", facet.words()));
+                Band::Widen
+            }
+        };
+        self.make_room(arn);
+        self.push(Step::CreatePolicyVersion { arn: arn.clone(), document }, band);
+        if let Some(versions) = self.versions.get_mut(arn) {
+            versions.iter_mut().for_each(|version| version.is_default = false);
+            // Its id is not known yet; it is in force, so it is never the one to go.
+            versions.push(PolicyVersion { id: String::new(), is_default: true, created_at: i64::MAX });
+        }
+    }
+
+    fn make_room(&mut self, arn: &Arn) {
+        let Some(versions) = self.versions.get_mut(arn) else { return };
+        if versions.len() < limits::VERSIONS_PER_POLICY {
+            return;
+        }
+        let oldest = oldest_idle_version(versions).map(|version| version.id.clone());
+        let Some(version_id) = oldest.filter(|id| !id.is_empty()) else { return };
+        versions.retain(|version| version.id != version_id);
+        self.push(Step::DeletePolicyVersion { arn: arn.clone(), version_id }, Band::Narrow);
+    }
+
+    fn delete_policy(&mut self, arn: &Arn) {
+        let idle = self.versions.get(arn).into_iter().flatten().filter(|version| !version.is_default);
+        let idle: Vec<String> = idle.map(|version| version.id.clone()).collect();
+        for version_id in idle {
+            self.push(Step::DeletePolicyVersion { arn: arn.clone(), version_id }, Band::Narrow);
+        }
+        self.push(Step::DeletePolicy { arn: arn.clone() }, Band::Narrow);
+    }
+
+    fn make_policy(&mut self, arn: &Arn, prior: &State, taken: &Taken) {
+        let facet = Facet::Document(arn.clone());
+        let text = prior.get(&facet).cloned().flatten();
+        let document = text.and_then(|text| self.parsed(Kind::Identity, &text, &facet));
+        let (Some(document), Ok((path, name)), Some(before)) =
+            (document, path_and_name(arn), &taken.before)
+        else {
+            return self.unknown(taken);
+        };
+        let tags = owned(tags_of(before));
+        let step = Step::CreatePolicy { arn: arn.clone(), name, path, document, tags };
+        self.push(step, Band::Widen);
+    }
+
+    fn make_role(&mut self, taken: &Taken, prior: &State) {
+        let before = taken.before.as_deref().unwrap_or_default();
+        let value: Value = serde_json::from_str(before).unwrap_or_default();
+        let path = value.get("path").and_then(Value::as_str).and_then(|path| path.parse().ok());
+        let settings = prior.get(&Facet::Settings).and_then(settings);
+        let boundary = match prior.get(&Facet::Boundary).cloned().flatten() {
+            None => Ok(None),
+            Some(text) => text.parse().map(Some),
+        };
+        let (Some(trust), Some(path), Some(settings), Ok(boundary)) =
+            (self.trust(prior), path, settings, boundary)
+        else {
+            return self.unknown(taken);
+        };
+        let role = self.role.clone();
+        self.plan.widens.push(format!("{role} is there again, for those it trusted"));
+        let step = Step::CreateRole {
+            role,
+            path,
+            trust,
+            description: Some(settings.0),
+            max_session_duration: Some(settings.1),
+            boundary,
+            tags: owned(tags_of(before)),
+        };
+        self.push(step, Band::Widen);
+    }
+}
+
+/// What rolekeeper makes carries its tag, also when it makes it again.
+fn owned(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    crate::ownership::with_owner_tag(&tags)
+}
+
+fn tags_of(before: &str) -> BTreeMap<String, String> {
+    let value: Value = serde_json::from_str(before).unwrap_or_default();
+    let tags = value.get("tags").and_then(Value::as_object).into_iter().flatten();
+    tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+fn tags_before<'k>(
+    keys: impl Iterator<Item = &'k String>,
+    stood: impl Fn(String) -> Option<Standing>,
+) -> (BTreeMap<String, String>, Vec<String>) {
+    let mut tags = BTreeMap::new();
+    let mut gone = Vec::new();
+    for key in keys {
+        match stood(key.clone()) {
+            Some(Some(value)) => drop(tags.insert(key.clone(), value)),
+            // The owner tag stays: what is ours by the journal stays ours.
+            Some(None) if key != OWNER_TAG_KEY => gone.push(key.clone()),
+            Some(None) | None => {}
+        }
+    }
+    (tags, gone)
+}
+
+/// The standing of [`Facet::Settings`], taken apart.
+fn settings(standing: &Standing) -> Option<(String, u32)> {
+    let (seconds, description) = standing.as_deref()?.split_once(' ')?;
+    Some((description.to_owned(), seconds.parse().ok()?))
+}
+
+fn denies(document: &Document) -> bool {
+    document.statements().iter().any(|statement| statement.effect() == Effect::Deny)
+}

@@ -1,0 +1,189 @@
+//! The way back: the steps of a sweep undone, newest first.
+//!
+//! Each undoing step restores exactly what stood before the step that it undoes. So the
+//! account goes through the same states as in the sweep, the other way round, and each
+//! of them was safe: nobody held a permission in it that they had neither before the sweep nor
+//! after it. That holds only from the state that the sweep left: when anything it
+//! touched was changed since, nothing of the role is undone in that account.
+
+mod back;
+mod state;
+
+use crate::observation::Observation;
+use crate::plan::{Plan, Step};
+use crate::role::{Adopt, Boundary, Ensure, Extras, IamPath, ManagedPolicySpec, RoleName, RoleSpec};
+
+use self::state::{Facet, State, after, before};
+use crate::account::AccountId;
+use crate::arn::{Arn, Partition};
+use crate::policy::{Document, Kind};
+
+/// A step of a sweep, as the journal shows it.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// The step.
+    pub step: Step,
+    /// What stood there before, see [`crate::plan::PlannedStep::before`].
+    pub before: Option<String>,
+    /// The id of what it made, where AWS gave it.
+    pub created: Option<String>,
+    /// Whether it surely had its effect. A call whose answer was lost may have had it.
+    pub certain: bool,
+}
+
+/// How to undo what a sweep did to one role in one account.
+#[derive(Clone, Debug)]
+pub struct WayBack {
+    /// The steps. None while `obstacles` has anything.
+    pub plan: Plan,
+    /// Why nothing can be undone: what others changed since, or what cannot be
+    /// written again, in words.
+    pub obstacles: Vec<String>,
+    target: State,
+}
+
+impl WayBack {
+    /// What does not stand as it did before the sweep, in words; empty when all does.
+    pub fn unfinished(&self, observation: &Observation) -> Vec<String> {
+        self.target.differences(observation)
+    }
+}
+
+/// Works out how to undo `taken`, the steps of one sweep for one role, oldest first.
+///
+/// `observation` has to cover what [`probe`] names, with the versions of its policies.
+pub fn way_back(role: &RoleName, taken: &[Taken], observation: &Observation) -> WayBack {
+    let mut way = WayBack {
+        plan: Plan::empty(observation.account, role.clone()),
+        obstacles: Vec::new(),
+        target: State::default(),
+    };
+    let taken: Vec<&Taken> = effective(taken, observation);
+    let mut now = State::default();
+    let mut target = State::default();
+    let mut steps = Vec::new();
+    for step in &taken {
+        match before(step) {
+            Ok(stood) => {
+                let mut prior = State::default();
+                for (facet, standing) in stood {
+                    // What the sweep itself put there says it best: the journal's word is
+                    // from before the plan, not from between its steps.
+                    let standing = now.get(&facet).cloned().unwrap_or(standing);
+                    target.set_first(facet.clone(), standing.clone());
+                    prior.set(facet, standing);
+                }
+                steps.push((*step, prior));
+            }
+            Err(why) => way.obstacles.push(format!("{}: {why}", step.step)),
+        }
+        for (facet, standing) in after(step) {
+            if let Facet::Trust | Facet::Settings | Facet::Boundary | Facet::RoleTag(_) = facet
+                && matches!(step.step, Step::CreateRole { .. })
+            {
+                target.set_first(facet.clone(), None);
+            }
+            now.set(facet, standing);
+        }
+    }
+    let changed = now.without_homeless().differences(observation);
+    way.obstacles.extend(changed.into_iter().map(|what| format!("{what} was changed since")));
+    way.obstacles.extend(back::strangers(&taken, observation));
+    way.target = target.without_homeless();
+    if way.obstacles.is_empty() {
+        match back::plan(role, &steps, observation) {
+            Ok(plan) => way.plan = plan,
+            Err(obstacles) => way.obstacles = obstacles,
+        }
+    }
+    way
+}
+
+/// The steps that had an effect. Of a call whose answer was lost, what stands in the
+/// account says it, or what the next step on the same thing found there.
+fn effective<'a>(taken: &'a [Taken], observation: &Observation) -> Vec<&'a Taken> {
+    let is_effective = |(index, step): &(usize, &'a Taken)| {
+        if step.certain {
+            return true;
+        }
+        let left = after(step);
+        let touches = |other: &&Taken| {
+            after(other).iter().any(|(facet, _)| left.iter().any(|(ours, _)| ours == facet))
+        };
+        match taken.iter().skip(index + 1).find(touches) {
+            Some(next) => before(next).is_ok_and(|found| {
+                left.iter().any(|standing| found.contains(standing) && standing.1.is_some())
+            }),
+            None => {
+                let mut state = State::default();
+                left.into_iter().for_each(|(facet, standing)| state.set(facet, standing));
+                state.differences(observation).is_empty()
+            }
+        }
+    };
+    taken.iter().enumerate().filter(is_effective).map(|(_, step)| step).collect()
+}
+
+/// A specification that names what has to be looked at to undo `taken`. It is only
+/// good for looking: it wants nothing.
+///
+/// # Errors
+///
+/// When a policy's name is not one.
+pub fn probe(role: &RoleName, taken: &[Taken], account: AccountId) -> Result<RoleSpec, String> {
+    const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}]}"#;
+    const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+    let document = |kind, text| Document::parse(kind, text).map_err(|error| error.to_string());
+    let nothing = document(Kind::Identity, NOTHING)?;
+    let mut managed_policies: Vec<ManagedPolicySpec> = Vec::new();
+    for arn in taken.iter().filter_map(|taken| own_policy(&taken.step)) {
+        let (path, name) = path_and_name(arn)?;
+        let known = managed_policies.iter().any(|policy| policy.name == name && policy.path == path);
+        if arn.account() == Some(account) && !known {
+            let document = nothing.clone();
+            managed_policies.push(ManagedPolicySpec { name, path, document, tags: Default::default() });
+        }
+    }
+    Ok(RoleSpec {
+        name: role.clone(),
+        partition: Partition::default(),
+        path: IamPath::default(),
+        ensure: Ensure::Present,
+        trust: document(Kind::Trust, NOBODY)?,
+        description: None,
+        max_session_duration: None,
+        boundary: Boundary::Unmanaged,
+        tags: Default::default(),
+        managed_policies,
+        attach: Default::default(),
+        inline: Default::default(),
+        extras: Extras::Ignore,
+        adopt: Adopt::Never,
+        tolerate: Vec::new(),
+        legacy_users: Default::default(),
+    })
+}
+
+/// The policy that a step changes, not merely attaches.
+const fn own_policy(step: &Step) -> Option<&Arn> {
+    match step {
+        Step::CreatePolicy { arn, .. }
+        | Step::CreatePolicyVersion { arn, .. }
+        | Step::SetDefaultPolicyVersion { arn, .. }
+        | Step::DeletePolicyVersion { arn, .. }
+        | Step::TagPolicy { arn, .. }
+        | Step::UntagPolicy { arn, .. }
+        | Step::DeletePolicy { arn } => Some(arn),
+        _ => None,
+    }
+}
+
+fn path_and_name(arn: &Arn) -> Result<(IamPath, crate::role::PolicyName), String> {
+    let name = arn.name();
+    let path = arn.resource().strip_prefix("policy").and_then(|rest| rest.strip_suffix(name));
+    let path = path.unwrap_or("/").parse().map_err(|error| format!("{error}"))?;
+    Ok((path, name.parse().map_err(|error| format!("{error}"))?))
+}
+
+#[cfg(test)]
+mod tests;
