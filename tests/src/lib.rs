@@ -2,3 +2,5 @@
 
 pub mod program;
 pub mod sim;
+
+pub use sim::scenario::{Report, Violation, simulate};

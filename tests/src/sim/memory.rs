@@ -1,0 +1,544 @@
+//! A store in memory: survives the simulated process, can be made to fail.
+//!
+//! The real stores answer from threads of their own, which paused time does not wait for;
+//! this one keeps a simulation a function of its seed. It keeps the same promises: one
+//! lease, fencing checked with the intent, findings folded with the report.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::finding::{Finding, fold};
+use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_engine::port::store::{
+    Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt, Intent,
+    Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError, SweepRequest,
+    Sweeps, UnitTotals, precondition_words,
+};
+use rolekeeper_simulator::World;
+
+type Answer<T> = Result<T, StoreError>;
+
+/// The store.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    world: OnceLock<Arc<World>>,
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
+/// Between which changes of the world a journal entry was written and completed.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// How many changes the world had seen when the intent was written.
+    pub from: usize,
+    /// How many when the entry was completed; none while it is open.
+    pub to: Option<usize>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    broken: bool,
+    /// Writes that still work before the store breaks.
+    breaks_after: Option<u64>,
+    sweeps: BTreeMap<SweepId, SweepRecord>,
+    reports: BTreeMap<(SweepId, AccountId), AccountReport>,
+    fleet: BTreeMap<AccountId, AccountReport>,
+    findings: BTreeMap<AccountId, Vec<Finding>>,
+    journal: Vec<JournalEntry>,
+    spans: Vec<Span>,
+    adopted: Vec<(AccountId, String)>,
+    documents: BTreeMap<(String, String), String>,
+    rates: BTreeMap<String, f64>,
+    census: Option<u64>,
+    halt: Option<Halt>,
+    requests: Vec<SweepRequest>,
+    cancelled: Vec<SweepId>,
+    waiting: BTreeMap<SweepId, u64>,
+    approved: Vec<SweepId>,
+    lease: Option<(String, Timestamp)>,
+    fence: i64,
+}
+
+impl MemoryStore {
+    /// Lets every access fail from now on, or work again.
+    pub fn set_broken(&self, broken: bool) {
+        let mut state = self.raw();
+        (state.broken, state.breaks_after) = (broken, None);
+    }
+
+    /// Lets `writes` more writes succeed and every access fail then: a full disk.
+    pub fn break_after(&self, writes: u64) {
+        self.raw().breaks_after = Some(writes);
+    }
+
+    /// Everything in the journal.
+    pub fn journal(&self) -> Vec<JournalEntry> {
+        self.raw().journal.clone()
+    }
+
+    /// Lets the journal note how many changes the world had seen at each of its entries.
+    pub fn watch(&self, world: &Arc<World>) {
+        // A second world is a mistake in the test and changes nothing.
+        drop(self.world.set(Arc::clone(world)));
+    }
+
+    /// When, in changes of the world, each journal entry was written and completed.
+    pub fn spans(&self) -> Vec<Span> {
+        self.raw().spans.clone()
+    }
+
+    fn changes(&self) -> usize {
+        self.world.get().map_or(0, |world| world.history().len())
+    }
+
+    /// All reports of a sweep.
+    pub fn all_reports(&self, sweep: &SweepId) -> Vec<AccountReport> {
+        let state = self.raw();
+        let of_sweep = state.reports.iter().filter(|((id, _), _)| id == sweep);
+        of_sweep.map(|(_, report)| report.clone()).collect()
+    }
+
+    /// Sweeps that wait for approval, for tests that approve from outside.
+    pub fn waiting(&self) -> Vec<SweepId> {
+        self.raw().waiting.keys().cloned().collect()
+    }
+
+    fn raw(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> Answer<MutexGuard<'_, State>> {
+        let state = self.raw();
+        if state.broken {
+            return Err(StoreError::Unavailable { message: "the disk is gone".to_owned() });
+        }
+        Ok(state)
+    }
+
+    fn write(&self) -> Answer<MutexGuard<'_, State>> {
+        {
+            let mut state = self.raw();
+            if let Some(left) = state.breaks_after {
+                state.broken |= left == 0;
+                state.breaks_after = Some(left.saturating_sub(1));
+            }
+        }
+        self.read()
+    }
+}
+
+impl State {
+    fn summary(&self, sweep: &SweepId) -> Summary {
+        let mut summary = Summary::default();
+        for ((_, _), report) in self.reports.iter().filter(|((id, _), _)| id == sweep) {
+            summary.count(report.outcome);
+        }
+        summary
+    }
+
+    fn with_summary(&self, sweep: &SweepRecord) -> SweepRecord {
+        SweepRecord { summary: self.summary(&sweep.id), ..sweep.clone() }
+    }
+}
+
+impl Sweeps for MemoryStore {
+    async fn begin(&self, sweep: &SweepRecord) -> Answer<()> {
+        self.write()?.sweeps.insert(sweep.id.clone(), sweep.clone());
+        Ok(())
+    }
+
+    async fn record(&self, sweep: &SweepId, reports: &[AccountReport]) -> Answer<()> {
+        let mut state = self.write()?;
+        for report in reports {
+            let before = state.findings.remove(&report.account).unwrap_or_default();
+            state.findings.insert(report.account, fold(&before, report));
+            state.fleet.insert(report.account, report.clone());
+            state.reports.insert((sweep.clone(), report.account), report.clone());
+        }
+        Ok(())
+    }
+
+    async fn finish(
+        &self,
+        sweep: &SweepId,
+        outcome: SweepOutcome,
+        reason: Option<&str>,
+        at: Timestamp,
+    ) -> Answer<()> {
+        let mut state = self.write()?;
+        if let Some(record) = state.sweeps.get_mut(sweep) {
+            record.outcome = Some(outcome);
+            record.reason = reason.map(str::to_owned);
+            record.finished_at = Some(at);
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self, sweep: &SweepId) -> Answer<Option<SweepRecord>> {
+        let state = self.read()?;
+        Ok(state.sweeps.get(sweep).map(|record| state.with_summary(record)))
+    }
+
+    async fn last_completed(&self) -> Answer<Option<SweepRecord>> {
+        let state = self.read()?;
+        let mut completed =
+            state.sweeps.values().rev().filter(|record| record.outcome == Some(SweepOutcome::Completed));
+        Ok(completed.next().map(|record| state.with_summary(record)))
+    }
+
+    async fn sweeps(&self, before: Option<&SweepId>, limit: u32) -> Answer<Vec<SweepRecord>> {
+        let state = self.read()?;
+        let older = state.sweeps.values().rev().filter(|record| before.is_none_or(|id| record.id < *id));
+        Ok(older.take(limit as usize).map(|record| state.with_summary(record)).collect())
+    }
+
+    async fn reports(
+        &self,
+        sweep: &SweepId,
+        filter: &ReportFilter,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Answer<Vec<AccountReport>> {
+        let reports = self.read()?.reports.clone();
+        let wanted = reports.into_iter().filter(|((id, account), report)| {
+            id == sweep
+                && after.is_none_or(|after| *account > after)
+                && filter.outcome.is_none_or(|outcome| report.outcome == outcome)
+        });
+        Ok(wanted.take(limit as usize).map(|(_, report)| report).collect())
+    }
+
+    async fn fleet(
+        &self,
+        _: &ReportFilter,
+        order: FleetOrder,
+        after: Option<&FleetPosition>,
+        limit: u32,
+    ) -> Answer<Vec<AccountReport>> {
+        let mut fleet: Vec<AccountReport> = self.read()?.fleet.values().cloned().collect();
+        let place = |report: &AccountReport| {
+            let FleetPosition { key, account } = order.position(report);
+            (key, account)
+        };
+        fleet.sort_by_key(place);
+        if order.descending {
+            fleet.reverse();
+        }
+        if let Some(after) = after {
+            let seen = fleet.iter().position(|report| report.account == after.account);
+            fleet.drain(..seen.map_or(0, |index| index + 1));
+        }
+        fleet.truncate(limit as usize);
+        Ok(fleet)
+    }
+
+    async fn fleet_account(&self, account: AccountId) -> Answer<Option<AccountReport>> {
+        Ok(self.read()?.fleet.get(&account).cloned())
+    }
+
+    async fn fleet_totals(&self) -> Answer<FleetTotals> {
+        let state = self.read()?;
+        let mut totals = FleetTotals::default();
+        for report in state.fleet.values() {
+            *totals.accounts.entry(report.outcome).or_default() += 1;
+        }
+        Ok(totals)
+    }
+
+    async fn fleet_units(&self) -> Answer<Vec<UnitTotals>> {
+        let state = self.read()?;
+        let mut units: BTreeMap<String, UnitTotals> = BTreeMap::new();
+        for report in state.fleet.values() {
+            let unit = units.entry(report.ou_path.clone()).or_default();
+            unit.ou_path.clone_from(&report.ou_path);
+            *unit.accounts.entry(report.outcome).or_default() += 1;
+        }
+        Ok(units.into_values().collect())
+    }
+
+    async fn findings(&self, account: Option<AccountId>) -> Answer<Vec<Finding>> {
+        let state = self.read()?;
+        Ok(match account {
+            Some(account) => state.findings.get(&account).cloned().unwrap_or_default(),
+            None => {
+                let all = state.findings.values().flatten();
+                all.filter(|finding| finding.resolved_at.is_none()).cloned().collect()
+            }
+        })
+    }
+
+    async fn unfinished(&self) -> Answer<Vec<SweepRecord>> {
+        let state = self.read()?;
+        Ok(state.sweeps.values().filter(|sweep| sweep.outcome.is_none()).cloned().collect())
+    }
+}
+
+impl Journal for MemoryStore {
+    async fn intend(&self, intent: &Intent<'_>, fence: Fence) -> Answer<EntryId> {
+        let from = self.changes();
+        let mut state = self.write()?;
+        if state.fence != fence.0 {
+            return Err(StoreError::Fenced { ours: fence.0, held: state.fence });
+        }
+        state.spans.push(Span { from, to: None });
+        let id = EntryId(i64::try_from(state.journal.len()).unwrap_or(i64::MAX) + 1);
+        let parameters = intent.step.step.parameters();
+        state.journal.push(JournalEntry {
+            id,
+            sweep: intent.sweep.clone(),
+            requested_by: intent.requested_by.to_owned(),
+            account: intent.account,
+            role: intent.role.clone(),
+            operation: intent.step.step.operation(),
+            resource: intent.step.step.resource(),
+            parameters: serde_json::Value::Object(
+                parameters.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+            )
+            .to_string(),
+            preconditions: precondition_words(&intent.step.preconditions),
+            before: intent.step.before.clone(),
+            after: None,
+            intended_at: intent.at,
+            completed_at: None,
+            completion: None,
+        });
+        Ok(id)
+    }
+
+    async fn complete(&self, entry: EntryId, completion: &Completion, at: Timestamp) -> Answer<()> {
+        let to = self.changes();
+        let mut state = self.write()?;
+        let index = usize::try_from(entry.0 - 1).unwrap_or(usize::MAX);
+        if let Some(found) = state.journal.get_mut(index) {
+            found.completion = Some(completion.clone());
+            found.completed_at = Some(at);
+        }
+        if let Some(span) = state.spans.get_mut(index) {
+            span.to = Some(to);
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Answer<Vec<JournalEntry>> {
+        let state = self.read()?;
+        Ok(state.journal.iter().filter(|entry| entry.completion.is_none()).cloned().collect())
+    }
+
+    async fn history(
+        &self,
+        account: AccountId,
+        before: Option<EntryId>,
+        limit: u32,
+    ) -> Answer<Vec<JournalEntry>> {
+        let state = self.read()?;
+        let older = state.journal.iter().rev().filter(|entry| {
+            entry.account == account && before.is_none_or(|before| entry.id < before)
+        });
+        Ok(older.take(limit as usize).cloned().collect())
+    }
+
+    async fn of_sweep(
+        &self,
+        sweep: &SweepId,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Answer<Vec<JournalEntry>> {
+        let state = self.read()?;
+        let newer = state.journal.iter().filter(|entry| {
+            entry.sweep == *sweep && after.is_none_or(|after| entry.id > after)
+        });
+        Ok(newer.take(limit as usize).cloned().collect())
+    }
+
+    async fn owned(&self, account: AccountId) -> Answer<Vec<String>> {
+        let state = self.read()?;
+        let made = state.journal.iter().filter(|entry| {
+            entry.account == account
+                && matches!(entry.operation, Operation::CreateRole | Operation::CreatePolicy)
+                && !matches!(entry.completion, Some(Completion::Failed(_) | Completion::SettledUndone))
+        });
+        let adopted = state.adopted.iter().filter(|(at, _)| *at == account);
+        let made = made.map(|entry| entry.resource.clone());
+        Ok(made.chain(adopted.map(|(_, resource)| resource.clone())).collect())
+    }
+
+    async fn adopt(
+        &self,
+        account: AccountId,
+        resource: &str,
+        _: &SweepId,
+        _: Timestamp,
+        fence: Fence,
+    ) -> Answer<()> {
+        let mut state = self.write()?;
+        if state.fence != fence.0 {
+            return Err(StoreError::Fenced { ours: fence.0, held: state.fence });
+        }
+        state.adopted.push((account, resource.to_owned()));
+        Ok(())
+    }
+}
+
+impl Memory for MemoryStore {
+    async fn known_documents(
+        &self,
+        policy_ids: &[String],
+    ) -> Answer<BTreeMap<(String, String), String>> {
+        let state = self.read()?;
+        let known = state.documents.iter().filter(|((id, _), _)| policy_ids.contains(id));
+        Ok(known.map(|(key, text)| (key.clone(), text.clone())).collect())
+    }
+
+    async fn remember_documents(&self, documents: &[(String, String, String)]) -> Answer<()> {
+        let mut state = self.write()?;
+        for (id, version, text) in documents {
+            state.documents.insert((id.clone(), version.clone()), text.clone());
+        }
+        Ok(())
+    }
+
+    async fn rates(&self) -> Answer<BTreeMap<String, f64>> {
+        Ok(self.read()?.rates.clone())
+    }
+
+    async fn remember_rates(&self, rates: &BTreeMap<String, f64>) -> Answer<()> {
+        self.write()?.rates.extend(rates.clone());
+        Ok(())
+    }
+
+    async fn census_size(&self) -> Answer<Option<u64>> {
+        Ok(self.read()?.census)
+    }
+
+    async fn remember_census(&self, present: &[AccountId], _: Timestamp) -> Answer<()> {
+        let mut state = self.write()?;
+        state.census = Some(present.len() as u64);
+        state.fleet.retain(|account, _| present.contains(account));
+        Ok(())
+    }
+
+    async fn last_seen(&self) -> Answer<BTreeMap<AccountId, Timestamp>> {
+        let state = self.read()?;
+        Ok(state.fleet.iter().map(|(id, report)| (*id, report.observed_at)).collect())
+    }
+}
+
+impl Control for MemoryStore {
+    async fn halted(&self) -> Answer<Option<Halt>> {
+        Ok(self.read()?.halt.clone())
+    }
+
+    async fn halt(&self, halt: &Halt) -> Answer<()> {
+        self.write()?.halt = Some(halt.clone());
+        Ok(())
+    }
+
+    async fn resume(&self, _: &str, _: Timestamp) -> Answer<()> {
+        self.write()?.halt = None;
+        Ok(())
+    }
+
+    async fn request(&self, request: &SweepRequest) -> Answer<i64> {
+        let mut state = self.write()?;
+        state.requests.push(request.clone());
+        Ok(request.id)
+    }
+
+    async fn take_request(&self) -> Answer<Option<SweepRequest>> {
+        let mut state = self.read()?;
+        Ok((!state.requests.is_empty()).then(|| state.requests.remove(0)))
+    }
+
+    async fn cancel(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<()> {
+        self.write()?.cancelled.push(sweep.clone());
+        Ok(())
+    }
+
+    async fn cancelled(&self, sweep: &SweepId) -> Answer<bool> {
+        Ok(self.read()?.cancelled.contains(sweep))
+    }
+
+    async fn await_approval(
+        &self,
+        sweep: &SweepId,
+        changes: u64,
+        _: &[String],
+        _: Timestamp,
+    ) -> Answer<()> {
+        self.write()?.waiting.insert(sweep.clone(), changes);
+        Ok(())
+    }
+
+    async fn approve(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<bool> {
+        let mut state = self.write()?;
+        let waited = state.waiting.remove(sweep).is_some();
+        if waited {
+            state.approved.push(sweep.clone());
+        }
+        Ok(waited)
+    }
+
+    async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
+        Ok(self.read()?.approved.contains(sweep))
+    }
+
+    async fn awaiting_approval(&self) -> Answer<Vec<(SweepId, u64)>> {
+        Ok(self.read()?.waiting.iter().map(|(id, changes)| (id.clone(), *changes)).collect())
+    }
+}
+
+impl Lease for MemoryStore {
+    async fn acquire(&self, holder: &str, ttl: Duration, now: Timestamp) -> Answer<Option<Fence>> {
+        let mut state = self.write()?;
+        let ours = state.lease.as_ref().is_some_and(|(name, _)| name == holder);
+        let over = state.lease.as_ref().is_none_or(|(_, until)| *until <= now);
+        if !ours && !over {
+            return Ok(None);
+        }
+        if !ours || over {
+            state.fence += 1;
+        }
+        let ttl = SignedDuration::try_from(ttl).unwrap_or_default();
+        state.lease = Some((holder.to_owned(), now + ttl));
+        Ok(Some(Fence(state.fence)))
+    }
+
+    async fn release(&self, holder: &str) -> Answer<()> {
+        let mut state = self.write()?;
+        if state.lease.as_ref().is_some_and(|(name, _)| name == holder) {
+            state.lease = None;
+        }
+        Ok(())
+    }
+
+    async fn holder(&self) -> Answer<Option<(String, Timestamp)>> {
+        Ok(self.read()?.lease.clone())
+    }
+}
+
+impl Outbox for MemoryStore {
+    async fn post(&self, _: &Notice) -> Answer<bool> {
+        Ok(true)
+    }
+
+    async fn due(&self, _: Timestamp, _: u32) -> Answer<Vec<Notice>> {
+        Ok(Vec::new())
+    }
+
+    async fn delivered(&self, _: i64, _: Timestamp) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn postponed(&self, _: i64, _: &str, _: Option<Timestamp>) -> Answer<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! Simulation: the production engine, the real planner and the real AWS adapter against a
+//! simulated organization, single-threaded, in paused time, from one seed.
+
+pub mod check;
+pub mod clock;
+pub mod memory;
+pub mod rig;
+pub mod scenario;

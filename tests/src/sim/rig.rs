@@ -1,0 +1,348 @@
+//! The production engine over the AWS adapter over a simulated organization:
+//! no socket, no real time, everything from one seed.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::RngExt as _;
+use rolekeeper_aws::{ClientBuilder, HubKeys, Sessions, Transport, TransportFailure, TransportFuture};
+use rolekeeper_domain::arn::Partition;
+use rolekeeper_domain::call::{Access, Operation};
+use rolekeeper_domain::census::CensusLimits;
+use rolekeeper_domain::fault::Fault;
+use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_domain::policy::{Document, Kind};
+use rolekeeper_domain::role::{Adopt, Boundary, Ensure, Extras, ManagedPolicySpec, RoleSpec};
+use rolekeeper_domain::selector::{ManagementPolicy, Selector};
+use rolekeeper_engine::event::{Event, EventSink};
+use rolekeeper_engine::port::store::Store;
+use rolekeeper_engine::rollout::Rollout;
+use rolekeeper_engine::schedule::Schedule;
+use rolekeeper_engine::settings::{Place, Roles};
+use rolekeeper_engine::{Engine, EngineSettings, Limits, Ports, SweepOrder};
+use rolekeeper_simulator::ports::InProcess;
+use rolekeeper_simulator::{
+    DEMO_DESCRIPTION, DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_TAG, DEMO_VENDOR, HUB_ACCESS_KEY,
+    HUB_SECRET_KEY, World,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::SimClock;
+
+/// The policy of the FAQ.
+pub const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Action":["*"],"Effect":"Allow","Resource":"*"},{"Action":["iam:CreateUser"],"Effect":"Deny","Resource":"*"}]}"#;
+
+/// The trust policy of the demo's role.
+pub fn trust_text() -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{DEMO_VENDOR}:root"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"sts:ExternalId":"{DEMO_EXTERNAL_ID}"}}}}}}]}}"#
+    )
+}
+
+/// A document that parses, since it is written here.
+#[expect(clippy::expect_used, reason = "the documents are written in this file")]
+pub fn document(kind: Kind, text: &str) -> Document {
+    Document::parse(kind, text).expect("a valid document")
+}
+
+/// The demo's role as a specification.
+#[expect(clippy::expect_used, reason = "the names are written in this file")]
+pub fn demo_spec() -> RoleSpec {
+    let tags = [(DEMO_TAG.0.to_owned(), DEMO_TAG.1.to_owned())];
+    RoleSpec {
+        partition: Partition::Aws,
+        name: DEMO_ROLE.parse().expect("a name"),
+        path: "/".parse().expect("a path"),
+        ensure: Ensure::Present,
+        trust: document(Kind::Trust, &trust_text()),
+        description: Some(DEMO_DESCRIPTION.to_owned()),
+        max_session_duration: Some(3_600),
+        boundary: Boundary::None,
+        tags: tags.clone().into(),
+        managed_policies: vec![ManagedPolicySpec {
+            name: DEMO_ROLE.parse().expect("a name"),
+            path: "/".parse().expect("a path"),
+            document: document(Kind::Identity, POLICY),
+            tags: tags.into(),
+        }],
+        attach: BTreeSet::new(),
+        inline: std::collections::BTreeMap::new(),
+        extras: Extras::Remove,
+        adopt: Adopt::Always,
+        tolerate: Vec::new(),
+        legacy_users: BTreeSet::new(),
+    }
+}
+
+/// The same specification in every account.
+#[derive(Debug)]
+pub struct Same(pub Arc<[RoleSpec]>);
+
+impl Roles for Same {
+    fn wanted(&self, _: &Place<'_>) -> Result<Arc<[RoleSpec]>, Fault> {
+        Ok(Arc::clone(&self.0))
+    }
+}
+
+/// Settings over the demo's role.
+pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
+    EngineSettings {
+        admin_roles: vec![
+            "OrganizationAccountAccessRole".to_owned(),
+            "AWSControlTowerExecution".to_owned(),
+        ],
+        management: ManagementPolicy::Skip,
+        selector: Selector::default(),
+        roles: Arc::new(Same(Arc::from([spec]))),
+        census: CensusLimits::default(),
+        rollout: Rollout::default(),
+        schedule: Schedule::NEVER,
+        freeze: None,
+        flap_limit: 3,
+        approve_widening: false,
+        limits: Limits { quota_share: 1.0, ..Limits::default() },
+        holder: holder.to_owned(),
+        session_label: "sim".to_owned(),
+    }
+}
+
+/// Remembers what happened.
+#[derive(Debug, Default)]
+pub struct Listener {
+    events: Mutex<Vec<Event>>,
+}
+
+impl Listener {
+    /// Everything so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many attempts of each call were made.
+    pub fn calls(&self) -> std::collections::BTreeMap<Operation, u64> {
+        let mut calls = std::collections::BTreeMap::new();
+        for event in self.events() {
+            if let Event::CallFinished { operation, .. } = event {
+                *calls.entry(operation).or_default() += 1;
+            }
+        }
+        calls
+    }
+}
+
+impl EventSink for Listener {
+    fn emit(&self, event: &Event) {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+    }
+}
+
+/// At which moment of a write the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Moment {
+    /// On record, not sent.
+    Before,
+    /// Done by AWS, the answer never seen.
+    After,
+}
+
+/// What stands between a process and the world: counts its writes, loses messages, and can
+/// stop the process.
+#[derive(Debug, Default)]
+pub struct Wire {
+    writes: AtomicU64,
+    crash: Mutex<Option<(u64, Moment)>>,
+    /// Cancelled when the process dies. Nothing it still sends arrives.
+    pub dead: CancellationToken,
+    paused: Mutex<Option<CancellationToken>>,
+    loss: Mutex<Option<Loss>>,
+}
+
+/// Messages that get lost.
+#[derive(Debug)]
+pub struct Loss {
+    /// The share of requests, from 0 to 1.
+    pub share: f64,
+    /// What decides.
+    pub random: StdRng,
+}
+
+/// What becomes of one exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Nothing special.
+    Arrives,
+    /// The request is lost; the connection breaks.
+    RequestLost,
+    /// The answer is lost; the connection breaks.
+    AnswerLost,
+    /// The answer never comes and the connection stays.
+    Silence,
+}
+
+impl Wire {
+    /// Lets the process die at its write number `index`, counted from 0.
+    pub fn crash_at(&self, index: u64, moment: Moment) {
+        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some((index, moment));
+    }
+
+    /// Writes that were sent so far.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Loses messages from now on, or none any more.
+    pub fn lose(&self, loss: Option<Loss>) {
+        *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = loss;
+    }
+
+    /// Stops everything the process does, as `SIGSTOP` would; it goes on when the
+    /// token is cancelled.
+    pub fn pause(&self) -> CancellationToken {
+        let token = CancellationToken::new();
+        *self.paused.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        token
+    }
+
+    /// Waits while the process is paused or dead.
+    pub async fn gate(&self) {
+        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(paused) = paused {
+            paused.cancelled().await;
+        }
+        if self.dead.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn dies(&self, index: u64, moment: Moment) -> bool {
+        let crash = *self.crash.lock().unwrap_or_else(PoisonError::into_inner);
+        let dies = crash == Some((index, moment));
+        if dies {
+            self.dead.cancel();
+        }
+        dies
+    }
+
+    fn fate(&self) -> Fate {
+        let mut loss = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Loss { share, random }) = loss.as_mut() else { return Fate::Arrives };
+        if random.random::<f64>() >= *share {
+            return Fate::Arrives;
+        }
+        match random.random_range(0..5) {
+            0 | 1 => Fate::RequestLost,
+            2 | 3 => Fate::AnswerLost,
+            _ => Fate::Silence,
+        }
+    }
+}
+
+struct Carrier {
+    way: InProcess<SimClock>,
+    wire: Arc<Wire>,
+}
+
+impl Transport for Carrier {
+    fn carry(&self, request: http::Request<Bytes>) -> TransportFuture {
+        let (way, wire) = (self.way.clone(), Arc::clone(&self.wire));
+        Box::pin(async move {
+            wire.gate().await;
+            let write = operation(&request).filter(|operation| operation.access() == Access::Write);
+            let index = write.map(|_| wire.writes.fetch_add(1, Ordering::Relaxed));
+            if index.is_some_and(|index| wire.dies(index, Moment::Before)) {
+                return std::future::pending().await;
+            }
+            let lost = || TransportFailure::Connection("the simulated connection broke".to_owned());
+            let fate = wire.fate();
+            if fate == Fate::RequestLost {
+                return Err(lost());
+            }
+            let answer = way.handle(request).await;
+            if index.is_some_and(|index| wire.dies(index, Moment::After)) {
+                return std::future::pending().await;
+            }
+            wire.gate().await;
+            match fate {
+                Fate::AnswerLost => Err(lost()),
+                Fate::Silence => std::future::pending().await,
+                Fate::Arrives | Fate::RequestLost => {
+                    answer.map_err(|lost| TransportFailure::Connection(lost.to_string()))
+                }
+            }
+        })
+    }
+}
+
+/// The IAM operation of a request.
+fn operation(request: &http::Request<Bytes>) -> Option<Operation> {
+    let body = std::str::from_utf8(request.body()).ok()?;
+    let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="))?;
+    Operation::from_action(&format!("iam:{action}"))
+}
+
+/// The engine, as simulations run it.
+pub type SimEngine<S> = Engine<rolekeeper_aws::Directory, Sessions, S, SimClock, Arc<Listener>>;
+
+/// One process: an engine with its own connection to the world.
+pub struct Process<S> {
+    /// The engine.
+    pub engine: SimEngine<S>,
+    /// What it told.
+    pub listener: Arc<Listener>,
+    /// Its connection.
+    pub wire: Arc<Wire>,
+    /// Its clock.
+    pub clock: SimClock,
+}
+
+impl<S: Store> Process<S> {
+    /// Starts a process over a world and a store.
+    #[expect(clippy::expect_used, reason = "the rig is part of the tests")]
+    pub async fn start(
+        world: &Arc<World>,
+        clock: &SimClock,
+        store: &Arc<S>,
+        settings: EngineSettings,
+        seed: u64,
+    ) -> Self {
+        let wire = Arc::new(Wire::default());
+        // The world's own delays go by true time, whether or not the process stands still.
+        let way = InProcess::new(Arc::clone(world), clock.clone());
+        let carrier = Carrier { way, wire: Arc::clone(&wire) };
+        let clock = clock.of_process(&wire);
+        let keys = HubKeys::Keys {
+            access_key_id: HUB_ACCESS_KEY.to_owned(),
+            secret_access_key: HUB_SECRET_KEY.into(),
+            session_token: None,
+        };
+        let aws = rolekeeper_aws::Settings { keys, ..rolekeeper_aws::Settings::default() };
+        let aws = ClientBuilder::new(aws)
+            .with_transport(carrier)
+            .with_clock(Arc::new(clock.clone()))
+            .build()
+            .await
+            .expect("settings that AWS takes");
+        let listener = Arc::new(Listener::default());
+        let ports = Ports {
+            directory: aws.directory(),
+            sessions: aws.sessions(),
+            store: Arc::clone(store),
+            clock: Arc::new(clock.clone()),
+            sink: Arc::clone(&listener),
+        };
+        let engine = Engine::start(ports, settings, seed).await.expect("a store that answers");
+        Self { engine, listener, wire, clock }
+    }
+}
+
+/// A sweep over everybody.
+pub fn order(mode: Mode) -> SweepOrder {
+    SweepOrder::new(mode, Trigger::CommandLine, "simulation")
+}
+
+/// How long nothing in a simulation may take.
+pub const FOREVER: Duration = Duration::from_secs(7 * 24 * 3_600);

@@ -1,0 +1,481 @@
+//! One simulation: what a seed makes of the world, what goes wrong in it, and whether
+//! everything that must hold held.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepOutcome};
+use rolekeeper_engine::port::store::{Control as _, Halt};
+use rolekeeper_engine::rollout::Rollout;
+use rolekeeper_engine::{EngineSettings, SweepError};
+use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
+use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
+use tokio_util::sync::CancellationToken;
+
+use super::check;
+use super::clock::SimClock;
+use super::memory::MemoryStore;
+use super::rig::{self, Loss, Moment, Process, demo_spec, order};
+
+/// What a simulation went through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// Sweeps that were begun.
+    pub sweeps: u64,
+    /// Changes that were made to the world.
+    pub changes: u64,
+    /// Processes that died.
+    pub crashes: u64,
+    /// Processes that were stopped for a while and went on.
+    pub pauses: u64,
+    /// Halts.
+    pub halts: u64,
+    /// Simulated seconds.
+    pub seconds: u64,
+}
+
+/// Something that must hold did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The seed.
+    pub seed: u64,
+    /// What.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nreplay it with: cargo xtask simulate --seed {}", self.what, self.seed)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Runs the simulation of a seed, in its own runtime with paused time.
+///
+/// # Errors
+///
+/// What did not hold.
+pub fn simulate(seed: u64) -> Result<Report, Violation> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(|error| Violation { seed, what: format!("no runtime: {error}") })?;
+    runtime.block_on(async {
+        let mut stage = Stage::new(seed);
+        let clock = stage.clock.clone();
+        tokio::select! {
+            biased;
+            result = stage.play() => result,
+            () = clock.wait(rig::FOREVER) => Err(stage_hangs(seed)),
+        }
+        .map(|()| stage.report())
+        .map_err(|what| Violation { seed, what })
+    })
+}
+
+fn stage_hangs(seed: u64) -> String {
+    format!("the simulation of seed {seed} never ended")
+}
+
+/// Kinds of trouble, each off or of some weight: a swarm differs from seed to seed in what
+/// can go wrong at all, which finds more than everything going wrong a little.
+#[derive(Clone, Debug)]
+struct Swarm {
+    lost: f64,
+    scripts: u32,
+    crashes: bool,
+    pauses: bool,
+    halts: bool,
+    jumps: bool,
+    broken_store: bool,
+    meddling: bool,
+}
+
+impl Swarm {
+    fn of(random: &mut StdRng) -> Self {
+        Self {
+            lost: *[0.0, 0.0, 0.02, 0.15].choose(random).unwrap_or(&0.0),
+            scripts: *[0, 0, 3, 12].choose(random).unwrap_or(&0),
+            crashes: random.random_bool(0.6),
+            pauses: random.random_bool(0.3),
+            halts: random.random_bool(0.3),
+            jumps: random.random_bool(0.3),
+            broken_store: random.random_bool(0.2),
+            meddling: random.random_bool(0.3),
+        }
+    }
+}
+
+/// The world of a simulation with everything around it.
+struct Stage {
+    seed: u64,
+    random: StdRng,
+    swarm: Swarm,
+    world: Arc<World>,
+    store: Arc<MemoryStore>,
+    clock: SimClock,
+    processes: u64,
+    report: Report,
+    /// Exposure is judged from this change on: somebody else changed things just before it.
+    judged_from: usize,
+}
+
+/// What happens to a process while it sweeps.
+#[derive(Clone, Copy, Debug)]
+enum Blow {
+    Crash(u64, Moment),
+    Pause(Duration, Duration),
+    Halt(Duration),
+    Cancel(Duration),
+    Jump(Duration, i64),
+    BreakStore(u64),
+}
+
+impl Stage {
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let swarm = Swarm::of(&mut random);
+        let world = Arc::new(World::new(world_settings(seed, &mut random)));
+        let store = Arc::new(MemoryStore::default());
+        store.watch(&world);
+        let clock = SimClock::start();
+        let report = Report { seed, ..Report::default() };
+        let mut stage = Self {
+            seed,
+            random,
+            swarm,
+            world,
+            store,
+            clock,
+            processes: 0,
+            report,
+            judged_from: 0,
+        };
+        stage.plant_some(2);
+        stage
+    }
+
+    fn report(&self) -> Report {
+        let begun = SimClock::begin();
+        Report {
+            changes: self.world.history().len() as u64,
+            seconds: u64::try_from(self.clock.true_time().duration_since(begun).as_secs()).unwrap_or(0),
+            ..self.report.clone()
+        }
+    }
+
+    /// Somebody changes `each` of a few accounts behind rolekeeper's back.
+    fn plant_some(&mut self, each: usize) {
+        for account in self.world.reachable() {
+            for _ in 0..self.random.random_range(0..=each) {
+                let drift = Drift::visible().choose(&mut self.random);
+                // A path cannot be repaired: it would hide what else does not converge.
+                if let Some(drift) = drift.filter(|drift| **drift != Drift::RolePath) {
+                    self.world.plant(account, *drift);
+                }
+            }
+        }
+    }
+
+    async fn play(&mut self) -> Result<(), String> {
+        for _ in 0..self.random.random_range(1..5) {
+            self.storm().await?;
+            self.holds()?;
+            if self.swarm.meddling && self.random.random_bool(0.5) {
+                self.plant_some(1);
+                self.judged_from = self.world.history().len();
+            }
+            let rest = self.random.random_range(0..60);
+            self.clock.wait(Duration::from_secs(rest)).await;
+        }
+        self.calm().await
+    }
+
+    /// A sweep, or two beside each other, in which anything may go wrong.
+    async fn storm(&mut self) -> Result<(), String> {
+        for _ in 0..self.swarm.scripts {
+            self.script();
+        }
+        let blow = self.blow();
+        if let Some(Blow::BreakStore(writes)) = blow {
+            self.store.break_after(writes);
+        }
+        let mode = if self.random.random_bool(0.2) { Mode::Audit } else { Mode::Repair };
+        let process = self.start().await?;
+        if self.swarm.lost > 0.0 {
+            let random = StdRng::seed_from_u64(self.random.random());
+            process.wire.lose(Some(Loss { share: self.swarm.lost, random }));
+        }
+        let rival = matches!(blow, Some(Blow::Pause(..)));
+        let rival = if rival { Some(self.start().await?) } else { None };
+        let before = self.world.history().len();
+        self.sweep_under(&process, mode, blow, rival.as_ref()).await;
+        if mode == Mode::Audit && rival.is_none() && self.world.history().len() != before {
+            return Err("an audit changed something".to_owned());
+        }
+        self.store.set_broken(false);
+        Ok(())
+    }
+
+    async fn sweep_under(
+        &mut self,
+        process: &Process<MemoryStore>,
+        mode: Mode,
+        blow: Option<Blow>,
+        rival: Option<&Process<MemoryStore>>,
+    ) {
+        let cancel = CancellationToken::new();
+        self.report.sweeps += 1;
+        let sweep = process.engine.sweep(order(mode), cancel.clone());
+        let (store, clock, wire) = (&self.store, &self.clock, &process.wire);
+        let counts = &mut self.report;
+        let strike = async {
+            match blow {
+                Some(Blow::Crash(index, moment)) => wire.crash_at(index, moment),
+                Some(Blow::Pause(after, length)) => {
+                    clock.wait(after).await;
+                    let paused = wire.pause();
+                    counts.pauses += 1;
+                    if let Some(rival) = rival {
+                        counts.sweeps += 1;
+                        let takeover = take_over(rival, clock);
+                        tokio::join!(takeover, async {
+                            clock.wait(length).await;
+                            paused.cancel();
+                        });
+                    }
+                    paused.cancel();
+                }
+                Some(Blow::Halt(after)) => {
+                    clock.wait(after).await;
+                    counts.halts += 1;
+                    let at = clock.true_time();
+                    let halt = Halt { why: "a test".to_owned(), by: "somebody".to_owned(), at };
+                    // A store that is broken at that moment refuses; nothing is halted then.
+                    drop(store.halt(&halt).await);
+                }
+                Some(Blow::Cancel(after)) => {
+                    clock.wait(after).await;
+                    cancel.cancel();
+                }
+                Some(Blow::Jump(after, seconds)) => {
+                    clock.wait(after).await;
+                    process.clock.jump(seconds);
+                }
+                Some(Blow::BreakStore(_)) | None => {}
+            }
+        };
+        let death = async {
+            wire.dead.cancelled().await;
+        };
+        let both = async {
+            let (ended, ()) = tokio::join!(sweep, strike);
+            // However a sweep ends in a storm, it is the state of the world that counts.
+            drop(ended);
+        };
+        let died = tokio::select! {
+            biased;
+            () = death => true,
+            () = both => false,
+        };
+        self.report.crashes += u64::from(died);
+        // Nothing of a process outlives it.
+        process.wire.dead.cancel();
+    }
+
+    fn blow(&mut self) -> Option<Blow> {
+        let random = &mut self.random;
+        let mut blows: Vec<Blow> = Vec::new();
+        let soon = Duration::from_millis(random.random_range(0..60_000));
+        if self.swarm.crashes {
+            let moment = if random.random_bool(0.5) { Moment::Before } else { Moment::After };
+            blows.push(Blow::Crash(random.random_range(0..30), moment));
+        }
+        if self.swarm.pauses {
+            let length = Duration::from_secs(random.random_range(1..120));
+            blows.push(Blow::Pause(soon, length));
+        }
+        if self.swarm.halts {
+            blows.push(Blow::Halt(soon));
+            blows.push(Blow::Cancel(soon));
+        }
+        if self.swarm.jumps {
+            let seconds = *[-86_400, -60, 60, 86_400].choose(random).unwrap_or(&60);
+            blows.push(Blow::Jump(soon, seconds));
+        }
+        if self.swarm.broken_store {
+            blows.push(Blow::BreakStore(random.random_range(0..60)));
+        }
+        blows.choose(random).copied()
+    }
+
+    /// A reply that lies, an error, or a throttle, somewhere on the way.
+    fn script(&mut self) {
+        const OPERATIONS: [&str; 16] = [
+            "CreateRole",
+            "CreatePolicy",
+            "CreatePolicyVersion",
+            "DeletePolicyVersion",
+            "AttachRolePolicy",
+            "DetachRolePolicy",
+            "UpdateAssumeRolePolicy",
+            "UpdateRole",
+            "TagRole",
+            "DeleteRolePolicy",
+            "DeleteRolePermissionsBoundary",
+            "GetRole",
+            "GetPolicy",
+            "ListAttachedRolePolicies",
+            "AssumeRole",
+            "ListAccounts",
+        ];
+        let random = &mut self.random;
+        let Some(operation) = OPERATIONS.choose(random) else { return };
+        let effect = if random.random_bool(0.5) { Effect::Done } else { Effect::None };
+        let error = |status, code: &'static str| Fault {
+            effect: Effect::None,
+            trouble: Trouble::Error(ApiError {
+                status,
+                code: code.into(),
+                message: "simulated".to_owned(),
+            }),
+        };
+        let fault = match random.random_range(0..6) {
+            0..=2 => Fault::internal(effect),
+            3 => error(400, "Throttling"),
+            4 => error(409, "ConcurrentModification"),
+            _ => error(403, "AccessDenied"),
+        };
+        self.world.script(Script::on(operation, fault).nth(random.random_range(1..8)));
+    }
+
+    async fn start(&mut self) -> Result<Process<MemoryStore>, String> {
+        self.processes += 1;
+        let holder = format!("process-{}", self.processes);
+        let settings = self.settings(&holder);
+        let seed = self.random.random();
+        Ok(Process::start(&self.world, &self.clock, &self.store, settings, seed).await)
+    }
+
+    fn settings(&mut self, holder: &str) -> EngineSettings {
+        let mut settings = rig::settings(holder, demo_spec());
+        settings.limits.concurrency = self.random.random_range(1..9);
+        // The storms repair the same things over and over.
+        settings.flap_limit = 0;
+        settings.rollout = Rollout { canary: self.random.random_range(0..3), ..Rollout::default() };
+        settings
+    }
+
+    /// When nothing goes wrong any more, everything comes right, and stays so without a write.
+    async fn calm(&mut self) -> Result<(), String> {
+        self.world.clear_scripts();
+        self.clock.wait(Duration::from_secs(60)).await;
+        let resumed = self.store.resume("somebody", self.clock.true_time()).await;
+        resumed.map_err(|error| error.to_string())?;
+        let mut last = String::new();
+        for _ in 0..3 {
+            let process = self.start().await?;
+            self.report.sweeps += 1;
+            match process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await {
+                Ok(record) => {
+                    let wrong = self.wrong(&record.id);
+                    if record.outcome == Some(SweepOutcome::Completed) && wrong.is_none() {
+                        self.holds()?;
+                        return self.quiet().await;
+                    }
+                    last = format!("{record:?}; {}", wrong.unwrap_or_default());
+                }
+                // A clock that was set forward left a lease that lasts a day; nobody renews it.
+                Err(SweepError::NotLeader { until, .. }) => {
+                    let wait = until.duration_since(self.clock.true_time());
+                    self.clock.wait(Duration::try_from(wait).unwrap_or_default()).await;
+                    last = "somebody else held the lease".to_owned();
+                }
+                Err(error) => last = format!("{error:?}"),
+            }
+            self.clock.wait(Duration::from_secs(60)).await;
+            drop(self.store.resume("somebody", self.clock.true_time()).await);
+        }
+        Err(format!("the accounts did not converge after all was calm: {last}"))
+    }
+
+    /// The next sweep writes nothing.
+    async fn quiet(&mut self) -> Result<(), String> {
+        self.clock.wait(Duration::from_secs(60)).await;
+        let process = self.start().await?;
+        self.report.sweeps += 1;
+        let record = process
+            .engine
+            .sweep(order(Mode::Repair), CancellationToken::new())
+            .await
+            .map_err(|error| format!("the quiet sweep failed: {error:?}"))?;
+        if process.wire.writes() > 0 {
+            return Err(format!("the second sweep wrote {} times", process.wire.writes()));
+        }
+        self.wrong(&record.id).map_or(Ok(()), Err)
+    }
+
+    /// An account that is not right and not withheld either, in words.
+    fn wrong(&self, sweep: &rolekeeper_domain::outcome::SweepId) -> Option<String> {
+        let reports = self.store.all_reports(sweep);
+        let wrong = reports.iter().find(|report| match report.outcome {
+            Outcome::InSync | Outcome::Repaired | Outcome::Skipped => false,
+            Outcome::Drifted => {
+                !report.steps.iter().all(|step| step.result == StepResult::Withheld)
+            }
+            Outcome::Failed | Outcome::Pending => true,
+        })?;
+        Some(format!("{wrong:?}"))
+    }
+
+    fn holds(&self) -> Result<(), String> {
+        let broken = check::unrecorded(&self.world, &self.store)
+            .or_else(|| check::strayed(&self.world))
+            .or_else(|| check::exposed(&self.world, self.judged_from));
+        broken.map_or(Ok(()), |what| Err(format!("seed {}: {what}", self.seed)))
+    }
+}
+
+/// A second process that wants to write, again and again until it has.
+async fn take_over(rival: &Process<MemoryStore>, clock: &SimClock) {
+    for _ in 0..60 {
+        match rival.engine.sweep(order(Mode::Repair), CancellationToken::new()).await {
+            Err(SweepError::NotLeader { .. }) => clock.wait(Duration::from_secs(5)).await,
+            // However it ends in a storm, it is the state of the world that counts.
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+fn world_settings(seed: u64, random: &mut StdRng) -> Settings {
+    let rate = |random: &mut StdRng, rates: &[Option<f64>]| rates.choose(random).copied().flatten();
+    let limits = Limits {
+        published: random.random_bool(0.5),
+        iam_rate: rate(random, &[None, None, Some(20.0), Some(100.0)]),
+        target_rate: rate(random, &[None, None, Some(5.0), Some(25.0)]),
+    };
+    let stale = *[0, 0, 1, 4, 12].choose(random).unwrap_or(&0);
+    Settings {
+        accounts: random.random_range(1..10),
+        seed,
+        provisioned: random.random_bool(0.7),
+        inactive: 0.0,
+        control_tower: if random.random_bool(0.3) { 0.5 } else { 0.0 },
+        ragged_pages: random.random_bool(0.5),
+        limits,
+        latency: Duration::from_millis(*[0, 5, 80].choose(random).unwrap_or(&5)),
+        errors: 0.0,
+        stale: Duration::from_secs(stale),
+        history: true,
+        log_capacity: 1_000,
+        ..Settings::default()
+    }
+}

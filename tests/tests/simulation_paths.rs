@@ -1,0 +1,171 @@
+//! The whole engine over a simulated organization: the plain paths.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics on purpose")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord};
+use rolekeeper_engine::EngineSettings;
+use rolekeeper_engine::port::store::Memory as _;
+use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings, World};
+use rolekeeper_tests::sim::check;
+use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::memory::MemoryStore;
+use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
+use tokio_util::sync::CancellationToken;
+
+/// A world, a store and one process.
+struct Stage {
+    world: Arc<World>,
+    store: Arc<MemoryStore>,
+    clock: SimClock,
+}
+
+impl Stage {
+    fn new(settings: Settings) -> Self {
+        let world = Arc::new(World::new(Settings { history: true, ..settings }));
+        let store = Arc::new(MemoryStore::default());
+        store.watch(&world);
+        Self { world, store, clock: SimClock::start() }
+    }
+
+    /// An organization of `accounts` members that all have the role, as the spec says.
+    fn calm(accounts: u32) -> Self {
+        Self::new(Settings {
+            accounts,
+            provisioned: true,
+            inactive: 0.0,
+            control_tower: 0.0,
+            tail: false,
+            limits: Limits::none(),
+            latency: Duration::from_millis(20),
+            ..Settings::default()
+        })
+    }
+
+    async fn process(&self, settings: EngineSettings) -> Process<MemoryStore> {
+        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
+    }
+
+    async fn sweep(&self, mode: Mode) -> (SweepRecord, Process<MemoryStore>) {
+        let process = self.process(rig::settings("one", demo_spec())).await;
+        let record = process.engine.sweep(order(mode), CancellationToken::new()).await.unwrap();
+        assert_eq!(check::unrecorded(&self.world, &self.store), None);
+        (record, process)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_organization_that_is_right_is_in_sync_and_untouched() {
+    let stage = Stage::calm(10);
+    let (record, process) = stage.sweep(Mode::Repair).await;
+    assert_eq!(record.outcome, Some(SweepOutcome::Completed));
+    assert_eq!((record.summary.in_sync, record.summary.skipped), (10, 1), "{record:?}");
+    assert_eq!(process.wire.writes(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_audit_takes_six_calls_an_account_a_warm_one_five_and_with_a_live_session_four() {
+    let stage = Stage::calm(20);
+    let iam_and_sts = |process: &Process<MemoryStore>| -> u64 {
+        let calls = process.listener.calls();
+        let per_account = [
+            Operation::AssumeRole,
+            Operation::GetRole,
+            Operation::ListAttachedRolePolicies,
+            Operation::ListRolePolicies,
+            Operation::GetPolicy,
+            Operation::GetPolicyVersion,
+        ];
+        let others = calls.iter().filter(|(operation, _)| !per_account.contains(operation));
+        assert!(others.into_iter().all(|(operation, _)| operation.name().starts_with("List")
+            || *operation == Operation::DescribeOrganization
+            || *operation == Operation::GetCallerIdentity));
+        per_account.iter().filter_map(|operation| calls.get(operation)).sum()
+    };
+    let (_, cold) = stage.sweep(Mode::Audit).await;
+    assert_eq!(iam_and_sts(&cold), 6 * 20);
+    let (_, warm) = stage.sweep(Mode::Audit).await;
+    assert_eq!(iam_and_sts(&warm), 5 * 20);
+    warm.engine.sweep(order(Mode::Audit), CancellationToken::new()).await.unwrap();
+    assert_eq!(iam_and_sts(&warm), (5 + 4) * 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_independent_calls_of_a_look_go_out_together() {
+    let stage = Stage::calm(1);
+    let rates = std::collections::BTreeMap::from([("iam:read".to_owned(), 1_000.0)]);
+    stage.store.remember_rates(&rates).await.unwrap();
+    let (record, _) = stage.sweep(Mode::Audit).await;
+    let reports = stage.store.all_reports(&record.id);
+    let report = reports.iter().find(|report| report.outcome == Outcome::InSync).unwrap();
+    // AssumeRole, then four at once, then the document: three rounds of 20 ms.
+    assert!((60..66).contains(&report.duration_ms), "{} ms", report.duration_ms);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
+    let stage = Stage::calm(Drift::visible().len() as u32);
+    let accounts = stage.world.reachable();
+    for (account, drift) in accounts.iter().zip(Drift::visible()) {
+        assert!(stage.world.plant(*account, *drift));
+    }
+    let (audit, process) = stage.sweep(Mode::Audit).await;
+    assert_eq!(audit.summary.drifted, accounts.len() as u64, "{audit:?}");
+    assert_eq!(process.wire.writes(), 0, "an audit writes nothing");
+    for (account, drift) in accounts.iter().zip(Drift::visible()) {
+        let reports = stage.store.all_reports(&audit.id);
+        let report = reports.iter().find(|report| report.account == *account).unwrap();
+        let kinds: Vec<&str> = report.drifts.iter().map(|drift| drift.kind.as_str()).collect();
+        assert!(kinds.contains(&drift.kind()), "{drift:?} reads {kinds:?}");
+    }
+
+    let (repair, process) = stage.sweep(Mode::Repair).await;
+    for report in stage.store.all_reports(&repair.id) {
+        let index = accounts.iter().position(|account| *account == report.account);
+        let Some(drift) = index.and_then(|index| Drift::visible().get(index)) else { continue };
+        // A path cannot be changed in place: reported and withheld.
+        let expected = if *drift == Drift::RolePath { Outcome::Drifted } else { Outcome::Repaired };
+        assert_eq!(report.outcome, expected, "{drift:?}: {report:#?}");
+    }
+    assert_eq!(repair.outcome, Some(SweepOutcome::Completed), "{repair:?}");
+    assert!(process.wire.writes() > 0);
+
+    let (again, process) = stage.sweep(Mode::Repair).await;
+    assert_eq!(process.wire.writes(), 0, "a second sweep writes nothing");
+    assert_eq!(again.summary.drifted, 1, "{again:?}");
+    let strays = stage.world.strayed(&[
+        &format!("role/{DEMO_ROLE}"),
+        &format!("policy/{DEMO_ROLE}"),
+    ]);
+    assert!(strays.is_empty(), "{strays:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_organization_is_provisioned_in_waves() {
+    let stage = Stage::new(Settings {
+        accounts: 40,
+        provisioned: false,
+        inactive: 0.0,
+        limits: Limits::none(),
+        latency: Duration::from_millis(20),
+        ..Settings::default()
+    });
+    let (record, process) = stage.sweep(Mode::Repair).await;
+    assert_eq!(record.summary.repaired, 40, "{record:?}");
+    let waves: Vec<(u32, u64)> = process
+        .listener
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            rolekeeper_engine::event::Event::WaveStarted { wave, accounts, .. } => Some((wave, accounts)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(waves, [(1, 3), (2, 1), (3, 16), (4, 20)]);
+    for account in stage.world.reachable() {
+        let role = stage.world.role(account, DEMO_ROLE).expect("it was made");
+        assert_eq!(role.attached.len(), 1);
+    }
+}
