@@ -33,6 +33,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Somebody pressed Ctrl-C.
     pub(crate) fn interrupted() -> Self {
         Self { exit: Exit::Interrupted, message: "interrupted".to_owned(), help: None }
@@ -49,7 +54,7 @@ impl Failure {
 }
 
 /// An error with its causes, in one line.
-fn whole(error: &dyn Error) -> String {
+pub(crate) fn whole(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -118,6 +123,10 @@ fn remedy(error: &SweepError) -> Option<&'static str> {
         SweepError::Halted { .. } => Some("`rolekeeper resume` lifts the halt"),
         SweepError::NotLeader { .. } => Some("wait for it, or stop the other process"),
         SweepError::NoSuchAccount { .. } => Some("`rolekeeper accounts` lists all there are"),
+        SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists all there are"),
+        SweepError::Unreadable { .. } => {
+            Some("name the other accounts with --accounts, and undo this one by hand")
+        }
         SweepError::Store(_) => None,
     }
 }

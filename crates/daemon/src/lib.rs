@@ -14,6 +14,8 @@ mod specs;
 
 mod app;
 mod commands;
+mod daemon;
+mod gremlin;
 mod plan_file;
 mod progress;
 mod report;

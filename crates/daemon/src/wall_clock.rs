@@ -25,6 +25,11 @@ pub(crate) fn time_of_day() -> Timestamp {
     Timestamp::now()
 }
 
+/// Waits, for those who have no clock at hand.
+pub(crate) async fn pause(duration: Duration) {
+    WallClock::start().sleep(duration).await;
+}
+
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
         time_of_day()

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rolekeeper_aws::{Aws, AuditOnly, ClientBuilder, Directory, HubKeys, Sessions, Settings, Timeouts};
 use rolekeeper_domain::census::CensusLimits;
+use rolekeeper_domain::outcome::Mode;
 use rolekeeper_domain::selector::{ManagementPolicy, Rules, Selector};
 use rolekeeper_engine::{Engine, Ports};
 use rolekeeper_engine::event::{Event, EventSink};
@@ -118,6 +119,11 @@ pub(crate) async fn engine<P: SessionProvider>(
     Ok(Engine::start(ports, settings(config)?, seed()).await?)
 }
 
+/// Whether the daemon has a way to write at all.
+pub(crate) fn may_write(config: &Config) -> bool {
+    config.schedule.mode == Mode::Repair || config.schedule.repair_on_request
+}
+
 /// The configuration as the engine wants it.
 pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
     let limits = &config.limits;
@@ -152,7 +158,8 @@ pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
             ..Limits::default()
         },
         holder: holder(),
-        session_label: config.aws.session_name.clone(),
+        // The session's name begins with `aws.session_name`; the engine adds what the session is for.
+        session_label: "sweep".to_owned(),
         schedule: schedule(config),
     })
 }

@@ -4,10 +4,12 @@ mod accounts;
 mod apply;
 mod completions;
 mod config_show;
+mod demo;
 mod halt;
 mod plan;
 mod policy;
 mod report;
+mod run;
 mod sweep;
 
 use crate::app::App;
@@ -32,10 +34,10 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
 fn start(app: &App, command: Command) -> Result<Exit, Failure> {
     init_log(app, &command)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(app, command))
+    runtime.block_on(carry_out(app, command))
 }
 
-async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
+async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Plan(args) => plan::run(app, args).await,
         Command::Apply(args) => apply::run(app, args).await,
@@ -49,15 +51,17 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),
         Command::Config(ConfigCommand::Show) => config_show::run(app),
         Command::Completions { shell } => completions::run(app, shell),
-        Command::Run | Command::Check { .. } | Command::Demo(_) => Err(Failure::new("not in this build")),
+        Command::Run => run::run(app).await,
+        Command::Demo(args) => demo::run(app, args).await,
+        Command::Check { .. } => Err(Failure::new("not in this build")),
     }
 }
 
-/// A command that a person watches logs only what somebody must act on; the daemon logs what it does.
+/// A command says itself how it ended; only the daemon logs without being asked to.
 fn init_log(app: &App, command: &Command) -> Result<(), Failure> {
     let usual = match (command, app.global.verbose) {
         (Command::Run, verbose) => log::default_filter(verbose),
-        (_, 0) => "error".to_owned(),
+        (_, 0) => "off".to_owned(),
         (_, verbose) => log::default_filter(verbose - 1),
     };
     let filter = app.environment.get("ROLEKEEPER_LOG").unwrap_or(&usual);

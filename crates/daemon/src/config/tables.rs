@@ -75,8 +75,8 @@ settings! {
         jitter: f64 = percent(), default "\"10%\"";
         /// `audit` reads and reports; `repair` also writes.
         mode: Mode = one_of(&[("audit", Mode::Audit), ("repair", Mode::Repair)]), default "\"audit\"";
-        /// Whether `run` sweeps as soon as it has started.
-        at_start: bool = boolean(), default "true";
+        /// Whether people and events may ask the daemon for a repair although its schedule only audits. While false and `mode` is `audit`, the process has no way to write.
+        repair_on_request: bool = boolean(), default "false";
     }
 }
 
@@ -141,8 +141,10 @@ settings! {
     pub(crate) struct Store {
         /// `sqlite:FILE`, relative to the working directory, or `postgres://USER@HOST/DATABASE`.
         url: String = text(), default "\"sqlite:rolekeeper.db\"";
-        /// How long reports of past sweeps are kept. The journal is kept for ever.
-        retention: Duration = duration("1d", "3650d"), default "\"90d\"";
+        /// Days for which the journal is kept: as long as a sweep can be rolled back and its writes can be shown. What is owned is never forgotten.
+        keep_days: u64 = count(1, 36_500), default "400";
+        /// Sweeps whose reports are kept, the newest ones.
+        keep_sweeps: u64 = count(2, 1_000_000), default "500";
     }
 }
 
@@ -153,6 +155,8 @@ settings! {
         listen: std::net::SocketAddr = parsed::<std::net::SocketAddr>("an address and port such as \"127.0.0.1:9464\""), default "\"127.0.0.1:9464\"";
         /// The bearer token that the API asks for, best given as `token_file`. Without one, the API only reads.
         token: Option<SecretString> = secret(), secret;
+        /// Whether /metrics has a series for each drifted account, the worst 500 at most.
+        account_series: bool = boolean(), default "false";
     }
 }
 

@@ -14,7 +14,7 @@ use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepRecord};
 use rolekeeper_engine::port::store::{ReportFilter, StoreError, Sweeps};
 
 pub(crate) use self::overview::Overview;
-pub(crate) use self::text::{accounts, counts, cut, grouped, overview_text, seconds};
+pub(crate) use self::text::{accounts, counts, cut, grouped, headline, overview_text, repair_text, seconds};
 use crate::args::ReportFormat;
 
 /// Accounts that are read from the store at a time: a page of a few hundred

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{DriftKind, Severity};
-use rolekeeper_domain::fault::Category;
+use rolekeeper_domain::fault::{Category, Denial};
 use rolekeeper_domain::outcome::{AccountReport, Outcome, StepResult};
 
 /// Accounts that a group names; of the others it only knows how many. Enough
@@ -71,6 +71,17 @@ impl DriftKey {
     }
 }
 
+/// One failure, wherever it was met.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FailureKey {
+    /// Its class.
+    pub(crate) category: Category,
+    /// Which kind of policy denied.
+    pub(crate) denial: Option<Denial>,
+    /// In words; the account's own id is written `ACCOUNT`.
+    pub(crate) message: String,
+}
+
 /// One step, wherever it was planned or taken.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StepKey {
@@ -89,8 +100,8 @@ pub(crate) struct StepKey {
 pub(crate) struct Overview {
     /// The differences.
     pub(crate) drifts: BTreeMap<DriftKey, Members>,
-    /// What failed, by category and message.
-    pub(crate) failures: BTreeMap<(Category, String), Members>,
+    /// What failed, by category, kind of denial and message.
+    pub(crate) failures: BTreeMap<FailureKey, Members>,
     /// The steps, with how many accounts each is in.
     pub(crate) steps: BTreeMap<StepKey, u64>,
     /// Accounts that were skipped, by reason.
@@ -128,11 +139,15 @@ impl Overview {
         let reason = report.reason.clone().unwrap_or_default();
         match report.outcome {
             Outcome::Failed => {
-                let (category, message) = match &report.failure {
-                    Some(fault) => (fault.category, general(&fault.to_string())),
-                    None => (Category::Internal, general(&reason)),
+                let key = match &report.failure {
+                    Some(fault) => FailureKey {
+                        category: fault.category,
+                        denial: fault.denial,
+                        message: general(&fault.to_string()),
+                    },
+                    None => FailureKey { category: Category::Internal, denial: None, message: general(&reason) },
                 };
-                self.failures.entry((category, message)).or_default().add(report);
+                self.failures.entry(key).or_default().add(report);
             }
             Outcome::Skipped => *self.skipped.entry(reason).or_default() += 1,
             Outcome::Pending => *self.pending.entry(reason).or_default() += 1,

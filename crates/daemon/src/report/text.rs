@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use rolekeeper_domain::drift::Severity;
+use rolekeeper_domain::fault::Denial;
 use rolekeeper_domain::outcome::{Mode, StepResult, Summary, SweepOutcome, SweepRecord};
 
-use super::overview::{Member, Members, StepKey};
+use super::overview::{FailureKey, Member, Members, StepKey};
 use super::Overview;
 use crate::output::{Style, Terminal, plain};
 
@@ -15,6 +16,16 @@ const NAMED: usize = 5;
 const WIDE: usize = 120;
 /// Below this nothing can be aligned; the terminal then breaks the lines itself.
 const NARROW: usize = 60;
+
+/// As wide as `critical` and two spaces.
+const WORD: usize = 10;
+
+fn failure_words(key: &FailureKey) -> String {
+    match key.denial {
+        None | Some(Denial::Unknown) => key.category.to_string(),
+        Some(denial) => format!("{}: {}", key.category, denial.as_str().replace('_', " ")),
+    }
+}
 
 /// One sentence about a sweep: `audit of 60 accounts on 2026-11-24 at 06:30 UTC: completed`.
 pub(crate) fn sentence(sweep: &SweepRecord) -> String {
@@ -37,14 +48,27 @@ pub(crate) fn sentence(sweep: &SweepRecord) -> String {
 
 /// The whole overview.
 pub(crate) fn overview_text(sweep: &SweepRecord, overview: &Overview, terminal: &Terminal) -> String {
-    let mut page = Page { text: String::new(), terminal, width: terminal.width.unwrap_or(WIDE).max(NARROW) };
-    page.line(&terminal.paint(Style::Strong, &plain(&sentence(sweep))));
-    page.line(&counts(&sweep.summary, terminal));
+    let mut page = Page::on(terminal);
+    page.line(&headline(sweep, terminal));
     page.failures(overview);
     page.drifts(overview);
     page.steps(overview);
     page.rest(overview);
     page.text
+}
+
+/// What a repair did and what it left: not again what was wrong before.
+pub(crate) fn repair_text(sweep: &SweepRecord, overview: &Overview, terminal: &Terminal) -> String {
+    let mut page = Page::on(terminal);
+    page.line(&headline(sweep, terminal));
+    page.steps(overview);
+    page.drifts_that_are(overview, false);
+    page.text
+}
+
+/// The sentence and the counts.
+pub(crate) fn headline(sweep: &SweepRecord, terminal: &Terminal) -> String {
+    format!("{}\n{}", terminal.paint(Style::Strong, &plain(&sentence(sweep))), counts(&sweep.summary, terminal))
 }
 
 /// `50 in sync · 5 drifted · 3 skipped`: what there is none of is left out.
@@ -71,7 +95,11 @@ struct Page<'a> {
     width: usize,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn on(terminal: &'a Terminal) -> Self {
+        Self { text: String::new(), terminal, width: terminal.width.unwrap_or(WIDE).max(NARROW) }
+    }
+
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
@@ -87,38 +115,45 @@ impl Page<'_> {
             return;
         }
         self.heading("Could not be evaluated or repaired");
-        for ((category, message), members) in &overview.failures {
-            self.group(Style::Alarm, category.as_str(), "", members.count);
-            self.words(message);
+        let whats: Vec<String> = overview.failures.keys().map(failure_words).collect();
+        let column = self.column(&whats);
+        for ((key, members), what) in overview.failures.iter().zip(&whats) {
+            self.group(Style::Alarm, "failed", what, column, members.count);
+            self.words(&key.message);
             self.members(members);
         }
     }
 
     fn drifts(&mut self, overview: &Overview) {
-        for (repaired, heading) in [(false, "Differs from the specification"), (true, "Differed and was repaired")] {
-            let groups: Vec<_> = overview.drifts.iter().filter(|(key, _)| key.repaired == repaired).collect();
-            if groups.is_empty() {
-                continue;
-            }
-            self.heading(heading);
-            for (key, members) in groups {
-                let style = match (repaired, key.severity()) {
-                    (true, _) => Style::Good,
-                    (false, Severity::Critical) => Style::Alarm,
-                    (false, Severity::High) => Style::Warning,
-                    (false, Severity::Medium | Severity::Low) => Style::Strong,
-                };
-                self.group(style, key.severity().as_str(), &format!("{} {}", key.kind, key.role), members.count);
-                self.words(&key.explanation);
-                self.members(members);
-            }
-        }
+        self.drifts_that_are(overview, false);
+        self.drifts_that_are(overview, true);
         if !overview.unrepaired.is_empty() {
             self.heading("Left as it is");
             for (reason, members) in &overview.unrepaired {
                 self.words(&format!("{}: {reason}", accounts(members.count)));
                 self.members(members);
             }
+        }
+    }
+
+    fn drifts_that_are(&mut self, overview: &Overview, repaired: bool) {
+        let groups: Vec<_> = overview.drifts.iter().filter(|(key, _)| key.repaired == repaired).collect();
+        if groups.is_empty() {
+            return;
+        }
+        self.heading(if repaired { "Differed and was repaired" } else { "Differs from the specification" });
+        let whats: Vec<String> = groups.iter().map(|(key, _)| format!("{}  {}", key.kind, key.role)).collect();
+        let column = self.column(&whats);
+        for ((key, members), what) in groups.into_iter().zip(&whats) {
+            let style = match (repaired, key.severity()) {
+                (true, _) => Style::Good,
+                (false, Severity::Critical) => Style::Alarm,
+                (false, Severity::High) => Style::Warning,
+                (false, Severity::Medium | Severity::Low) => Style::Strong,
+            };
+            self.group(style, key.severity().as_str(), what, column, members.count);
+            self.words(&key.explanation);
+            self.members(members);
         }
     }
 
@@ -159,16 +194,20 @@ impl Page<'_> {
         }
     }
 
-    /// `  critical  trust_policy CloudCoreo…                 2 accounts`
-    fn group(&mut self, style: Style, word: &str, what: &str, count: u64) {
-        const WORD: usize = 9; // as wide as "critical" and a space
-        let right = accounts(count);
-        let room = self.width.saturating_sub(2 + WORD.max(word.len() + 1) + right.len() + 2);
-        let what = cut(&plain(what), room);
-        let gap = " ".repeat(room.saturating_sub(what.chars().count()).min(44_usize.saturating_sub(what.chars().count())).max(1));
-        let padding = " ".repeat(WORD.saturating_sub(word.len()).max(1));
+    /// As wide as the widest of these, as far as the line has room.
+    fn column(&self, whats: &[String]) -> usize {
+        const REST: usize = 2 + WORD + 2 + 15; // indent, severity, gap, "50,000 accounts"
+        whats.iter().map(|what| what.chars().count()).max().unwrap_or(0).min(self.width.saturating_sub(REST))
+    }
+
+    /// `  critical  trust_policy  CloudCoreo…  2 accounts`
+    fn group(&mut self, style: Style, word: &str, what: &str, column: usize, count: u64) {
+        let what = cut(&plain(what), column);
+        let gap = " ".repeat(column.saturating_sub(what.chars().count()));
+        let padding = " ".repeat(WORD.saturating_sub(word.len()));
         let word = self.terminal.paint(style, word);
-        self.line(&format!("  {word}{padding}{what}{gap}  {right}"));
+        let members = accounts(count);
+        self.line(&format!("  {word}{padding}{what}{gap}  {members}"));
     }
 
     /// A paragraph, indented and broken at spaces.
