@@ -1,7 +1,7 @@
 //! One account, looked at: enter, observe, diff, plan. Writes nothing to AWS.
 
-use rolekeeper_domain::diff::diff;
-use rolekeeper_domain::drift::{Diff, DriftKind};
+use rolekeeper_domain::diff::{diff, wants};
+use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Guardrails, judge};
 use rolekeeper_domain::observation::{Observation, Sighting};
@@ -56,7 +56,7 @@ where
             account: account.id,
         });
         let limit = self.settings.limits.look_deadline;
-        let looks = match crate::gateway::within(clock, limit, self.looks(account, slot)).await {
+        let looks = match crate::gateway::within(clock, limit, Box::pin(self.looks(account, slot))).await {
             Some(looks) => looks,
             None => Err(out_of_time(limit, None)),
         };
@@ -140,8 +140,11 @@ where
             record = self.owned(&observation).await?;
             difference = diff(spec, &observation, &record);
         }
-        if needs_versions(&difference) && lookout.read_versions(&mut observation, |_| true).await {
-            difference = diff(spec, &observation, &record);
+        if !difference.drifts.is_empty() {
+            let wants = wants(spec, &observation, &record);
+            if lookout.read_wanted(&mut observation, &wants).await {
+                difference = diff(spec, &observation, &record);
+            }
         }
         // What is in sync needs no plan, unless it came from another hand and may become ours.
         let settled =
@@ -227,14 +230,4 @@ fn is_unmarked(observation: &Observation) -> bool {
         .is_some_and(|role| !is_tagged(&role.tags));
     let seen = observation.policies.values().filter_map(Sighting::seen);
     role || seen.into_iter().any(|policy| !is_tagged(&policy.tags))
-}
-
-/// Whether a policy's version will have to be made or removed.
-fn needs_versions(diff: &Diff) -> bool {
-    diff.drifts.iter().any(|drift| {
-        matches!(
-            drift.kind,
-            DriftKind::PolicyDocument | DriftKind::RoleUnexpected
-        )
-    })
 }

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::arn::{Arn, Partition};
 use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::diff::Wants;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::observation::{
     Observation, ObservedDocument, ObservedPolicy, ObservedRole, PolicyVersion, Sighting,
 };
-use rolekeeper_domain::policy::Document;
-use rolekeeper_domain::role::{Extras, PolicyName, RoleName, RoleSpec};
+use rolekeeper_domain::role::{PolicyName, RoleName, RoleSpec};
 
 use crate::documents::Documents;
 use crate::event::EventSink;
@@ -49,16 +49,30 @@ impl<R: RoleReader, C: Clock, E: EventSink> Lookout<'_, R, C, E> {
             self.policies(spec),
             self.users(&spec.legacy_users),
         );
-        let foreign_documents = self.foreign_documents(spec, &attachments).await;
         Observation {
             account: self.account,
             role,
             attachments,
             inline,
             policies,
-            foreign_documents,
+            foreign_documents: BTreeMap::new(),
             legacy_users,
         }
+    }
+
+    /// Reads what only some accounts need. Answers whether anything was read. A document that cannot be
+    /// read stays unknown, and what is unknown is not taken for harmless.
+    pub(crate) async fn read_wanted(&self, observation: &mut Observation, wants: &Wants) -> bool {
+        let mut read = self.read_versions(observation, |arn| wants.versions.contains(arn)).await;
+        for arn in &wants.documents {
+            if let Sighting::Seen(policy) = self.policy(arn).await
+                && let Sighting::Seen(ObservedDocument::Valid(document)) = policy.document
+            {
+                observation.foreign_documents.insert(arn.clone(), document);
+                read = true;
+            }
+        }
+        read
     }
 
     /// Reads the versions of the policies that `wanted` picks, where they are not read yet.
@@ -228,41 +242,6 @@ impl<R: RoleReader, C: Clock, E: EventSink> Lookout<'_, R, C, E> {
             }
         }
         Sighting::Seen(seen)
-    }
-
-    /// What attached policies say that the spec does not name: read only where
-    /// there are any and they matter. One that cannot be read is left out; it is then judged
-    /// by its name alone.
-    async fn foreign_documents(
-        &self,
-        spec: &RoleSpec,
-        attachments: &Sighting<BTreeSet<Arn>>,
-    ) -> BTreeMap<Arn, Document> {
-        let mut documents = BTreeMap::new();
-        let (Some(attached), false) = (attachments.seen(), spec.extras == Extras::Ignore) else {
-            return documents;
-        };
-        let ours: BTreeSet<Arn> = spec
-            .managed_policies
-            .iter()
-            .map(|policy| {
-                Arn::of_policy(
-                    self.partition,
-                    self.account,
-                    policy.path.as_str(),
-                    policy.name.as_str(),
-                )
-            })
-            .chain(spec.attach.iter().cloned())
-            .collect();
-        for arn in attached.difference(&ours) {
-            if let Sighting::Seen(policy) = self.policy(arn).await
-                && let Sighting::Seen(ObservedDocument::Valid(document)) = policy.document
-            {
-                documents.insert(arn.clone(), document);
-            }
-        }
-        documents
     }
 
     async fn pages<T, A>(
