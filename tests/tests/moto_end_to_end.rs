@@ -77,13 +77,19 @@ fn kinds(report: &Value) -> BTreeMap<String, Vec<String>> {
 
 /// A dump without the managed role and policy: what is nobody's business.
 fn bystanders(dump: &Value) -> Value {
+    let managed = |item: &Value| {
+        item["Arn"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!("/{MANAGED}"))
+    };
     let mut rest = dump.clone();
     for account in rest.as_object_mut().unwrap().values_mut() {
-        for (list, key) in [("RoleDetailList", "RoleName"), ("Policies", "PolicyName")] {
+        for list in ["RoleDetailList", "Policies"] {
             account["iam"][list]
                 .as_array_mut()
                 .unwrap()
-                .retain(|item| item[key] != MANAGED);
+                .retain(|item| !managed(item));
         }
     }
     rest
