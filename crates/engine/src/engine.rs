@@ -134,7 +134,8 @@ where
         order: SweepOrder,
         cancel: CancellationToken,
     ) -> Result<SweepRecord, SweepError> {
-        sweep::run(&self.inner, order, cancel).await
+        // Boxed: the walk over the whole organization is one large future.
+        Box::pin(sweep::run(&self.inner, order, cancel)).await
     }
 
     /// Every account of the organization with what the selector says about it, by id.

@@ -107,7 +107,8 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
         let mut number = 1;
         loop {
             self.wait_turn(behalf, operation).await;
-            let fault = match self.once(behalf, operation, attempt()).await {
+            // Boxed: a call of the SDK is a large future, and many are held at once.
+            let fault = match self.once(behalf, operation, Box::pin(attempt())).await {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };

@@ -6,7 +6,8 @@
 //!
 //! In reading order: an [`Engine`] takes a [`SweepOrder`]; a sweep lists and looks at
 //! everybody (`sweep`, `census`, `look`, `observe`), then, in a repair, changes what drifted in
-//! waves (`waves`, `repair`, `apply`). Every call goes out through one gateway (`gateway`,
+//! waves (`waves`, `repair`, `apply`); `rollback` undoes another sweep, and `settle` looks what became
+//! of the steps of a process that died. Every call goes out through one gateway (`gateway`,
 //! [`limit`], [`retry`]).
 
 pub mod event;
@@ -27,6 +28,8 @@ mod apply;
 mod look;
 mod observe;
 mod repair;
+mod rollback;
+mod settle;
 pub mod rollout;
 
 mod brake;

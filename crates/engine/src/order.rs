@@ -62,6 +62,10 @@ pub struct SweepOrder {
     pub approved_by: Option<String>,
     /// The id to use, where one was promised before (an API call's answer).
     pub id: Option<SweepId>,
+    /// Instead of putting the accounts right: undo what this sweep did to them. In audit
+    /// mode it is only said what that would take. Goes on in spite of a halt that is in
+    /// force when it begins, and leaves one in force, so that the next sweep does not do it again.
+    pub undo: Option<SweepId>,
 }
 
 impl SweepOrder {
@@ -75,6 +79,7 @@ impl SweepOrder {
             plans: None,
             approved_by: None,
             id: None,
+            undo: None,
         }
     }
 }
@@ -111,6 +116,20 @@ pub enum SweepError {
         /// Which.
         accounts: Vec<AccountId>,
     },
+    /// A sweep was named that the store does not have.
+    #[error("the store has no sweep {sweep}")]
+    NoSuchSweep {
+        /// Which.
+        sweep: SweepId,
+    },
+    /// The journal holds a step that cannot be read back, so it cannot be undone.
+    #[error("journal entry {entry} cannot be undone: {why}")]
+    Unreadable {
+        /// Its number.
+        entry: i64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Another process may write at the moment.
     #[error("{holder} holds the lease until {until}: one process writes at a time")]
     NotLeader {
@@ -141,6 +160,8 @@ impl SweepError {
             Self::Census(FaultError(fault)) | Self::Credentials(FaultError(fault)) => Some(fault),
             Self::Store(_)
             | Self::NoSuchAccount { .. }
+            | Self::NoSuchSweep { .. }
+            | Self::Unreadable { .. }
             | Self::NotLeader { .. }
             | Self::Halted { .. } => None,
         }

@@ -69,7 +69,7 @@ where
             account: account.id,
         });
         let limit = self.settings.limits.look_deadline;
-        let looked = match within(clock, limit, self.looks(account, slot)).await {
+        let looked = match within(clock, limit, Box::pin(self.looks(account, slot))).await {
             Some(looked) => looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))),
             None => Err(out_of_time(limit, None)),
         };
@@ -174,7 +174,7 @@ where
                 }
             };
             let withheld: Vec<StepReport> = withheld_report(permit.plan()).collect();
-            let applied = self.apply(permit, site).await;
+            let applied = Box::pin(self.apply(permit, site)).await;
             steps.extend(applied.steps);
             let fault = match applied.end {
                 End::All => {
@@ -297,7 +297,7 @@ where
     async fn looked(&self, account: &Named, spec: &RoleSpec, slot: &Slot) -> Result<Look, Fault> {
         let clock = self.engine.gateway.clock.as_ref();
         let limit = self.settings.limits.look_deadline;
-        let looks = self.looks_once(account, std::slice::from_ref(spec), slot);
+        let looks = Box::pin(self.looks_once(account, std::slice::from_ref(spec), slot));
         let looks = within(clock, limit, looks)
             .await
             .unwrap_or_else(|| Err(out_of_time(limit, None)))?;

@@ -20,6 +20,7 @@ use crate::order::SweepOrder;
 use crate::port::clock::Clock;
 use crate::port::directory::{Caller, Organization};
 use crate::port::session::SessionProvider;
+use crate::port::store::Halt;
 use crate::recorder::Recorder;
 use crate::sessions::Visit;
 use crate::settings::{EngineSettings, Place};
@@ -39,6 +40,9 @@ pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
     pub(crate) recorder: Recorder,
     pub(crate) places: Places,
     pub(crate) brake: Arc<Brake>,
+    /// A halt that this sweep goes on in spite of: it undoes another one, and whoever asked
+    /// for that had the halt in view.
+    pub(crate) despite: Option<Halt>,
     /// Whether a person agreed to what needs approval.
     pub(crate) approved: AtomicBool,
 }

@@ -74,6 +74,25 @@ impl<R: RoleReader> Sessions<R> {
         Ok(reader)
     }
 
+    /// A new reader that is not kept: its session may look at other things than the
+    /// configured roles.
+    pub(crate) async fn reader_apart<P, C, E>(
+        &self,
+        provider: &P,
+        gateway: &Gateway<C, E>,
+        visit: Visit<'_>,
+    ) -> Result<R, Fault>
+    where
+        P: SessionProvider<Reader = R>,
+        C: Clock,
+        E: EventSink,
+    {
+        self.enter(gateway, visit, |entry| async move {
+            provider.reader(request(visit, &entry)).await
+        })
+        .await
+    }
+
     /// A writer for exactly what the permit allows. Never kept.
     pub(crate) async fn writer<P, C, E>(
         &self,

@@ -19,7 +19,7 @@ use crate::order::{SweepError, SweepOrder, whole};
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
-use crate::port::store::{Store, StoreError};
+use crate::port::store::{Halt, Store, StoreError};
 use crate::recorder::{Recorder, Writer};
 use crate::run::Run;
 use crate::slot::Places;
@@ -37,9 +37,11 @@ where
     C: Clock,
     E: EventSink,
 {
-    if order.mode == Mode::Repair {
-        lead(engine).await?;
-    }
+    let despite = if order.mode == Mode::Repair {
+        lead(engine, order.undo.is_some()).await?
+    } else {
+        None
+    };
     let sweep = order.id.clone().unwrap_or_else(|| engine.new_sweep_id());
     let mut record = SweepRecord {
         id: sweep.clone(),
@@ -56,7 +58,7 @@ where
     engine.gateway.sink.emit(&Event::SweepStarted {
         sweep: record.clone(),
     });
-    let result = carry_out(engine, order, &sweep, cancel).await;
+    let result = carry_out(engine, order, &sweep, despite, cancel).await;
     let (outcome, reason) = match &result {
         Ok(None) => (SweepOutcome::Completed, None),
         Ok(Some(Stop::Cancelled(why))) => (SweepOutcome::Cancelled, Some(why.clone())),
@@ -86,8 +88,12 @@ where
     Ok(record)
 }
 
-/// Makes sure that this process is the one that writes.
-async fn lead<D, P, S, C, E>(engine: &Inner<D, P, S, C, E>) -> Result<(), SweepError>
+/// Makes sure that this process is the one that writes. Answers the halt in force, where
+/// the sweep goes on in spite of it.
+async fn lead<D, P, S, C, E>(
+    engine: &Inner<D, P, S, C, E>,
+    undoes: bool,
+) -> Result<Option<Halt>, SweepError>
 where
     P: SessionProvider,
     S: Store,
@@ -95,10 +101,13 @@ where
     E: EventSink,
 {
     let (store, clock) = (engine.store.as_ref(), engine.gateway.clock.as_ref());
-    if let Some(halt) = store.halted().await? {
+    let halted = store.halted().await?;
+    if let Some(halt) = &halted
+        && !undoes
+    {
         return Err(SweepError::Halted {
-            by: halt.by,
-            why: halt.why,
+            by: halt.by.clone(),
+            why: halt.why.clone(),
         });
     }
     if engine
@@ -107,7 +116,7 @@ where
         .await?
         .is_some()
     {
-        return Ok(());
+        return Ok(halted);
     }
     let (holder, until) = match store.holder().await? {
         Some(holder) => holder,
@@ -121,6 +130,7 @@ async fn carry_out<D, P, S, C, E>(
     engine: &Arc<Inner<D, P, S, C, E>>,
     order: SweepOrder,
     sweep: &SweepId,
+    despite: Option<Halt>,
     cancel: CancellationToken,
 ) -> Result<Option<Stop>, SweepError>
 where
@@ -153,6 +163,7 @@ where
         documents,
         recorder,
         brake: Arc::new(Brake::default()),
+        despite,
         approved,
     });
     let brake = Arc::clone(&run.brake);
@@ -252,12 +263,36 @@ where
     C: Clock,
     E: EventSink,
 {
-    let first = crate::census::carry_out(run).await?;
+    if let Some(undone) = &run.order.undo {
+        settle(run).await?;
+        crate::rollback::carry_out(run, undone).await?;
+        run.recorder.flush().await;
+        return Ok(());
+    }
+    let (first, settled) = tokio::join!(crate::census::carry_out(run), settle(run));
+    settled?;
+    let first = first?;
     run.recorder.flush().await;
     if run.is_repair() && run.brake.stop().is_none() {
         crate::waves::carry_out(run, first).await?;
     }
     Ok(())
+}
+
+/// Looks what became of the steps of a process that died, if we are the one that writes.
+async fn settle<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<(), StoreError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let clock = run.engine.gateway.clock.as_ref();
+    if run.engine.keeper.fence(clock).is_none() {
+        return Ok(());
+    }
+    crate::settle::carry_out(run).await
 }
 
 /// Watches over the sweep for as long as it lasts: listens to people, and renews the lease.
@@ -303,7 +338,9 @@ where
                 .brake
                 .pull(Stop::Cancelled("somebody cancelled it".to_owned())),
             // An audit goes on: it writes nothing.
-            (_, Ok(Some(halt))) if run.is_repair() => run.brake.pull(Stop::Halted(halt.why)),
+            (_, Ok(Some(halt))) if run.is_repair() && Some(&halt) != run.despite.as_ref() => {
+                run.brake.pull(Stop::Halted(halt.why));
+            }
             (Err(error), _) | (_, Err(error)) => {
                 run.emit(&Event::StoreFailed {
                     message: error.to_string(),
@@ -312,7 +349,7 @@ where
                     run.brake.pull(Stop::Failed(error.to_string()));
                 }
             }
-            (Ok(false), Ok(_)) => {}
+            (_, Ok(_)) => {}
         }
     }
 }

@@ -210,7 +210,7 @@ where
 }
 
 /// Whether the changes may be made: nobody needs to be asked, or somebody agreed.
-async fn is_agreed<D, P, S, C, E>(
+pub(crate) async fn is_agreed<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
     changes: usize,
     widens: &[String],
@@ -258,6 +258,6 @@ where
     Ok(false)
 }
 
-fn number(index: usize) -> u32 {
+pub(crate) fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }

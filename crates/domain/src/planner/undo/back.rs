@@ -13,7 +13,7 @@ use crate::observation::{Observation, PolicyVersion, Sighting};
 use crate::plan::{Band, Plan, Step, Withheld};
 use crate::planner::builder::Builder;
 use crate::policy::{Context, Document, Effect, Kind, Verdict, compare};
-use crate::role::{OWNER_TAG_KEY, RoleName};
+use crate::role::{OWNER_TAG_KEY, PolicyName, RoleName};
 
 /// What somebody else put onto a role or policy that the sweep made: it is
 /// not removed with it.
@@ -174,37 +174,43 @@ impl Way<'_> {
                 self.push(Step::AttachRolePolicy { role, arn: arn.clone() }, Band::Widen);
             }
             Step::PutRolePolicy { policy, document, .. } => {
-                let facet = Facet::Inline(policy.clone());
-                match prior.get(&facet) {
-                    Some(Some(text)) => {
-                        if let Some(before) = self.parsed(Kind::Identity, text, &facet) {
-                            let band = self.weigh(document, &before, &facet.words());
-                            let policy = policy.clone();
-                            self.push(Step::PutRolePolicy { role, policy, document: before }, band);
-                        }
-                    }
-                    Some(None) => {
-                        let band = if denies(document) { Band::Widen } else { Band::Narrow };
-                        if band == Band::Widen {
-                            self.plan.widens.push(format!("what {policy} denies is no longer denied"));
-                        }
-                        self.push(Step::DeleteRolePolicy { role, policy: policy.clone() }, band);
-                    }
-                    None => self.unknown(taken),
-                }
+                self.inline(taken, policy, Some(document), prior);
             }
-            Step::DeleteRolePolicy { policy, .. } => {
-                let facet = Facet::Inline(policy.clone());
-                let text = prior.get(&facet).cloned().flatten();
-                match text.and_then(|text| self.parsed(Kind::Identity, &text, &facet)) {
-                    Some(document) => {
-                        self.plan.widens.push(format!("{role} has {facet} again", facet = facet.words()));
-                        let policy = policy.clone();
-                        self.push(Step::PutRolePolicy { role, policy, document }, Band::Widen);
+            Step::DeleteRolePolicy { policy, .. } => self.inline(taken, policy, None, prior),
+        }
+    }
+
+    /// An inline policy as it was, from what it is now.
+    fn inline(
+        &mut self,
+        taken: &Taken,
+        policy: &PolicyName,
+        now: Option<&Document>,
+        prior: &State,
+    ) {
+        let (role, name) = (self.role.clone(), policy.clone());
+        let facet = Facet::Inline(name.clone());
+        let stood = prior.get(&facet).cloned();
+        match (stood, now) {
+            (Some(Some(text)), now) => {
+                let Some(document) = self.parsed(Kind::Identity, &text, &facet) else { return };
+                let band = match now {
+                    Some(now) => self.weigh(now, &document, &facet.words()),
+                    None => {
+                        self.plan.widens.push(format!("{role} has {} again", facet.words()));
+                        Band::Widen
                     }
-                    None => self.unknown(taken),
-                }
+                };
+                self.push(Step::PutRolePolicy { role, policy: name, document }, band);
             }
+            (Some(None), Some(now)) => {
+                let band = if denies(now) { Band::Widen } else { Band::Narrow };
+                if band == Band::Widen {
+                    self.plan.widens.push(format!("what {policy} denies is no longer denied"));
+                }
+                self.push(Step::DeleteRolePolicy { role, policy: name }, band);
+            }
+            (None, _) | (Some(None), None) => self.unknown(taken),
         }
     }
 

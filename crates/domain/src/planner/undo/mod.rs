@@ -9,7 +9,7 @@
 mod back;
 mod state;
 
-use crate::observation::Observation;
+use crate::observation::{Observation, Sighting};
 use crate::plan::{Plan, Step};
 use crate::role::{Adopt, Boundary, Ensure, Extras, IamPath, ManagedPolicySpec, RoleName, RoleSpec};
 
@@ -99,6 +99,59 @@ pub fn way_back(role: &RoleName, taken: &[Taken], observation: &Observation) -> 
     way
 }
 
+/// Whether a step had its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// What it brings about is there.
+    There,
+    /// It is not.
+    NotThere,
+    /// That cannot be seen.
+    Unknown,
+}
+
+/// Looks whether a step whose answer nobody has was taken. `observation` has to cover what
+/// [`probe`] names, with the versions of its policies.
+///
+/// What somebody else has brought about in the meantime counts as well: the
+/// account is then as the step would have left it.
+pub fn effect(step: &Step, observation: &Observation) -> Effect {
+    let taken = Taken { step: step.clone(), before: None, created: None, certain: false };
+    let there = match step {
+        Step::SetDefaultPolicyVersion { arn, version_id } => observation
+            .policies
+            .get(arn)
+            .and_then(Sighting::seen)
+            .is_some_and(|policy| policy.default_version_id == *version_id),
+        Step::DeletePolicyVersion { arn, version_id } => {
+            let policy = observation.policies.get(arn).and_then(Sighting::seen);
+            let versions = policy.and_then(|policy| policy.versions.as_ref()?.seen());
+            match versions {
+                Some(versions) => !versions.iter().any(|version| version.id == *version_id),
+                None if matches!(observation.policies.get(arn), Some(Sighting::Absent)) => true,
+                None => return Effect::Unknown,
+            }
+        }
+        _ => {
+            let mut state = State::default();
+            after(&taken).into_iter().for_each(|(facet, standing)| state.set(facet, standing));
+            state.differences(observation).is_empty()
+        }
+    };
+    let blind = observation.role.fault().is_some()
+        || observation.attachments.fault().is_some()
+        || observation.inline.fault().is_some()
+        || observation.policies.values().any(|policy| {
+            let unread = policy.seen().is_some_and(|policy| policy.document.fault().is_some());
+            policy.fault().is_some() || unread
+        });
+    match (there, blind) {
+        (true, _) => Effect::There,
+        (false, true) => Effect::Unknown,
+        (false, false) => Effect::NotThere,
+    }
+}
+
 /// The steps that had an effect. Of a call whose answer was lost, what stands in the
 /// account says it, or what the next step on the same thing found there.
 fn effective<'a>(taken: &'a [Taken], observation: &Observation) -> Vec<&'a Taken> {
@@ -124,19 +177,24 @@ fn effective<'a>(taken: &'a [Taken], observation: &Observation) -> Vec<&'a Taken
     taken.iter().enumerate().filter(is_effective).map(|(_, step)| step).collect()
 }
 
-/// A specification that names what has to be looked at to undo `taken`. It is only
-/// good for looking: it wants nothing.
+/// A specification that names what has to be looked at to undo these steps, or to see
+/// whether they were taken. It is only good for looking: it wants nothing.
 ///
 /// # Errors
 ///
 /// When a policy's name is not one.
-pub fn probe(role: &RoleName, taken: &[Taken], account: AccountId) -> Result<RoleSpec, String> {
+pub fn probe(
+    role: &RoleName,
+    steps: &[&Step],
+    account: AccountId,
+    partition: Partition,
+) -> Result<RoleSpec, String> {
     const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}]}"#;
     const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
     let document = |kind, text| Document::parse(kind, text).map_err(|error| error.to_string());
     let nothing = document(Kind::Identity, NOTHING)?;
     let mut managed_policies: Vec<ManagedPolicySpec> = Vec::new();
-    for arn in taken.iter().filter_map(|taken| own_policy(&taken.step)) {
+    for arn in steps.iter().filter_map(|step| own_policy(step)) {
         let (path, name) = path_and_name(arn)?;
         let known = managed_policies.iter().any(|policy| policy.name == name && policy.path == path);
         if arn.account() == Some(account) && !known {
@@ -146,7 +204,7 @@ pub fn probe(role: &RoleName, taken: &[Taken], account: AccountId) -> Result<Rol
     }
     Ok(RoleSpec {
         name: role.clone(),
-        partition: Partition::default(),
+        partition,
         path: IamPath::default(),
         ensure: Ensure::Present,
         trust: document(Kind::Trust, NOBODY)?,

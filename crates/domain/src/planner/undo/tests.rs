@@ -334,11 +334,37 @@ fn undoing_is_finished_when_everything_stands_as_before() {
 #[test]
 fn a_probe_names_the_policies_that_were_changed_and_no_others() {
     let own = taken(Step::DeletePolicy { arn: arn("some/path/Audit") }, None);
-    let probe = probe(&role(), &[own, attach("Other")], account()).unwrap();
+    let other = attach("Other");
+    let steps = [&own.step, &other.step];
+    let probe = probe(&role(), &steps, account(), Partition::Aws).unwrap();
     let policies: Vec<_> = probe
         .managed_policies
         .iter()
         .map(|policy| format!("{}{}", policy.path, policy.name))
         .collect();
     assert_eq!(policies, ["/some/path/Audit"]);
+}
+
+#[test]
+fn a_step_without_an_answer_is_judged_by_what_stands_there() {
+    let there = |step: &Step, observation: &Observation| effect(step, observation);
+    let observation = account_after();
+    let absent = Step::DetachRolePolicy { role: role(), arn: arn("Audit") };
+    let version = |id: &str| Step::DeletePolicyVersion { arn: arn("Audit"), version_id: id.to_owned() };
+    let default = |id: &str| Step::SetDefaultPolicyVersion { arn: arn("Audit"), version_id: id.to_owned() };
+    assert_eq!(there(&create_role().step, &observation), Effect::There);
+    assert_eq!(there(&attach("Audit").step, &observation), Effect::There);
+    assert_eq!(there(&attach("Other").step, &observation), Effect::NotThere);
+    assert_eq!(there(&absent, &observation), Effect::NotThere);
+    assert_eq!(there(&version("v1"), &observation), Effect::NotThere);
+    assert_eq!(there(&version("v9"), &observation), Effect::There);
+    assert_eq!(there(&default("v2"), &observation), Effect::There);
+    assert_eq!(there(&default("v1"), &observation), Effect::NotThere);
+    let mut blind = account_after();
+    blind.attachments = Sighting::Unread(crate::fault::Fault::new(
+        crate::fault::Category::Throttled,
+        "slow down",
+    ));
+    assert_eq!(there(&attach("Audit").step, &blind), Effect::Unknown);
+    assert_eq!(there(&retrust(VENDOR, "x").step, &blind), Effect::There);
 }

@@ -1,0 +1,200 @@
+//! What a process that died left behind: steps without an end, sweeps without an
+//! end. The first are settled by looking; the second are declared failed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use jiff::{SignedDuration, Timestamp};
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::observation::Observation;
+use rolekeeper_domain::outcome::{Mode, SweepOutcome, SweepRecord, Trigger};
+use rolekeeper_domain::plan::Step;
+use rolekeeper_domain::planner::{Effect, effect, probe};
+use rolekeeper_domain::record;
+use rolekeeper_domain::role::{RoleName, RoleSpec};
+
+use crate::event::EventSink;
+use crate::gateway::within;
+use crate::observe::Lookout;
+use crate::port::clock::Clock;
+use crate::port::directory::Directory;
+use crate::port::session::SessionProvider;
+use crate::port::store::{Completion, EntryId, JournalEntry, Store, StoreError};
+use crate::run::Run;
+use crate::slot::Slot;
+
+/// A call whose effect is not seen is settled as undone only when it was intended so long ago: an
+/// attempt takes a minute at most, and AWS shows what it did within half a minute.
+const LATE: SignedDuration = SignedDuration::from_secs(90);
+
+/// Between two looks at an account that does not show the effect of a young entry.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// Accounts settled at once. A process that dies leaves at most as many entries as it had
+/// accounts in flight.
+const AT_ONCE: usize = 16;
+
+/// An audit from the command line needs no lease, so it may still be under way in another
+/// process; after a day it is not.
+const LONGEST_AUDIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// A step without an end.
+struct Open {
+    id: EntryId,
+    step: Step,
+    intended_at: Timestamp,
+}
+
+/// Settles every open entry that can be seen through, and ends the sweeps of dead
+/// processes. Only for the holder of the lease: nobody else has steps under way.
+///
+/// An entry stays open when its account cannot be entered or read: what happened there
+/// is not known, and the next sweep looks again.
+pub(crate) async fn carry_out<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<(), StoreError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    bury(run).await?;
+    let mut open: BTreeMap<(AccountId, RoleName), Vec<Open>> = BTreeMap::new();
+    for entry in run.engine.store.open().await? {
+        let JournalEntry { id, account, role, intended_at, .. } = entry;
+        // A record that cannot be read back stays open, for a person to look at.
+        if let Ok(step) = record::step(entry.operation, &entry.parameters) {
+            open.entry((account, role)).or_default().push(Open { id, step, intended_at });
+        }
+    }
+    let settled = futures_util::stream::iter(open)
+        .map(|((account, role), entries)| settle(run, account, role, entries))
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<_>>();
+    settled.await.into_iter().collect()
+}
+
+/// Ends the sweeps whose process is gone.
+async fn bury<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<(), StoreError>
+where
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+{
+    let store = run.engine.store.as_ref();
+    let now = run.engine.gateway.clock.now();
+    for sweep in store.unfinished().await? {
+        if sweep.id != run.sweep && is_dead(&sweep, now) {
+            let why = "the process that carried it out ended before the sweep did";
+            store.finish(&sweep.id, SweepOutcome::Failed, Some(why), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody can be carrying out this sweep any more, given that we hold the lease.
+fn is_dead(sweep: &SweepRecord, now: Timestamp) -> bool {
+    let needs_the_lease = sweep.mode == Mode::Repair || sweep.trigger != Trigger::CommandLine;
+    needs_the_lease || now.duration_since(sweep.started_at) > LONGEST_AUDIT
+}
+
+async fn settle<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    account: AccountId,
+    role: RoleName,
+    mut entries: Vec<Open>,
+) -> Result<(), StoreError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let steps: Vec<&Step> = entries.iter().map(|open| &open.step).collect();
+    let Ok(probe) = probe(&role, &steps, account, run.caller.partition) else { return Ok(()) };
+    let Some(slot) = run.places.take().await else { return Ok(()) };
+    let clock = run.engine.gateway.clock.as_ref();
+    while !entries.is_empty() && run.brake.stop().is_none() {
+        let limit = run.settings.limits.look_deadline;
+        let looked = within(clock, limit, run.look_with(account, &probe, &slot)).await;
+        let Some(Ok(observation)) = looked else { return Ok(()) };
+        let now = clock.now();
+        let mut young = Vec::new();
+        for open in entries {
+            let is_late = now.duration_since(open.intended_at) >= LATE;
+            let completion = match effect(&open.step, &observation) {
+                Effect::There => Completion::SettledDone,
+                Effect::NotThere if is_late => Completion::SettledUndone,
+                Effect::NotThere => {
+                    young.push(open);
+                    continue;
+                }
+                Effect::Unknown => continue,
+            };
+            run.engine.store.complete(open.id, &completion, now).await?;
+        }
+        entries = young;
+        if !entries.is_empty() {
+            run.engine.gateway.pause(run.behalf(account, &slot), AGAIN).await;
+        }
+    }
+    Ok(())
+}
+
+impl<D, P, S, C, E> Run<D, P, S, C, E>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    /// Looks at what `probe` names, with the versions of its policies.
+    pub(crate) async fn look_with(
+        &self,
+        account: AccountId,
+        probe: &RoleSpec,
+        slot: &Slot,
+    ) -> Result<Observation, Fault> {
+        let engine = self.engine.as_ref();
+        let visit = self.visit(account, std::slice::from_ref(probe), slot);
+        let reader = engine.sessions.reader_apart(&engine.provider, &engine.gateway, visit).await;
+        let reader = reader.inspect_err(|fault| self.note_entry_fault(fault))?;
+        let lookout = Lookout {
+            reader: &reader,
+            gateway: &engine.gateway,
+            documents: &self.documents,
+            recorder: &self.recorder,
+            behalf: visit.behalf,
+            account,
+            partition: self.caller.partition,
+        };
+        let mut observation = lookout.observe(probe).await;
+        lookout.read_versions(&mut observation, |_| true).await;
+        Ok(observation)
+    }
+}
+
+/// An entry's completion, as far as it says that AWS may have acted.
+pub(crate) fn may_have_acted(entry: &JournalEntry) -> Option<bool> {
+    match &entry.completion {
+        Some(Completion::Done { .. } | Completion::SettledDone) => Some(true),
+        Some(Completion::SettledUndone) => None,
+        // Nobody has the answer: a yes may have been lost on the way.
+        None => Some(false),
+        Some(Completion::Failed(fault)) => match fault.category {
+            Category::Service | Category::Timeout | Category::Network => Some(false),
+            Category::AccessDenied
+            | Category::Throttled
+            | Category::NotFound
+            | Category::Conflict
+            | Category::Quota
+            | Category::InvalidSpec
+            | Category::Credentials
+            | Category::Internal => None,
+        },
+    }
+}
