@@ -1,5 +1,6 @@
 //! A request on its way to the operation that answers it.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +28,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) nth: u64,
     /// How long it takes: a write is under way until then.
     pub(crate) delay: Duration,
+    /// Until when the answer is held back beyond that.
+    pub(crate) held: &'a Cell<Timestamp>,
     /// Whether it is only to look as if it were done.
     pub(crate) pretend: bool,
 }
@@ -68,6 +71,11 @@ impl<'a> Ask<'a> {
                 "1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"
             ))
         })
+    }
+
+    /// Holds the answer back.
+    pub(crate) fn hold(&self, until: Timestamp) {
+        self.held.set(until);
     }
 
     /// Seconds since the epoch.

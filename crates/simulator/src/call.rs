@@ -15,6 +15,8 @@ pub enum Service {
     Sts,
     /// Identity and Access Management, Query.
     Iam,
+    /// The Simple Queue Service, JSON 1.0.
+    Sqs,
 }
 
 impl Service {
@@ -24,12 +26,18 @@ impl Service {
             Self::Organizations => "organizations",
             Self::Sts => "sts",
             Self::Iam => "iam",
+            Self::Sqs => "sqs",
         }
+    }
+
+    /// Whether it speaks JSON and not XML.
+    pub(crate) const fn is_json(self) -> bool {
+        matches!(self, Self::Organizations | Self::Sqs)
     }
 
     pub(crate) const fn namespace(self) -> &'static str {
         match self {
-            Self::Organizations => "",
+            Self::Organizations | Self::Sqs => "",
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
             Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
         }

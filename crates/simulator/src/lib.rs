@@ -10,7 +10,7 @@
 //! and under the caller's clock.
 
 mod settings;
-pub use settings::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, VENDOR_ACCESS_KEY};
+pub use settings::{Events, HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, VENDOR_ACCESS_KEY};
 
 mod call;
 pub use call::{Answer, ApiError, Delivery, Input, Params, Request, Service, Verdict};
@@ -23,6 +23,8 @@ pub use world::{AccountView, PolicyView, RoleView, World};
 mod ask;
 mod iam;
 mod organizations;
+mod sqs;
+pub use sqs::EVENT_QUEUE;
 mod sts;
 
 pub mod buckets;

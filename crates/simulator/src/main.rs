@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use rolekeeper_simulator::{Limits, Settings, Simulator, World};
+use rolekeeper_simulator::{Events, Limits, Settings, Simulator, World};
 
 /// An AWS organization in a process: Organizations, STS and IAM for any SDK.
 ///
@@ -60,6 +60,12 @@ struct Args {
     /// Mean time between accounts that close, move or appear; 0s for none
     #[arg(long, default_value = "0s", value_parser = duration)]
     churn: Duration,
+    /// A queue `rolekeeper-events` that tells of changes, some seconds later
+    #[arg(long)]
+    events: bool,
+    /// Share of the events that never come
+    #[arg(long, default_value = "0%", value_parser = share)]
+    events_lost: f64,
     /// Account names that try to break out of wherever they are printed
     #[arg(long)]
     hostile_names: bool,
@@ -101,6 +107,10 @@ impl Args {
             errors: self.errors,
             stale: self.stale,
             churn: self.churn,
+            events: self.events.then(|| Events {
+                lost: self.events_lost,
+                ..Events::default()
+            }),
             ..Settings::default()
         }
     }

@@ -51,6 +51,8 @@ pub struct Settings {
     /// Mean time between changes that nobody asked for: an account closes,
     /// moves or appears. Zero: none.
     pub churn: Duration,
+    /// The queue that events come to; none: nobody is told of anything.
+    pub events: Option<Events>,
     /// Whether every change is kept with what was before and after it.
     pub history: bool,
     /// How many requests the log keeps; older ones are forgotten, not uncounted.
@@ -76,8 +78,30 @@ impl Default for Settings {
             errors: 0.0,
             stale: Duration::ZERO,
             churn: Duration::ZERO,
+            events: None,
             history: false,
             log_capacity: 400_000,
+        }
+    }
+}
+
+/// How events arrive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Events {
+    /// How long one is on its way, in the mean.
+    pub delay: Duration,
+    /// Share that never comes.
+    pub lost: f64,
+    /// Share that comes twice.
+    pub twice: f64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_secs(2),
+            lost: 0.0,
+            twice: 0.05,
         }
     }
 }

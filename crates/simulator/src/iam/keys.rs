@@ -278,10 +278,80 @@ fn remove(ids: &mut Vec<Arc<str>>, id: &str, what: &str) -> Done {
     Ok(())
 }
 
-/// Credentials for single services: this world gives none out.
 pub(crate) fn list_service_credentials(ask: &Ask<'_>, iam: &Iam, xml: &mut Xml) -> Done {
-    find(ask, iam)?;
-    xml.raw("<ServiceSpecificCredentials/>");
+    let user = find(ask, iam)?;
+    xml.list(
+        "ServiceSpecificCredentials",
+        &user.service_credentials,
+        |xml, (id, service)| {
+            write_service_credential(xml, &user.entity.name, id, service, user.entity.created);
+        },
+    );
     xml.plain("IsTruncated", false);
+    Ok(())
+}
+
+fn write_service_credential(xml: &mut Xml, user: &str, id: &str, service: &str, created: i64) {
+    xml.leaf("UserName", user);
+    xml.leaf("Status", "Active");
+    xml.leaf("ServiceUserName", &format!("{user}-at-{service}"));
+    xml.plain("CreateDate", date(created));
+    xml.leaf("ServiceSpecificCredentialId", id);
+    xml.leaf("ServiceName", service);
+}
+
+pub(crate) fn create_service_credential(ask: &Ask<'_>, iam: &mut Iam, xml: &mut Xml) -> Done {
+    let service = ask.need("ServiceName")?;
+    let user = find_mut(ask, iam)?;
+    let id: Arc<str> = unique_id("ACCA", 17, ask.fresh(service)).into();
+    user.service_credentials
+        .push((Arc::clone(&id), service.into()));
+    xml.element("ServiceSpecificCredential", |xml| {
+        write_service_credential(xml, &user.entity.name, &id, service, ask.seconds());
+        xml.leaf("ServicePassword", &ask.world.credentials.secret(&id));
+    });
+    Ok(())
+}
+
+pub(crate) fn delete_service_credential(ask: &Ask<'_>, iam: &mut Iam, _: &mut Xml) -> Done {
+    let id = ask.need("ServiceSpecificCredentialId")?;
+    let user = find_mut(ask, iam)?;
+    let before = user.service_credentials.len();
+    user.service_credentials.retain(|(known, _)| **known != *id);
+    if user.service_credentials.len() == before {
+        return Err(ApiError::no_such(format!("No such credential {id} exists")));
+    }
+    Ok(())
+}
+
+pub(crate) fn create_virtual_mfa(ask: &Ask<'_>, iam: &mut Iam, xml: &mut Xml) -> Done {
+    let name = ask.need("VirtualMFADeviceName")?;
+    let serial: Arc<str> = format!("arn:aws:iam::{}:mfa/{name}", ask.account).into();
+    if iam.virtual_mfa.contains(&serial) {
+        return Err(ApiError::exists(
+            "MFADevice entity at the same path and name already exists.",
+        ));
+    }
+    xml.element("VirtualMFADevice", |xml| xml.leaf("SerialNumber", &serial));
+    iam.virtual_mfa.push(serial);
+    Ok(())
+}
+
+pub(crate) fn delete_virtual_mfa(ask: &Ask<'_>, iam: &mut Iam, _: &mut Xml) -> Done {
+    let serial = ask.need("SerialNumber")?;
+    if iam
+        .users
+        .iter()
+        .any(|user| user.mfa.iter().any(|(known, _)| **known == *serial))
+    {
+        return Err(ApiError::conflict("MFA VirtualDevice is in use by a user."));
+    }
+    let before = iam.virtual_mfa.len();
+    iam.virtual_mfa.retain(|known| **known != *serial);
+    if iam.virtual_mfa.len() == before {
+        return Err(ApiError::no_such(format!(
+            "VirtualMFADevice with serial number {serial} doesn't exist."
+        )));
+    }
     Ok(())
 }

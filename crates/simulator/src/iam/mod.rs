@@ -22,6 +22,7 @@ use crate::ask::Ask;
 use crate::call::ApiError;
 use crate::iam::state::Iam;
 use crate::seed::word;
+use crate::sqs::News;
 use crate::world::World;
 use crate::xml::Xml;
 
@@ -88,6 +89,7 @@ fn change(ask: &Ask<'_>, operation: &Operation, run: Write) -> Result<String, Ap
         });
         if committed.unwrap_or(Ok(true))? {
             ask.world.history.record(ask, &before, &after);
+            ask.world.tell(|| News::of_call(ask));
             return Ok(xml.into_string());
         }
     }

@@ -86,6 +86,8 @@ pub(crate) struct Iam {
     pub(crate) policies: Roster<Policy>,
     pub(crate) users: Roster<User>,
     pub(crate) groups: Roster<Group>,
+    /// Serial numbers (ARNs) of virtual MFA devices.
+    pub(crate) virtual_mfa: Vec<Text>,
 }
 
 /// Key and value, in the order they were set.
@@ -176,6 +178,8 @@ pub(crate) struct User {
     pub(crate) groups: Vec<Text>,
     pub(crate) certificates: Vec<Text>,
     pub(crate) ssh_keys: Vec<Text>,
+    /// Ids and the services they are for.
+    pub(crate) service_credentials: Vec<(Text, Text)>,
 }
 
 impl User {
@@ -188,6 +192,7 @@ impl User {
             groups: Vec::new(),
             certificates: Vec::new(),
             ssh_keys: Vec::new(),
+            service_credentials: Vec::new(),
         }
     }
 }

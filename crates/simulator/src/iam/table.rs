@@ -48,7 +48,9 @@ static OPERATIONS: &[Operation] = table! {
     "CreatePolicy" Write(policies::create) Subject::NewPolicy;
     "CreatePolicyVersion" Write(versions::create) Subject::Policy;
     "CreateRole" Write(roles::create) Subject::RoleArn;
+    "CreateServiceSpecificCredential" Write(keys::create_service_credential) Subject::User;
     "CreateUser" Write(users::create) Subject::UserArn;
+    "CreateVirtualMFADevice" Write(keys::create_virtual_mfa) Subject::Account;
     "DeactivateMFADevice" Write(keys::deactivate_mfa) Subject::User;
     "DeleteAccessKey" Write(keys::delete) Subject::User;
     "DeleteGroup" Write(users::delete_group) Subject::Group;
@@ -59,10 +61,12 @@ static OPERATIONS: &[Operation] = table! {
     "DeleteRolePermissionsBoundary" Write(roles::delete_boundary) Subject::Role;
     "DeleteRolePolicy" Write(inline::delete_role) Subject::Role;
     "DeleteSSHPublicKey" Write(keys::delete_ssh_key) Subject::User;
+    "DeleteServiceSpecificCredential" Write(keys::delete_service_credential) Subject::User;
     "DeleteSigningCertificate" Write(keys::delete_certificate) Subject::User;
     "DeleteUser" Write(users::delete) Subject::User;
     "DeleteUserPermissionsBoundary" Write(users::delete_boundary) Subject::User;
     "DeleteUserPolicy" Write(inline::delete_user) Subject::User;
+    "DeleteVirtualMFADevice" Write(keys::delete_virtual_mfa) Subject::Account;
     "DetachGroupPolicy" Write(attachments::detach_group) Subject::Group;
     "DetachRolePolicy" Write(attachments::detach_role) Subject::Role;
     "DetachUserPolicy" Write(attachments::detach_user) Subject::User;

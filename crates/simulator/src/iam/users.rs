@@ -161,6 +161,10 @@ pub(crate) fn delete(ask: &Ask<'_>, iam: &mut Iam, _: &mut Xml) -> Done {
             !user.ssh_keys.is_empty(),
             "must delete SSH public keys first",
         ),
+        (
+            !user.service_credentials.is_empty(),
+            "must delete service specific credentials first",
+        ),
         (!user.mfa.is_empty(), "must delete MFA device first"),
         (
             user.login_profile.is_some(),

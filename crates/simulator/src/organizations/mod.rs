@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::ask::Ask;
 use crate::call::ApiError;
 use crate::organizations::tree::Tree;
+use crate::sqs::News;
 use crate::world::authorize::{Case, Powers, Wish, authorize};
 use crate::world::{read, write};
 
@@ -95,6 +96,9 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Result<String, ApiError> {
         Run::Write(run) => {
             let reply = run(ask, &mut write(&ask.world.tree))?;
             ask.world.grow();
+            if let Some(news) = news(ask, &reply) {
+                ask.world.tell(|| news);
+            }
             reply
         }
     };
@@ -104,6 +108,23 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Result<String, ApiError> {
     } else {
         reply.to_string()
     })
+}
+
+/// What a change has to tell.
+fn news(ask: &Ask<'_>, reply: &Value) -> Option<News> {
+    let named = || ask.get("AccountId")?.parse().ok();
+    match ask.operation {
+        "CreateAccount" => {
+            let id = reply
+                .get("CreateAccountStatus")?
+                .get("AccountId")?
+                .as_str()?;
+            Some(News::Created(id.parse().ok()?))
+        }
+        "MoveAccount" => named().map(News::Moved),
+        "CloseAccount" => named().map(News::Closed),
+        _ => None,
+    }
 }
 
 /// Asks the caller's policies, and whether its account may look at all.

@@ -140,9 +140,10 @@ fn faults(world: &World, body: &[u8]) -> Result<Value, String> {
         Some("iam") => Some(Service::Iam),
         Some("sts") => Some(Service::Sts),
         Some("organizations") => Some(Service::Organizations),
+        Some("sqs") => Some(Service::Sqs),
         Some(other) => {
             return Err(format!(
-                "`service` is iam, sts or organizations, not `{other}`"
+                "`service` is iam, sts, organizations or sqs, not `{other}`"
             ));
         }
     };

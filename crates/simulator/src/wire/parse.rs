@@ -32,7 +32,14 @@ pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]
     };
     let session_token = text("x-amz-security-token").map(str::to_owned);
     if let Some(target) = text("x-amz-target") {
-        let Some(operation) = target.strip_prefix("AWSOrganizationsV20161128.") else {
+        let known = [
+            ("AWSOrganizationsV20161128.", Service::Organizations),
+            ("AmazonSQS.", Service::Sqs),
+        ];
+        let found = known
+            .into_iter()
+            .find_map(|(prefix, service)| Some((target.strip_prefix(prefix)?, service)));
+        let Some((operation, service)) = found else {
             return Parsed::Unknown("an X-Amz-Target of another service");
         };
         let body = if body.is_empty() {
@@ -43,8 +50,7 @@ pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]
         let Ok(body) = body else {
             return Parsed::Unknown("a body that is no JSON");
         };
-        let operation = operation.to_owned();
-        let (service, input) = (Service::Organizations, Input::Json(body));
+        let (operation, input) = (operation.to_owned(), Input::Json(body));
         return Parsed::Call(Request {
             service,
             operation,

@@ -82,7 +82,7 @@ pub(crate) fn spelled(prefix: &str, account: AccountId, id: u64) -> String {
 
 fn unrecognized(service: Service) -> ApiError {
     let code = match service {
-        Service::Organizations => "UnrecognizedClientException",
+        Service::Organizations | Service::Sqs => "UnrecognizedClientException",
         Service::Sts | Service::Iam => "InvalidClientTokenId",
     };
     ApiError::new(
@@ -94,7 +94,7 @@ fn unrecognized(service: Service) -> ApiError {
 
 fn expired(service: Service) -> ApiError {
     let code = match service {
-        Service::Organizations => "ExpiredTokenException",
+        Service::Organizations | Service::Sqs => "ExpiredTokenException",
         Service::Sts | Service::Iam => "ExpiredToken",
     };
     ApiError::new(
@@ -113,7 +113,7 @@ impl World {
     ) -> Result<Caller, ApiError> {
         let Some(key) = &request.access_key else {
             let code = match request.service {
-                Service::Organizations => "MissingAuthenticationTokenException",
+                Service::Organizations | Service::Sqs => "MissingAuthenticationTokenException",
                 Service::Sts | Service::Iam => "MissingAuthenticationToken",
             };
             return Err(ApiError::new(403, code, "Missing Authentication Token"));

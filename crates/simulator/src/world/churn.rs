@@ -1,9 +1,11 @@
 //! Changes that nobody asked for: accounts close, move and appear.
 
 use jiff::{SignedDuration, Timestamp};
-use rolekeeper_domain::account::AccountState;
+use rolekeeper_domain::account::{AccountId, AccountState};
 
+use crate::organizations::tree::Member;
 use crate::seed::{below, mix, unit, word};
+use crate::sqs::News;
 use crate::world::{World, lock, read, write};
 
 /// When the next change is due.
@@ -43,26 +45,28 @@ impl World {
                 self.add_account(&format!("newcomer-{number:04}"));
             }
             1 => {
-                let mut tree = write(&self.tree);
-                let members = tree.members.len();
-                // The management account, at 0, stays.
-                let index = 1 + below(draw("who"), members.saturating_sub(1));
-                if let Some(member) = tree.members.get_mut(index) {
-                    member.state = AccountState::Closed;
+                let account = self.somebody(draw("who"));
+                if let Some(account) = account {
+                    self.set_state(account, AccountState::Closed);
                 }
-                tree.generation += 1;
             }
             _ => {
                 let units = read(&self.tree).units.len();
-                let mut tree = write(&self.tree);
-                let members = tree.members.len();
-                let index = 1 + below(draw("who"), members.saturating_sub(1));
                 let unit = u32::try_from(below(draw("where"), units)).unwrap_or(0);
-                if let Some(member) = tree.members.get_mut(index) {
-                    member.parent = unit;
+                let account = self.somebody(draw("who"));
+                if let Some(account) = account {
+                    let put = |member: &mut Member| member.parent = unit;
+                    write(&self.tree).member_mut(account).map(put);
+                    self.tell(|| News::Moved(account));
                 }
-                tree.generation += 1;
             }
         }
+    }
+
+    /// A member account; never the management account.
+    fn somebody(&self, draw: u64) -> Option<AccountId> {
+        let tree = read(&self.tree);
+        let index = 1 + below(draw, tree.members.len().saturating_sub(1));
+        tree.members.get(index).map(|member| member.id)
     }
 }

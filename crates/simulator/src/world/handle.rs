@@ -1,24 +1,22 @@
 //! One request from door to door.
 
-use std::borrow::Cow;
+use std::cell::Cell;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::account::AccountId;
-use serde_json::json;
 
 use crate::ask::Ask;
 use crate::buckets::{self, Bucket, Owner};
-use crate::call::{Answer, ApiError, Delivery, Request, Service, Verdict};
+use crate::call::{Answer, ApiError, Delivery, Request, Service};
 use crate::faults::{Effect, Fault, Trouble, by_chance};
 use crate::log::Entry;
 use crate::seed::{mix, request_id, unit, word};
 use crate::settings::Limits;
 use crate::world::caller::Caller;
+use crate::world::render::{plain, spoil};
 use crate::world::{World, read};
-use crate::xml::Xml;
-use crate::{iam, organizations, sts};
+use crate::{iam, organizations, sqs, sts};
 
 /// Who and what a request turned out to be about.
 struct Subject {
@@ -28,9 +26,6 @@ struct Subject {
     /// How often the account was called, with this call.
     nth: u64,
 }
-
-/// A body, or an error.
-type Outcome = Result<String, ApiError>;
 
 impl World {
     /// Answers a request that arrives at `now`.
@@ -53,6 +48,7 @@ impl World {
         let runs = fault
             .as_ref()
             .is_none_or(|fault| fault.effect == Effect::Done || fault.trouble == Trouble::Pretend);
+        let held = Cell::new(now);
         if runs {
             let pretend = fault.as_ref().is_some_and(|fault| {
                 fault.effect == Effect::None && fault.trouble == Trouble::Pretend
@@ -69,12 +65,14 @@ impl World {
                     ordinal,
                     nth: subject.nth,
                     delay,
+                    held: &held,
                     pretend,
                 };
                 match request.service {
                     Service::Iam => iam::answer(&ask),
                     Service::Sts => sts::answer(&ask),
                     Service::Organizations => organizations::answer(&ask),
+                    Service::Sqs => sqs::answer(&ask),
                 }
             });
         }
@@ -83,7 +81,8 @@ impl World {
             Some(fault) => spoil(request.service, operation, outcome, fault, id),
             None => plain(request.service, operation, outcome, id),
         };
-        answer.delay = delay;
+        answer.delay =
+            delay + Duration::try_from(held.get().duration_since(now)).unwrap_or_default();
         let status = if answer.delivery == Delivery::Whole {
             answer.status
         } else {
@@ -159,7 +158,7 @@ impl World {
                 }
             }
             Service::Iam => self.admit_iam(&limits, subject, now)?,
-            Service::Organizations | Service::Sts => {}
+            Service::Organizations | Service::Sts | Service::Sqs => {}
         }
         Ok(())
     }
@@ -249,13 +248,16 @@ fn operation(request: &Request) -> &'static str {
         Service::Iam => iam::operation(&request.operation).map(|operation| operation.name),
         Service::Sts => sts::operation(&request.operation),
         Service::Organizations => organizations::operation(&request.operation),
+        Service::Sqs => sqs::operation(&request.operation),
     };
     known.unwrap_or(UNKNOWN)
 }
 
 fn unknown(request: &Request) -> ApiError {
     match request.service {
-        Service::Organizations => ApiError::bad("UnknownOperationException", String::new()),
+        Service::Organizations | Service::Sqs => {
+            ApiError::bad("UnknownOperationException", String::new())
+        }
         Service::Sts | Service::Iam => {
             let message = format!(
                 "Could not find operation {} for this version",
@@ -268,139 +270,4 @@ fn unknown(request: &Request) -> ApiError {
 
 fn too_fast() -> ApiError {
     ApiError::bad("Throttling", "Rate exceeded")
-}
-
-fn verdict(error: &ApiError) -> Verdict {
-    match &*error.code {
-        "Throttling" | "TooManyRequestsException" | "ThrottlingException" => Verdict::Throttled,
-        "AccessDenied" | "AccessDeniedException" => Verdict::Denied,
-        _ => Verdict::Error,
-    }
-}
-
-fn plain(service: Service, operation: &str, outcome: Outcome, id: String) -> Answer {
-    let (status, body, verdict) = match outcome {
-        Ok(body) if service == Service::Organizations => (200, body, Verdict::Ok),
-        Ok(body) => (200, envelope(service, operation, &body, &id), Verdict::Ok),
-        Err(error) => (
-            error.status,
-            error_body(service, &error, &id),
-            verdict(&error),
-        ),
-    };
-    let content_type = if service == Service::Organizations {
-        "application/x-amz-json-1.1"
-    } else {
-        "text/xml"
-    };
-    Answer {
-        status,
-        content_type,
-        body: Bytes::from(body),
-        request_id: id,
-        delay: Duration::ZERO,
-        delivery: Delivery::Whole,
-        verdict,
-    }
-}
-
-fn envelope(service: Service, operation: &str, body: &str, id: &str) -> String {
-    let mut xml = Xml::with_capacity(body.len() + 320);
-    xml.raw("<");
-    xml.raw(operation);
-    xml.raw("Response xmlns=\"");
-    xml.raw(service.namespace());
-    xml.raw("\">");
-    // UpdateRole alone has a result with nothing in it.
-    if !body.is_empty() || operation == "UpdateRole" {
-        xml.raw("<");
-        xml.raw(operation);
-        xml.raw("Result>");
-        xml.raw(body);
-        xml.raw("</");
-        xml.raw(operation);
-        xml.raw("Result>");
-    }
-    xml.raw("<ResponseMetadata><RequestId>");
-    xml.raw(id);
-    xml.raw("</RequestId></ResponseMetadata></");
-    xml.raw(operation);
-    xml.raw("Response>");
-    xml.into_string()
-}
-
-fn error_body(service: Service, error: &ApiError, id: &str) -> String {
-    if service == Service::Organizations {
-        // What comes after `#` or `:` in AWS's own bodies is left out: clients cut it off.
-        return json!({ "__type": error.code, "Message": error.message, "message": error.message })
-            .to_string();
-    }
-    let mut xml = Xml::with_capacity(400);
-    xml.raw("<ErrorResponse xmlns=\"");
-    xml.raw(service.namespace());
-    xml.raw("\"><Error>");
-    xml.leaf(
-        "Type",
-        if error.status < 500 {
-            "Sender"
-        } else {
-            "Receiver"
-        },
-    );
-    xml.leaf("Code", &error.code);
-    xml.leaf("Message", &error.message);
-    xml.raw("</Error>");
-    xml.leaf("RequestId", id);
-    xml.raw("</ErrorResponse>");
-    xml.into_string()
-}
-
-/// Turns an outcome into what a fault makes of it.
-fn spoil(service: Service, operation: &str, outcome: Outcome, fault: Fault, id: String) -> Answer {
-    // A caller who would have been refused hears that: the fault hits only
-    // what would have gone well, when it was to have its effect.
-    if matches!(&outcome, Err(error) if fault.effect == Effect::Done && error.status < 500) {
-        return plain(service, operation, outcome, id);
-    }
-    let bare = |status, content_type, body: &'static str, id| Answer {
-        status,
-        content_type,
-        body: Bytes::from_static(body.as_bytes()),
-        request_id: id,
-        delay: Duration::ZERO,
-        delivery: Delivery::Whole,
-        verdict: Verdict::Error,
-    };
-    match fault.trouble {
-        Trouble::Error(error) => {
-            let mut error = error;
-            if service == Service::Iam && error.code == "InternalFailure" {
-                error.code = Cow::Borrowed("ServiceFailure");
-            }
-            plain(service, operation, Err(error), id)
-        }
-        Trouble::EmptyBadGateway => bare(502, "text/plain", "", id),
-        Trouble::HtmlUnavailable => bare(
-            503,
-            "text/html",
-            "<html><body><h1>503 Service Unavailable</h1>No server is available to handle this request.</body></html>",
-            id,
-        ),
-        Trouble::Truncated => {
-            let mut answer = plain(service, operation, outcome, id);
-            answer.status = 200;
-            answer.body = answer.body.slice(..answer.body.len() / 2);
-            answer.verdict = Verdict::Error;
-            answer
-        }
-        Trouble::Cut => Answer {
-            delivery: Delivery::Cut,
-            ..bare(0, "text/plain", "", id)
-        },
-        Trouble::Timeout => Answer {
-            delivery: Delivery::Never,
-            ..bare(0, "text/plain", "", id)
-        },
-        Trouble::Pretend => plain(service, operation, outcome, id),
-    }
 }

@@ -13,6 +13,7 @@ use crate::log::Entry;
 use crate::organizations::founding::account_id;
 use crate::organizations::tree::{FULL_ACCESS, Guard, GuardKind, Member};
 use crate::settings::{Limits, Settings};
+use crate::sqs::{EVENT_QUEUE, News};
 use crate::world::authorize::Rails;
 use crate::world::cell::Cell;
 use crate::world::credentials::Holder;
@@ -27,8 +28,19 @@ impl World {
 
     /// Plants a difference in an account. False when there is no such account.
     pub fn plant(&self, account: AccountId, drift: Drift) -> bool {
-        self.change(account, |iam, now| self.plant_in(iam, account, drift, now))
-            .is_some()
+        let plant = |iam: &mut Iam, now: i64| self.plant_in(iam, account, drift, now);
+        let planted = self.change(account, plant).is_some();
+        if planted {
+            self.tell(|| {
+                let blueprint = self.blueprints(account).into_iter().next();
+                let role = blueprint.as_ref().map_or("", |blueprint| &blueprint.name);
+                let policy = blueprint
+                    .as_ref()
+                    .and_then(|blueprint| blueprint.managed.first());
+                News::of_drift(drift, account, role, policy.map_or(role, |(name, ..)| name))
+            });
+        }
+        planted
     }
 
     /// Puts the managed role into an account, whatever stood there.
@@ -49,12 +61,26 @@ impl World {
             .is_some()
     }
 
+    /// Puts a role into an instance profile, which keeps it from being deleted.
+    pub fn add_to_instance_profile(&self, account: AccountId, role: &str, profile: &str) -> bool {
+        let add = |iam: &mut Iam, _: i64| {
+            iam.roles
+                .get_mut(role)
+                .map(|role| role.instance_profiles.push(profile.into()))
+                .is_some()
+        };
+        self.change(account, add).unwrap_or(false)
+    }
+
     /// Sets an account's state in Organizations.
     pub fn set_state(&self, account: AccountId, state: AccountState) -> bool {
-        write(&self.tree)
-            .member_mut(account)
-            .map(|member| member.state = state)
-            .is_some()
+        let closed = matches!(state, AccountState::Closed);
+        let set = |member: &mut Member| member.state = state;
+        let known = write(&self.tree).member_mut(account).map(set).is_some();
+        if known && closed {
+            self.tell(|| News::Closed(account));
+        }
+        known
     }
 
     /// Moves an account under a unit by its path of names; `/` is the root.
@@ -76,6 +102,8 @@ impl World {
             return false;
         };
         member.parent = place.unwrap_or(0);
+        drop(tree);
+        self.tell(|| News::Moved(account));
         true
     }
 
@@ -99,6 +127,7 @@ impl World {
             id
         };
         self.grow();
+        self.tell(|| News::Created(id));
         id
     }
 
@@ -275,6 +304,15 @@ impl World {
             resource,
             conditional,
         }
+    }
+
+    /// The URL of the queue that events come to, if the world has one.
+    pub fn queue_url(&self) -> Option<String> {
+        self.queue.as_ref()?;
+        let management = self.management_account()?;
+        Some(format!(
+            "https://sqs.us-east-1.amazonaws.com/{management}/{EVENT_QUEUE}"
+        ))
     }
 
     /// The account that an access key belongs to.

@@ -12,6 +12,7 @@ pub(crate) mod drift;
 mod handle;
 mod hooks;
 pub(crate) mod provision;
+mod render;
 pub(crate) mod views;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -31,6 +32,7 @@ use crate::organizations::founding::{account_id, found};
 use crate::organizations::tree::{FULL_ACCESS, Guard, GuardKind, Tree};
 use crate::seed::{choose, mix, part_of, word};
 use crate::settings::{HUB_ACCESS_KEY, Limits, Settings, VENDOR_ACCESS_KEY};
+use crate::sqs::{News, Queue};
 use crate::world::cell::Cell;
 use crate::world::credentials::Credentials;
 use crate::world::drift::{Bed, Drift};
@@ -76,6 +78,7 @@ pub struct World {
     pub(crate) faults: Faults,
     pub(crate) log: Log,
     pub(crate) history: History,
+    pub(crate) queue: Option<Queue>,
     ordinal: AtomicU64,
     /// The latest time the world was told, in milliseconds.
     latest: AtomicI64,
@@ -141,6 +144,9 @@ impl World {
             faults: Faults::default(),
             log: Log::new(settings.log_capacity, settings.seed),
             history: History::new(settings.history),
+            queue: settings
+                .events
+                .map(|events| Queue::new(events, settings.seed)),
             ordinal: AtomicU64::new(0),
             latest: AtomicI64::new(0),
             churn: Mutex::default(),
@@ -172,6 +178,13 @@ impl World {
         self.credentials
             .add_user_key(HUB_ACCESS_KEY.into(), management, HUB_USER.into());
         self.change(management, |iam, _| iam.users.insert(user.clone()));
+    }
+
+    /// Lets an event go to the queue, if there is one.
+    pub(crate) fn tell(&self, news: impl FnOnce() -> News) {
+        if let Some(queue) = &self.queue {
+            queue.tell(news(), self.now());
+        }
     }
 
     /// The time the world was last told.

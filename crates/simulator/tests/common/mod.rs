@@ -160,6 +160,10 @@ impl Hand {
         self.call(Service::Organizations, operation, Input::Json(body))
     }
 
+    pub(crate) fn sqs(&self, operation: &str, body: serde_json::Value) -> Reply {
+        self.call(Service::Sqs, operation, Input::Json(body))
+    }
+
     /// The same person with other keys.
     pub(crate) fn with_keys(&self, key: &str, token: Option<&str>) -> Self {
         let mut other = self.clone();
