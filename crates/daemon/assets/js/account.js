@@ -19,7 +19,7 @@ function drift(found, findings) {
 function failure(account) {
   const fault = account.failure;
   return fault ? h("section", { class: "card error" }, h("h2", {}, "What failed: ", name(fault.category)), h("p", {}, fault.message),
-    facts([fault.denied_by ? ["Denied by", name(fault.denied_by)] : null, fault.request_id ? ["AWS request id", h("code", {}, fault.request_id)] : null])) : null;
+    facts([fault.denied_by && fault.denied_by !== "unknown" ? ["Denied by", name(fault.denied_by)] : null, fault.request_id ? ["AWS request id", h("code", {}, fault.request_id)] : null])) : null;
 }
 
 function steps(account) {

@@ -54,7 +54,8 @@ function row(account) {
 }
 
 export async function accounts(params, context) {
-  const page = await get(`/api/v1/accounts?${query(params)}`, context.signal);
+  const [page, summary] = await Promise.all([get(`/api/v1/accounts?${query(params)}`, context.signal), get("/api/v1/summary", context.signal)]);
+  context.summary(summary);
   const rows = page.items.map(row);
   const body = h("div", {});
   const shown = h("p", { class: "quiet", role: "status" });
