@@ -174,7 +174,7 @@ pub(super) struct ReportQuery {
     ), security((), ("token" = [])),
     responses(
         (status = 200, content(
-            (String = "application/json"), (String = "text/csv"), (String = "text/markdown"),
+            (serde_json::Value = "application/json"), (String = "text/csv"), (String = "text/markdown"),
             (String = "text/html"), (String = "application/x-ndjson"),
         )),
         (status = 400, body = Problem, content_type = "application/problem+json"),
