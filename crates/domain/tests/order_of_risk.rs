@@ -7,8 +7,9 @@ mod model;
 
 use std::collections::BTreeMap;
 
-use model::{ACCOUNT, VENDOR, World, account, arn, identity, owner_tags, trust};
+use model::{ACCOUNT, VENDOR, World, arn, identity, owner_tags, trust};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_domain::observation::ObservedDocument;
 use rolekeeper_domain::plan::{Plan, Precondition, Step};
@@ -17,6 +18,21 @@ use rolekeeper_domain::policy::Document;
 use rolekeeper_domain::role::{
     Adopt, Boundary, Ensure, Extras, ManagedPolicySpec, PolicyName, RoleSpec,
 };
+
+/// The same cases in every run; `PROPTEST_RNG_SEED` asks for others.
+fn cases(cases: u32) -> ProptestConfig {
+    let given = ProptestConfig::default();
+    let rng_seed = match given.rng_seed {
+        RngSeed::Random => RngSeed::Fixed(20_161_019),
+        fixed @ RngSeed::Fixed(_) => fixed,
+    };
+    ProptestConfig {
+        cases,
+        rng_seed,
+        failure_persistence: None,
+        ..given
+    }
+}
 
 /// One statement out of a small vocabulary in which most things overlap.
 fn statement() -> impl Strategy<Value = String> {
@@ -449,7 +465,7 @@ fn no_outage(before: &World, plan: &Plan) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(3_000))]
 
     #[test]
     fn no_prefix_of_a_plan_gives_anybody_too_much(case in case()) {
@@ -458,7 +474,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(700))]
 
     #[test]
     fn what_is_not_ours_is_left_alone(case in case(), adopt in prop::sample::select(vec![Adopt::Never, Adopt::IfEquivalent])) {
@@ -484,7 +500,6 @@ proptest! {
         if before.spec.ensure == Ensure::Absent {
             prop_assert!(plan.is_empty());
         }
-        let _ = account();
         carry_out(&before, &plan, None)?;
     }
 }

@@ -114,6 +114,24 @@ fn slots(spec: &RoleSpec, observation: &Observation) -> usize {
     attached.len() + inline.len()
 }
 
+/// How many policies are in play once all is removed that will be: what is missing then decides what may be
+/// opened, and not what is still there now.
+fn slots_in_the_end(spec: &RoleSpec, observation: &Observation) -> usize {
+    let agreed = spec.attachments(observation.account).len() + spec.inline.len();
+    if spec.extras == Extras::Remove {
+        return agreed;
+    }
+    let inline = observation
+        .inline
+        .seen()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name);
+    let others = inline
+        .filter(|name| !spec.inline.contains_key(*name) && name.as_str() != GUARD_POLICY_NAME);
+    agreed + unexpected_attachments(spec, observation).len() + others.count()
+}
+
 struct Collector<'a> {
     spec: &'a RoleSpec,
     observation: &'a Observation,
@@ -272,7 +290,13 @@ impl Collector<'_> {
             document: policy.document.clone(),
         };
         self.withhold(&step, reason.clone());
-        let shift = self.shift(in_force, &Content::Known(policy.document.clone()));
+        let shift = shift(
+            in_force,
+            &Content::Known(policy.document.clone()),
+            slots_in_the_end(self.spec, self.observation) <= 1,
+            self.spec,
+            self.observation.account,
+        );
         self.changes.held.push(shift);
         match in_force {
             Content::Nothing => {
