@@ -95,6 +95,7 @@ impl Feed {
                 Some(_) => {}
             }
             tokio::select! {
+                () = self.state.stopping.cancelled() => return None,
                 changed = self.changed.changed() => changed.ok()?,
                 _ = self.ticks.tick() => {
                     if let Some(event) = self.progress() {

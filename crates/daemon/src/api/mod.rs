@@ -26,6 +26,7 @@ use axum::{Json, Router};
 use jiff::Timestamp;
 use rolekeeper_store::Store;
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
@@ -54,6 +55,8 @@ pub(crate) struct ApiState {
     pub(crate) now: fn() -> Timestamp,
     /// Whether single accounts get series in /metrics.
     pub(crate) account_series: bool,
+    /// Ends the streams that would otherwise hold up the end of the process.
+    pub(crate) stopping: CancellationToken,
 }
 
 #[derive(OpenApi)]

@@ -35,6 +35,7 @@ async fn served(token: Option<&str>) -> Served {
         token: token.map(SecretString::from),
         now: || NOW,
         account_series: false,
+        stopping: CancellationToken::new(),
     };
     Served { state, _folder: folder }
 }
@@ -281,7 +282,10 @@ async fn approval_is_for_sweeps_that_wait() {
     let id = SweepId::new(NOW, 7);
     let path = format!("/api/v1/sweeps/{id}/approve");
     assert_eq!(served.ask(Method::POST, &path, Some("s3cret"), None).await.0, 409);
+    let id = SweepId::new(NOW, 8);
+    served.state.store.begin(&record(&id)).await.unwrap();
     served.state.store.await_approval(&id, 3, &[], NOW).await.unwrap();
+    let path = format!("/api/v1/sweeps/{id}/approve");
     assert_eq!(served.ask(Method::POST, &path, Some("s3cret"), None).await.0, 200);
     assert!(served.state.store.approved(&id).await.unwrap());
 }
@@ -322,6 +326,16 @@ async fn events_begin_where_the_browser_left_off() {
     assert!(text.contains(&format!("id: {}", from + 1)), "{text}");
     assert!(text.contains(&format!("id: {}", from + 2)), "{text}");
     assert!(!text.contains(&format!("id: {from}\n")), "{text}");
+}
+
+#[tokio::test]
+async fn a_stream_of_events_does_not_hold_up_the_end_of_the_process() {
+    let served = served(None).await;
+    let request = Request::builder().uri("/api/v1/events").header("host", "localhost");
+    let request = request.body(Body::empty()).unwrap();
+    let body = router(served.state.clone()).oneshot(request).await.unwrap().into_body();
+    served.state.stopping.cancel();
+    assert!(body.collect().await.unwrap().to_bytes().is_empty());
 }
 
 #[tokio::test]

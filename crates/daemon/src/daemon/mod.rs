@@ -83,7 +83,7 @@ impl<P: SessionProvider> Daemon<P> {
     pub(crate) async fn run(self, cancel: CancellationToken) -> Result<(), Failure> {
         let webhooks = beside::Webhooks::new(self.config.webhooks.clone());
         let mut parts: JoinSet<Result<(), String>> = JoinSet::new();
-        let state = self.state();
+        let state = self.state(cancel.clone());
         parts.spawn(serve_http(self.listener, state, cancel.clone()));
         parts.spawn(engine(self.engine.clone(), cancel.clone()));
         parts.spawn(beside::watch_credentials(self.engine.clone(), Arc::clone(&self.face.readiness), cancel.clone()));
@@ -113,7 +113,7 @@ impl<P: SessionProvider> Daemon<P> {
         failure.map_or(Ok(()), |problem| Err(Failure::new(problem)))
     }
 
-    fn state(&self) -> ApiState {
+    fn state(&self, stopping: CancellationToken) -> ApiState {
         ApiState {
             store: Arc::clone(&self.store),
             metrics: Arc::clone(&self.face.metrics),
@@ -122,6 +122,7 @@ impl<P: SessionProvider> Daemon<P> {
             token: self.config.http.token.clone(),
             now: time_of_day,
             account_series: self.config.http.account_series,
+            stopping,
         }
     }
 }
