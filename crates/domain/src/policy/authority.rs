@@ -79,6 +79,7 @@ fn side<'a>(space: &Space<'_>, authority: &Authority<'a>) -> Side<'a> {
         allows: Formula::And(vec![granted, boundary_allows(space, authority)]),
         denies: Formula::Some(union(space, documents(authority), Effect::Deny)),
         granting: authority.policies.iter().collect(),
+        limiting: authority.boundary,
         denying: documents(authority).collect(),
     }
 }

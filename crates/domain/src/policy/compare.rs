@@ -99,6 +99,7 @@ pub fn compare(before: &Document, after: &Document, context: &Context<'_>) -> Co
         allows: Formula::Some(space.set(document, Effect::Allow)),
         denies: Formula::Some(space.set(document, Effect::Deny)),
         granting: vec![document],
+        limiting: None,
         denying: vec![document],
     };
     let (old, new) = (side(before), side(after));
@@ -116,6 +117,8 @@ pub(super) struct Side<'a> {
     pub(super) denies: Formula,
     /// Documents whose Allow statements tell of grants.
     pub(super) granting: Vec<&'a Document>,
+    /// The boundary, whose Allow statements limit those grants.
+    pub(super) limiting: Option<&'a Document>,
     /// Documents whose Deny statements tell of denials.
     pub(super) denying: Vec<&'a Document>,
 }
@@ -144,10 +147,11 @@ pub(super) fn difference(reporter: &Reporter<'_, '_>, old: &Side<'_>, new: &Side
             Search::GaveUp => out.gave_up = true,
             Search::Found(_) => {
                 out.found = true;
+                let known: Vec<&Document> = old.granting.iter().copied().chain(old.limiting).collect();
                 let (from, against) = if effect == Effect::Deny {
                     (&old.denying, &new.denying)
                 } else {
-                    (&new.granting, &old.granting)
+                    (&new.granting, &known)
                 };
                 reporter.sentences(&formula, effect, from, against, voice, &mut out.sentences);
             }

@@ -40,9 +40,9 @@ pub struct Policies<'a> {
     /// Service control policies by level, the root first: each level that
     /// is here must allow. Leave empty for the management account.
     pub scps: &'a [&'a [Document]],
-    /// Resource control policies of the resource's account by level, like
-    /// `scps`. (AWS attaches one that allows everything to each level; leave
-    /// levels empty to mean the same.)
+    /// Resource control policies of the resource's account by level. They
+    /// only deny: the one that AWS attaches everywhere to allow everything
+    /// cannot be taken off, so it need not be here.
     pub rcps: &'a [&'a [Document]],
     /// The policy of the resource. For `sts:AssumeRole…` the role's trust
     /// policy, which must always allow.
@@ -124,13 +124,10 @@ pub fn evaluate(request: &Request, policies: &Policies<'_>) -> Decision {
         return denied;
     }
     let missing = |missing| Decision::ImplicitDeny { missing };
-    let levels = [(policies.rcps, PolicyType::ResourceControl), (policies.scps, PolicyType::ServiceControl)];
-    for (levels, kind) in levels {
-        // SCPs bind the users and roles of an account, not services or strangers.
-        let binds = kind == PolicyType::ResourceControl || request.principal.account().is_some();
-        if binds && levels.iter().any(|level| !level.is_empty() && !allows_any(level, request)) {
-            return missing(kind);
-        }
+    // SCPs bind the users and roles of an account, not services or strangers.
+    let bound = request.principal.account().is_some();
+    if bound && policies.scps.iter().any(|level| !level.is_empty() && !allows_any(level, request)) {
+        return missing(PolicyType::ServiceControl);
     }
     let assumes = is_assume_role(&request.action);
     let grant = resource_grant(request, policies.resource);

@@ -126,9 +126,10 @@ impl Reporter<'_, '_> {
             if groups.is_empty() {
                 continue;
             }
+            let name = format!("{}{}", who.words, self.beyond_principals(&who, statement, against, formula));
             match told.iter_mut().find(|(_, g)| *g == groups) {
-                Some((names, _)) => names.push(who.words),
-                None => told.push((vec![who.words], groups)),
+                Some((names, _)) => names.push(name),
+                None => told.push((vec![name], groups)),
             }
         }
         told
@@ -211,6 +212,28 @@ impl Reporter<'_, '_> {
         if parts.is_empty() { String::new() } else { format!(" (beyond {})", words::list(&parts, "and")) }
     }
 
+    /// For an account or everyone, of whom the other side knew some already: whom.
+    fn beyond_principals(&self, who: &Part, statement: &Statement, against: Set, formula: &Formula) -> String {
+        let Some(columns) = who.columns.as_ref().filter(|c| c.len() > 1) else { return String::new() };
+        let own = statement.principals().map(super::Principals::names).unwrap_or_default();
+        let within = |columns: Vec<usize>| Within { principals: Some(columns), ..Within::default() };
+        let mut parts: Vec<String> = Vec::new();
+        let others = against.iter().filter_map(|n| self.space.statement(n)?.principals());
+        for name in others.filter(|p| !p.is_negated()).flat_map(super::Principals::names) {
+            let single = super::Principals { negated: false, names: vec![name.clone()] };
+            let covered = |n: &usize| self.space.who(*n).is_some_and(|w| single.covers(&w.principal));
+            let meant: Vec<usize> = columns.iter().copied().filter(|n| covered(n)).collect();
+            let untouched = !meant.is_empty()
+                && meant.len() < columns.len()
+                && self.space.find(formula, &within(meant)) == Search::None;
+            let words = self.name(name);
+            if untouched && !own.contains(name) && !parts.contains(&words) {
+                parts.push(words);
+            }
+        }
+        if parts.is_empty() { String::new() } else { format!(" (beyond {})", words::list(&parts, "and")) }
+    }
+
     /// For a resource pattern of which the other side knew a part already,
     /// for the same action: which.
     fn beyond_resources(&self, resource: &Part, statement: &Statement, against: Set, found: &Found) -> String {
@@ -268,11 +291,12 @@ impl Reporter<'_, '_> {
             let within = Within { principals: Some(vec![n]), ..Within::default() };
             matches!(self.space.find(formula, &within), Search::Found(_))
         };
+        let covered: Vec<usize> =
+            all.iter().filter(|(_, w)| principals.covers(&w.principal)).map(|(n, _)| *n).collect();
         let touched: Vec<(usize, &Who)> = all.into_iter().filter(|(n, _)| touched(*n)).collect();
         if touched.iter().any(|(_, w)| w.stands_for == StandsFor::Strangers) {
             let words = words::principals(principals);
-            let columns = Some(touched.iter().map(|(n, _)| *n).collect());
-            return vec![Part { words, columns, pattern: None }];
+            return vec![Part { words, columns: Some(covered), pattern: None }];
         }
         let part = |(n, who): (usize, &Who)| Part { words: self.describe(who), columns: Some(vec![n]), pattern: None };
         touched.into_iter().map(part).collect()

@@ -22,6 +22,9 @@ use super::witness::witnesses;
 pub(super) const MAX_STATEMENTS: usize = 256;
 /// The most steps of one search.
 const MAX_SEARCH: usize = 100_000;
+/// The most questions whether a pattern matches a representative, for one
+/// dimension. The largest of AWS's own policies needs about nine million.
+const MAX_MATCHES: usize = 20_000_000;
 
 /// A set of statements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -486,8 +489,9 @@ impl<'b, 'a> Builder<'b, 'a> {
         // An action is "service:Name", with one colon.
         let universe =
             [Token::OneInSegment, Token::ManyInSegment, Token::Lit(':'), Token::OneInSegment, Token::ManyInSegment];
-        let found = witnesses(&lists, &[&universe]);
+        let mut found = witnesses(&lists, &[&universe]);
         self.complete &= found.complete;
+        self.cut(&mut found.texts, patterns.len());
         let columns = found.texts.iter();
         let columns = columns.map(|t| self.column(t, Vec::new(), |s| s.actions().covers(t, &self.symbols)));
         self.dimension("", columns.collect())
@@ -502,12 +506,20 @@ impl<'b, 'a> Builder<'b, 'a> {
         let arn = Pattern::new("arn:*", Place::Like, false);
         let mut found = witnesses(&lists, &[arn.tokens()]);
         self.complete &= found.complete;
+        self.cut(&mut found.texts, patterns.len());
         found.texts.push("*".to_owned());
         let columns = found.texts.iter();
         let columns = columns.map(|t| {
             self.column(t, Vec::new(), |s| s.resources().is_none_or(|r| r.covers(t, &self.symbols)))
         });
         self.dimension("", columns.collect())
+    }
+
+    /// Keeps the number of questions bounded.
+    fn cut(&mut self, texts: &mut Vec<String>, patterns: usize) {
+        let most = MAX_MATCHES / patterns.max(1);
+        self.complete &= texts.len() <= most;
+        texts.truncate(most);
     }
 
     /// A variable's value may happen to make its pattern meet another one.

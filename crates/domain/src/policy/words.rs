@@ -52,8 +52,16 @@ fn every_but(element: &Patterns, every: &str) -> String {
 
 /// A `Principal` or `NotPrincipal` element.
 pub(super) fn principals(element: &Principals) -> String {
-    let names: Vec<String> = element.names().iter().map(Name::to_string).collect();
-    if element.is_negated() { format!("anyone but {}", list(&names, "and")) } else { list(&names, "and") }
+    let spare = |name: &Name| match name {
+        Name::Account(id) => format!("account {id}"),
+        other => shown(&other.to_string()),
+    };
+    if element.is_negated() {
+        let names: Vec<String> = element.names().iter().map(spare).collect();
+        return format!("anyone but {}", list(&names, "and"));
+    }
+    let names: Vec<String> = element.names().iter().map(|n| shown(&n.to_string())).collect();
+    list(&names, "and")
 }
 
 /// What assuming a role takes, in place of the bare actions, in trust policies.
@@ -82,6 +90,15 @@ fn is_secret(key_lower: &str) -> bool {
 pub(super) fn condition(condition: &Condition) -> String {
     let operator = condition.operator();
     let key = shown(condition.key());
+    if is_secret(condition.key_lower()) && operator.test == Test::StringEquals && operator.quantifier == Quantifier::One
+    {
+        return match (operator.negated, operator.if_exists) {
+            (false, false) => "they present the external id",
+            (false, true) => "they present the external id or none",
+            (true, _) => "they do not present a certain external id",
+        }
+        .to_owned();
+    }
     let subject = match operator.quantifier {
         Quantifier::One => key.clone(),
         Quantifier::All => format!("each value of {key}"),

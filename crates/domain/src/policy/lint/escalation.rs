@@ -11,19 +11,19 @@ use super::{LintContext, LintSeverity, Remarks, is_everything};
 /// Actions which, allowed together on resources at large, amount to more, and
 /// what they amount to.
 const WAYS: [(&[&str], &str); 22] = [
+    (&["iam:CreateAccessKey"], "make access keys for existing users"),
+    (&["iam:UpdateAssumeRolePolicy"], "let anyone assume any role"),
+    (&["iam:AttachRolePolicy"], "attach any policy to itself or to another role"),
     (&["iam:CreatePolicyVersion"], "rewrite a managed policy that is attached to it"),
     (&["iam:SetDefaultPolicyVersion"], "bring back an older, wider version of a managed policy"),
-    (&["iam:AttachRolePolicy"], "attach any policy to itself or to another role"),
     (&["iam:AttachUserPolicy"], "attach any policy to a user"),
     (&["iam:AttachGroupPolicy"], "attach any policy to a group"),
     (&["iam:PutRolePolicy"], "write any inline policy into itself or another role"),
     (&["iam:PutUserPolicy"], "write any inline policy into a user"),
     (&["iam:PutGroupPolicy"], "write any inline policy into a group"),
     (&["iam:AddUserToGroup"], "put a user into a group that may do more"),
-    (&["iam:CreateAccessKey"], "make access keys for existing users"),
     (&["iam:CreateLoginProfile"], "give an existing user a console password"),
     (&["iam:UpdateLoginProfile"], "change a user's console password"),
-    (&["iam:UpdateAssumeRolePolicy"], "let anyone assume any role"),
     (&["iam:DeleteRolePermissionsBoundary"], "take permissions boundaries off roles"),
     (&["iam:CreateUser", "iam:CreateAccessKey"], "make users of its own with keys"),
     (&["sts:AssumeRole"], "assume any role that trusts this account"),

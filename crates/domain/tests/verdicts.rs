@@ -1,0 +1,281 @@
+//! May a plan be carried out: each refusal has one test, and each precondition one way to go stale.
+
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+
+mod model;
+
+use expect_test::{Expect, expect};
+use jiff::Timestamp;
+use model::{World, account, arn, faq_spec, identity, trust};
+use rolekeeper_domain::drift::DriftKind;
+use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::finding::Finding;
+use rolekeeper_domain::judge::{Approval, Guardrails, TooMany, judge};
+use rolekeeper_domain::observation::{ObservedDocument, Observation, Sighting};
+use rolekeeper_domain::outcome::{Mode, SkipReason};
+use rolekeeper_domain::plan::Precondition;
+use rolekeeper_domain::planner::{plan, recheck, recheck_step};
+use rolekeeper_domain::role::{Adopt, Extras};
+use rolekeeper_domain::verdict::Verdict;
+
+const ADMIN: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+/// An account in which the policy's document drifted.
+fn drifted() -> World {
+    let mut world = World::of(faq_spec());
+    world.rewrite(0, identity(ADMIN));
+    world
+}
+
+fn verdict(world: &World, guardrails: &Guardrails, mode: Mode) -> Verdict {
+    judge(world.plan(), &world.observe(), &world.diff(), guardrails, mode)
+}
+
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::InSync => "in sync".to_owned(),
+        Verdict::ReportOnly(plan) => format!("report {} steps", plan.steps.len()),
+        Verdict::Refuse(_, refusals) => {
+            let words: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            format!("refuse: {}", words.join(" | "))
+        }
+        Verdict::Apply(permit) => format!("apply {} steps", permit.plan().steps.len()),
+    }
+}
+
+#[track_caller]
+fn check(world: &World, guardrails: &Guardrails, expected: &Expect) {
+    expected.assert_eq(&said(&verdict(world, guardrails, Mode::Repair)));
+}
+
+#[test]
+fn a_plan_that_nothing_speaks_against_is_permitted() {
+    check(&World::of(faq_spec()), &Guardrails::default(), &expect!["in sync"]);
+    check(&drifted(), &Guardrails::default(), &expect!["apply 1 steps"]);
+}
+
+#[test]
+fn an_audit_only_reports_whatever_the_guardrails_say() {
+    let halted = Guardrails { halted: Some("stop".to_owned()), ..Guardrails::default() };
+    assert_eq!(said(&verdict(&drifted(), &halted, Mode::Audit)), "report 1 steps");
+    assert_eq!(said(&verdict(&World::of(faq_spec()), &halted, Mode::Audit)), "in sync");
+}
+
+#[test]
+fn what_is_only_withheld_is_reported() {
+    let mut world = World::of(faq_spec());
+    world.attach_foreign(&arn("arn:aws:iam::aws:policy/More"), identity(ADMIN));
+    assert_eq!(world.spec.extras, Extras::Report);
+    check(&world, &Guardrails::default(), &expect!["report 0 steps"]);
+}
+
+#[test]
+fn not_ours() {
+    let mut world = drifted();
+    world.role().tags.clear();
+    world.spec.adopt = Adopt::Never;
+    check(&world, &Guardrails::default(), &expect![[""]]);
+}
+
+#[test]
+fn locks_us_out() {
+    let guardrails = Guardrails { admin_roles: vec!["Admin".to_owned(), "/ops/auditor".to_owned()], ..Guardrails::default() };
+    check(&drifted(), &guardrails, &expect![[""]]);
+}
+
+#[test]
+fn widens() {
+    let mut world = World::of(faq_spec());
+    world.role().attached.clear();
+    let wanted = Guardrails { widening: Approval::Wanted, ..Guardrails::default() };
+    check(&world, &wanted, &expect![[""]]);
+    let given = Guardrails { widening: Approval::Given, ..Guardrails::default() };
+    check(&world, &given, &expect!["apply 1 steps"]);
+    // Narrowing needs nobody's word.
+    check(&drifted(), &wanted, &expect!["apply 1 steps"]);
+}
+
+#[test]
+fn blind() {
+    let world = drifted();
+    let mut observation = world.observe();
+    observation.inline = Sighting::Unread(Fault::new(Category::AccessDenied, "no"));
+    let record = world.ownership();
+    let diff = rolekeeper_domain::diff::diff(&world.spec, &observation, &record);
+    let plan = plan(&world.spec, &observation, &diff, &record);
+    assert!(plan.is_empty(), "nothing is planned from a partial observation");
+    let verdict = judge(plan, &observation, &diff, &Guardrails::default(), Mode::Repair);
+    expect![[""]].assert_eq(&said(&verdict));
+}
+
+#[test]
+fn ineligible() {
+    let guardrails = Guardrails { ineligible: Some(SkipReason::Suspended), ..Guardrails::default() };
+    check(&drifted(), &guardrails, &expect![[""]]);
+}
+
+#[test]
+fn stale() {
+    let world = drifted();
+    let mut plan = world.plan();
+    plan.account = "222222222222".parse().unwrap();
+    let verdict = judge(plan, &world.observe(), &world.diff(), &Guardrails::default(), Mode::Repair);
+    expect![[""]].assert_eq(&said(&verdict));
+}
+
+#[test]
+fn too_many_changes() {
+    let guardrails = Guardrails { too_many: Some(TooMany { changes: 12, allowed: 10 }), ..Guardrails::default() };
+    check(&drifted(), &guardrails, &expect![[""]]);
+}
+
+#[test]
+fn halted() {
+    let guardrails = Guardrails { halted: Some("an audit is under way".to_owned()), ..Guardrails::default() };
+    check(&drifted(), &guardrails, &expect![[""]]);
+}
+
+#[test]
+fn frozen() {
+    let guardrails = Guardrails { frozen: Some("until Monday 08:00".to_owned()), ..Guardrails::default() };
+    check(&drifted(), &guardrails, &expect![[""]]);
+}
+
+fn repaired(world: &World, kind: DriftKind, repairs: u32) -> Guardrails {
+    let drift = world.diff().drifts.into_iter().find(|drift| drift.kind == kind).unwrap();
+    let finding = Finding {
+        account: account(),
+        drift,
+        first_seen: Timestamp::UNIX_EPOCH,
+        last_seen: Timestamp::UNIX_EPOCH,
+        resolved_at: None,
+        repairs,
+    };
+    Guardrails { findings: vec![finding], ..Guardrails::default() }
+}
+
+#[test]
+fn flapping() {
+    let world = drifted();
+    check(&world, &repaired(&world, DriftKind::PolicyDocument, 2), &expect!["apply 1 steps"]);
+    let thrice = repaired(&world, DriftKind::PolicyDocument, 3);
+    check(&world, &thrice, &expect![[""]]);
+    check(&world, &Guardrails { flap_limit: 0, ..thrice }, &expect!["apply 1 steps"]);
+}
+
+#[test]
+fn a_flapping_tag_does_not_stop_the_rest() {
+    let mut world = drifted();
+    world.spec.tags.insert("team".to_owned(), "security".to_owned());
+    let guardrails = repaired(&world, DriftKind::RoleTags, 3);
+    match verdict(&world, &guardrails, Mode::Repair) {
+        Verdict::Apply(permit) => {
+            let steps: Vec<String> = permit.plan().steps.iter().map(|step| step.step.to_string()).collect();
+            assert_eq!(steps, ["iam:CreatePolicyVersion policy/Audit"]);
+            let held: Vec<&str> = permit.plan().withheld.iter().map(|held| held.reason.as_str()).collect();
+            expect![[""]].assert_eq(&held.join("\n"));
+        }
+        other => panic!("{}", said(&other)),
+    }
+}
+
+#[test]
+fn all_reasons_are_given_at_once() {
+    let guardrails = Guardrails {
+        halted: Some("stop".to_owned()),
+        frozen: Some("weekend".to_owned()),
+        ..Guardrails::default()
+    };
+    check(&drifted(), &guardrails, &expect![[""]]);
+}
+
+/// A world whose plan rests on most kinds of facts.
+fn much() -> World {
+    let mut spec = faq_spec();
+    spec.description = Some("agreed".to_owned());
+    spec.tags.insert("team".to_owned(), "security".to_owned());
+    spec.inline.insert("Inline".parse().unwrap(), identity(ADMIN));
+    spec.managed_policies.first_mut().unwrap().tags.insert("team".to_owned(), "security".to_owned());
+    let mut world = World::of(spec);
+    world.rewrite(0, identity(ADMIN));
+    world.role().description.clear();
+    world.role().tags.remove("team");
+    world.policy(0).tags.remove("team");
+    world.role().inline.clear();
+    world
+}
+
+#[track_caller]
+fn goes_stale(change: impl FnOnce(&mut World), expected: &Expect) {
+    let world = much();
+    let plan = world.plan();
+    assert_eq!(recheck(&plan, &world.observe()), Ok(()));
+    let mut now = world;
+    change(&mut now);
+    // What is wanted besides is decided by the plan's own versions, as the engine reads them.
+    let refusals = recheck(&plan, &now.observe()).unwrap_err();
+    let words: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    expected.assert_eq(&words.join("\n"));
+    let refused = plan.steps.iter().filter(|step| recheck_step(step, &now.observe()).is_err()).count();
+    assert!(refused > 0);
+}
+
+#[test]
+fn a_plan_goes_stale_with_what_it_rests_on() {
+    goes_stale(|world| world.role().id = "AROA9".to_owned(), &expect![[""]]);
+    goes_stale(
+        |world| {
+            let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}"#;
+            world.role().trust = ObservedDocument::Valid(trust(open));
+        },
+        &expect![[""]],
+    );
+    goes_stale(|world| world.rewrite(0, identity(ADMIN)), &expect![[""]]);
+    goes_stale(
+        |world| world.attach_foreign(&arn("arn:aws:iam::aws:policy/More"), identity(ADMIN)),
+        &expect![[""]],
+    );
+    goes_stale(
+        |world| drop(world.role().inline.insert("More".parse().unwrap(), identity(ADMIN))),
+        &expect![[""]],
+    );
+    goes_stale(|world| world.role().boundary = Some(arn("arn:aws:iam::aws:policy/Limit")), &expect![[""]]);
+    goes_stale(|world| "mine".clone_into(&mut world.role().description), &expect![[""]]);
+    goes_stale(|world| drop(world.role().tags.insert("team".to_owned(), "sales".to_owned())), &expect![[""]]);
+    goes_stale(|world| drop(world.policy(0).tags.insert("team".to_owned(), "sales".to_owned())), &expect![[""]]);
+    goes_stale(|world| world.role = None, &expect![[""]]);
+}
+
+#[test]
+fn what_can_no_longer_be_seen_is_stale() {
+    let world = much();
+    let plan = world.plan();
+    let blind = Observation {
+        role: Sighting::Unread(Fault::new(Category::AccessDenied, "no")),
+        ..world.observe()
+    };
+    assert!(recheck(&plan, &blind).is_err());
+}
+
+#[test]
+fn steps_that_are_taken_out_leave_no_dangling_places() {
+    let mut world = much();
+    world.role = None;
+    let plan = world.plan();
+    let kept = plan.steps.len() - 1;
+    let without = plan.without(|step| {
+        matches!(step.because.as_slice(), [DriftKind::PolicyTags]).then(|| rolekeeper_domain::plan::Withheld {
+            operation: step.step.operation(),
+            resource: step.step.resource(),
+            reason: "for the test".to_owned(),
+        })
+    });
+    assert_eq!(without.steps.len(), kept);
+    for (place, step) in without.steps.iter().enumerate() {
+        for precondition in &step.preconditions {
+            if let Precondition::AfterStep { index } = precondition {
+                assert!(*index < place, "step {place} waits for step {index}");
+            }
+        }
+    }
+}
