@@ -13,6 +13,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::finding::{Finding, fold};
 use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::record;
 use rolekeeper_engine::port::store::{
     Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt, Intent,
     Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError, SweepRequest,
@@ -291,7 +292,6 @@ impl Journal for MemoryStore {
         }
         state.spans.push(Span { from, to: None });
         let id = EntryId(i64::try_from(state.journal.len()).unwrap_or(i64::MAX) + 1);
-        let parameters = intent.step.step.parameters();
         state.journal.push(JournalEntry {
             id,
             sweep: intent.sweep.clone(),
@@ -300,10 +300,7 @@ impl Journal for MemoryStore {
             role: intent.role.clone(),
             operation: intent.step.step.operation(),
             resource: intent.step.step.resource(),
-            parameters: serde_json::Value::Object(
-                parameters.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
-            )
-            .to_string(),
+            parameters: record::parameters(&intent.step.step).to_string(),
             preconditions: precondition_words(&intent.step.preconditions),
             before: intent.step.before.clone(),
             after: None,

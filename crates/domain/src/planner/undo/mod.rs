@@ -3,17 +3,19 @@
 //! Each undoing step restores exactly what stood before the step that it undoes. So the
 //! account goes through the same states as in the sweep, the other way round, and each
 //! of them was safe: nobody held a permission in it that they had neither before the sweep nor
-//! after it. That holds only from the state that the sweep left: when anything it
+//! after it. That holds only from one of these states: when anything the sweep
 //! touched was changed since, nothing of the role is undone in that account.
 
 mod back;
 mod state;
+mod strangers;
 
 use crate::observation::{Observation, Sighting};
 use crate::plan::{Plan, Step};
 use crate::role::{Adopt, Boundary, Ensure, Extras, IamPath, ManagedPolicySpec, RoleName, RoleSpec};
 
-use self::state::{Facet, State, after, before};
+use self::state::{State, after, before};
+use self::strangers::strangers;
 use crate::account::AccountId;
 use crate::arn::{Arn, Partition};
 use crate::policy::{Document, Kind};
@@ -58,45 +60,70 @@ pub fn way_back(role: &RoleName, taken: &[Taken], observation: &Observation) -> 
         obstacles: Vec::new(),
         target: State::default(),
     };
-    let taken: Vec<&Taken> = effective(taken, observation);
-    let mut now = State::default();
-    let mut target = State::default();
-    let mut steps = Vec::new();
-    for step in &taken {
-        match before(step) {
-            Ok(stood) => {
-                let mut prior = State::default();
-                for (facet, standing) in stood {
-                    // What the sweep itself put there says it best: the journal's word is
-                    // from before the plan, not from between its steps.
-                    let standing = now.get(&facet).cloned().unwrap_or(standing);
-                    target.set_first(facet.clone(), standing.clone());
-                    prior.set(facet, standing);
-                }
-                steps.push((*step, prior));
-            }
-            Err(why) => way.obstacles.push(format!("{}: {why}", step.step)),
-        }
-        for (facet, standing) in after(step) {
-            if let Facet::Trust | Facet::Settings | Facet::Boundary | Facet::RoleTag(_) = facet
-                && matches!(step.step, Step::CreateRole { .. })
-            {
-                target.set_first(facet.clone(), None);
-            }
-            now.set(facet, standing);
-        }
-    }
-    let changed = now.without_homeless().differences(observation);
-    way.obstacles.extend(changed.into_iter().map(|what| format!("{what} was changed since")));
-    way.obstacles.extend(back::strangers(&taken, observation));
-    way.target = target.without_homeless();
+    let story = Story::of(&effective(taken, observation), &mut way.obstacles);
+    // A way back that was broken off goes on from where it stands.
+    let still = (0..=story.steps.len())
+        .rev()
+        .find(|count| story.state(*count).differences(observation).is_empty());
+    let Some(still) = still.filter(|_| way.obstacles.is_empty()) else {
+        let changed = story.state(story.steps.len()).differences(observation);
+        way.obstacles.extend(changed.into_iter().map(|what| format!("{what} was changed since")));
+        return way;
+    };
+    let steps = story.steps.get(..still).unwrap_or_default();
+    way.obstacles = strangers(steps, observation);
+    way.target = story.state(0);
     if way.obstacles.is_empty() {
-        match back::plan(role, &steps, observation) {
+        match back::plan(role, steps, observation) {
             Ok(plan) => way.plan = plan,
             Err(obstacles) => way.obstacles = obstacles,
         }
     }
     way
+}
+
+/// The steps of a sweep and the states between them.
+struct Story<'a> {
+    /// Each step with what stood right before it.
+    steps: Vec<(&'a Taken, State)>,
+    /// What the sweep touched, as it stood before the first step.
+    first: State,
+    /// What had been touched so far, after each step.
+    then: Vec<State>,
+}
+
+impl<'a> Story<'a> {
+    fn of(taken: &[&'a Taken], obstacles: &mut Vec<String>) -> Self {
+        let mut story = Self { steps: Vec::new(), first: State::default(), then: Vec::new() };
+        let mut now = State::default();
+        for step in taken {
+            let stood = before(step).unwrap_or_else(|why| {
+                obstacles.push(format!("{}: {why}", step.step));
+                Vec::new()
+            });
+            let mut prior = State::default();
+            for (facet, standing) in stood {
+                // What the sweep itself put there says it best: the journal's word is
+                // from before the plan, not from between its steps.
+                let standing = now.get(&facet).cloned().unwrap_or(standing);
+                story.first.set_first(facet.clone(), standing.clone());
+                prior.set(facet, standing);
+            }
+            after(step).into_iter().for_each(|(facet, standing)| now.set(facet, standing));
+            story.steps.push((*step, prior));
+            story.then.push(now.clone());
+        }
+        story
+    }
+
+    /// All that the sweep touched, as it stood after so many steps.
+    fn state(&self, steps: usize) -> State {
+        let mut state = self.first.clone();
+        if let Some(then) = steps.checked_sub(1).and_then(|last| self.then.get(last)) {
+            state.overlay(then);
+        }
+        state.without_homeless()
+    }
 }
 
 /// Whether a step had its effect.

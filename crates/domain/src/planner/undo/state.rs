@@ -52,6 +52,11 @@ impl State {
         self.0.entry(facet).or_insert(standing);
     }
 
+    /// Sets every facet that `other` knows.
+    pub(super) fn overlay(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().map(|(facet, standing)| (facet.clone(), standing.clone())));
+    }
+
     /// Takes out what is not there at all when the role or policy it belongs to is not.
     pub(super) fn without_homeless(mut self) -> Self {
         let no_role = self.0.get(&Facet::Role) == Some(&None);

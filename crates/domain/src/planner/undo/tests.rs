@@ -368,3 +368,30 @@ fn a_step_without_an_answer_is_judged_by_what_stands_there() {
     assert_eq!(there(&attach("Audit").step, &blind), Effect::Unknown);
     assert_eq!(there(&retrust(VENDOR, "x").step, &blind), Effect::There);
 }
+
+#[test]
+fn a_way_back_that_was_broken_off_goes_on_from_where_it_stands() {
+    let taken = [retrust("222222222222", "333333333333"), attach("Audit"), retrust(VENDOR, "x")];
+    let mut observation = account_after();
+    let steps = |observation: &Observation| {
+        let way = way_back(&role(), &taken, observation);
+        assert_eq!(way.obstacles, Vec::<String>::new());
+        way.plan.steps.len()
+    };
+    assert_eq!(steps(&observation), 3);
+    observed_role(&mut observation).trust = ObservedDocument::Valid(trust("222222222222"));
+    assert_eq!(steps(&observation), 2);
+    observation.attachments = Sighting::Seen(BTreeSet::new());
+    assert_eq!(steps(&observation), 1);
+    observed_role(&mut observation).trust = ObservedDocument::Valid(trust("333333333333"));
+    assert_eq!(steps(&observation), 0);
+}
+
+#[test]
+fn a_role_that_was_made_and_is_gone_again_is_nothing_to_undo() {
+    let mut observation = account_after();
+    observation.role = Sighting::Absent;
+    observation.attachments = Sighting::Absent;
+    observation.inline = Sighting::Absent;
+    check(&[create_role(), attach("Other")], &observation, &expect![[""]]);
+}

@@ -1,0 +1,354 @@
+//! A sweep undone: what it made goes, what stood before comes back, what others changed
+//! since is left alone. And what a dead process left is settled by looking.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics on purpose"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::drift::DriftKind;
+use rolekeeper_domain::outcome::{
+    AccountReport, Mode, Outcome, StepResult, SweepId, SweepOutcome, SweepRecord, Trigger,
+};
+use rolekeeper_engine::port::store::{Completion, Control as _, Halt, Journal as _, Sweeps as _};
+use rolekeeper_engine::{SweepError, SweepOrder};
+use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::memory::MemoryStore;
+use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
+use tokio_util::sync::CancellationToken;
+
+/// What is wrong in the accounts before the sweep: between them every step that a plan can have
+/// but those that make room.
+const DRIFTS: [&[Drift]; 5] = [
+    &[Drift::RoleMissing, Drift::PolicyMissing],
+    &[
+        Drift::TrustOpen,
+        Drift::PolicyWider,
+        Drift::AttachmentUnexpected,
+    ],
+    &[
+        Drift::AttachmentMissing,
+        Drift::RoleTags,
+        Drift::RoleDescription,
+    ],
+    &[
+        Drift::RolePermissionsBoundary,
+        Drift::InlineUnexpected,
+        Drift::PolicyTags,
+    ],
+    &[
+        Drift::PolicyNarrower,
+        Drift::TrustWithoutExternalId,
+        Drift::RoleMaxSessionDuration,
+    ],
+];
+
+struct Stage {
+    world: Arc<World>,
+    store: Arc<MemoryStore>,
+    clock: SimClock,
+}
+
+/// What differs, account by account, as the reports say it.
+type Differences = BTreeMap<AccountId, Vec<(DriftKind, Option<String>, Option<String>)>>;
+
+impl Stage {
+    fn new() -> Self {
+        let world = Arc::new(World::new(Settings {
+            accounts: DRIFTS.len() as u32,
+            provisioned: true,
+            inactive: 0.0,
+            control_tower: 0.0,
+            tail: false,
+            limits: Limits::none(),
+            latency: Duration::from_millis(20),
+            history: true,
+            ..Settings::default()
+        }));
+        for (account, drifts) in world.reachable().iter().zip(DRIFTS) {
+            for drift in drifts {
+                assert!(world.plant(*account, *drift), "{drift:?}");
+            }
+        }
+        let store = Arc::new(MemoryStore::default());
+        store.watch(&world);
+        Self {
+            world,
+            store,
+            clock: SimClock::start(),
+        }
+    }
+
+    async fn process(&self, holder: &str) -> Process<MemoryStore> {
+        // What was changed a moment ago is seen by now, and an old lease is over.
+        self.clock.wait(Duration::from_secs(60)).await;
+        let mut settings = rig::settings(holder, demo_spec());
+        settings.limits.concurrency = 1;
+        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
+    }
+
+    async fn sweep(&self, order: SweepOrder) -> SweepRecord {
+        let process = self.process(&order.requested_by).await;
+        let record = process
+            .engine
+            .sweep(order, CancellationToken::new())
+            .await
+            .unwrap();
+        process.engine.release_lease().await.unwrap();
+        record
+    }
+
+    async fn differences(&self) -> Differences {
+        let record = self.sweep(order(Mode::Audit)).await;
+        let reports = self.store.all_reports(&record.id).into_iter();
+        reports
+            .filter(|report| !report.drifts.is_empty())
+            .map(|report| {
+                let drifts = report.drifts.into_iter();
+                let mut all: Vec<_> = drifts
+                    .map(|drift| (drift.kind, drift.subject, drift.before))
+                    .collect();
+                all.sort();
+                (report.account, all)
+            })
+            .collect()
+    }
+
+    fn report(&self, sweep: &SweepId, account: AccountId) -> AccountReport {
+        let reports = self.store.all_reports(sweep);
+        reports
+            .into_iter()
+            .find(|report| report.account == account)
+            .unwrap()
+    }
+}
+
+fn undo(sweep: &SweepId, mode: Mode) -> SweepOrder {
+    SweepOrder {
+        undo: Some(sweep.clone()),
+        approved_by: Some("ann".to_owned()),
+        ..SweepOrder::new(mode, Trigger::Rollback, "ann")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_rolled_back_leaves_every_account_as_it_was() {
+    let stage = Stage::new();
+    let before = stage.differences().await;
+    assert_eq!(before.len(), DRIFTS.len());
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    assert_eq!(
+        repaired.summary.repaired,
+        DRIFTS.len() as u64,
+        "{repaired:?}"
+    );
+    assert_eq!(stage.differences().await, Differences::new());
+
+    let undone = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
+    assert_eq!(undone.outcome, Some(SweepOutcome::Completed), "{undone:?}");
+    for report in stage.store.all_reports(&undone.id) {
+        assert_eq!(report.outcome, Outcome::Drifted, "{report:#?}");
+        assert!(
+            report
+                .steps
+                .iter()
+                .all(|step| step.result != StepResult::Failed),
+            "{report:#?}"
+        );
+    }
+    assert_eq!(stage.differences().await, before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_is_shown_first_and_that_writes_nothing() {
+    let stage = Stage::new();
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    let (changes, steps) = (stage.world.history().len(), stage.store.journal().len());
+    let shown = stage.sweep(undo(&repaired.id, Mode::Audit)).await;
+    assert_eq!(stage.world.history().len(), changes);
+    assert_eq!(stage.store.journal().len(), steps);
+    assert_eq!(stage.store.halted().await.unwrap(), None);
+    let planned: usize = stage
+        .store
+        .all_reports(&shown.id)
+        .iter()
+        .map(|report| report.steps.len())
+        .sum();
+    assert_eq!(
+        planned, steps,
+        "each step that was taken has one that undoes it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_changed_since_is_refused_by_name_and_the_rest_is_undone() {
+    let stage = Stage::new();
+    let before = stage.differences().await;
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    let theirs = stage.world.reachable()[4];
+    assert!(stage.world.plant(theirs, Drift::TrustOpen));
+    let changes_before = stage.world.history().len();
+    let undone = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
+    let report = stage.report(&undone.id, theirs);
+    let reason = report.reason.unwrap();
+    assert!(
+        reason.contains("the trust policy was changed since"),
+        "{reason}"
+    );
+    assert!(
+        report
+            .steps
+            .iter()
+            .all(|step| step.result == StepResult::Refused)
+    );
+    let changes = stage.world.history().split_off(changes_before);
+    assert!(changes.iter().all(|change| change.account != theirs));
+    let mut after = stage.differences().await;
+    after.remove(&theirs);
+    let expected: Differences = before
+        .into_iter()
+        .filter(|(account, _)| *account != theirs)
+        .collect();
+    assert_eq!(after, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_accounts_that_are_named_are_rolled_back() {
+    let stage = Stage::new();
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    let named = stage.world.reachable()[1];
+    let order = SweepOrder {
+        accounts: Some([named].into()),
+        ..undo(&repaired.id, Mode::Repair)
+    };
+    stage.sweep(order).await;
+    let differences = stage.differences().await;
+    assert_eq!(differences.keys().copied().collect::<Vec<_>>(), [named]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_rollback_nothing_is_written_until_a_person_says_so() {
+    let stage = Stage::new();
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    stage.sweep(undo(&repaired.id, Mode::Repair)).await;
+    let halt = stage.store.halted().await.unwrap().unwrap();
+    assert!(halt.why.contains(repaired.id.as_str()), "{halt:?}");
+    let process = stage.process("next").await;
+    let refused = process
+        .engine
+        .sweep(order(Mode::Repair), CancellationToken::new())
+        .await;
+    assert!(
+        matches!(refused, Err(SweepError::Halted { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halt_that_was_there_does_not_stop_a_rollback() {
+    let stage = Stage::new();
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    let halt = Halt {
+        why: "too wide".to_owned(),
+        by: "bob".to_owned(),
+        at: repaired.started_at,
+    };
+    stage.store.halt(&halt).await.unwrap();
+    let undone = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
+    assert_eq!(undone.outcome, Some(SweepOutcome::Completed), "{undone:?}");
+    assert_eq!(stage.differences().await.len(), DRIFTS.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_never_was_cannot_be_rolled_back() {
+    let stage = Stage::new();
+    let process = stage.process("ann").await;
+    let nowhere = SweepId::parse("nowhere").unwrap();
+    let told = process
+        .engine
+        .sweep(undo(&nowhere, Mode::Repair), CancellationToken::new())
+        .await;
+    assert!(
+        matches!(told, Err(SweepError::NoSuchSweep { .. })),
+        "{told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_is_killed_at_any_step_goes_on_when_it_is_asked_for_again() {
+    let whole = Stage::new();
+    let before = whole.differences().await;
+    let repaired = whole.sweep(order(Mode::Repair)).await;
+    let process = whole.process("ann").await;
+    process
+        .engine
+        .sweep(undo(&repaired.id, Mode::Repair), CancellationToken::new())
+        .await
+        .unwrap();
+    let steps = process.wire.writes();
+    assert!(steps >= 15, "only {steps} steps");
+    for index in 0..steps {
+        for moment in [Moment::Before, Moment::After] {
+            let what = format!("killed {moment:?} write {index} of {steps}");
+            let stage = Stage::new();
+            let repaired = stage.sweep(order(Mode::Repair)).await;
+            let process = stage.process("first").await;
+            process.wire.crash_at(index, moment);
+            tokio::select! {
+                biased;
+                () = process.wire.dead.cancelled() => {}
+                ended = process.engine.sweep(undo(&repaired.id, Mode::Repair), CancellationToken::new()) => {
+                    panic!("{what}: it was not: {ended:?}");
+                }
+            }
+            drop(process);
+            let again = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
+            assert_eq!(
+                again.outcome,
+                Some(SweepOutcome::Completed),
+                "{what}: {again:?}"
+            );
+            assert_eq!(stage.differences().await, before, "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_steps_of_a_process_that_died_are_settled_by_looking() {
+    for (moment, expected) in [
+        (Moment::Before, Completion::SettledUndone),
+        (Moment::After, Completion::SettledDone),
+    ] {
+        let stage = Stage::new();
+        let process = stage.process("first").await;
+        process.wire.crash_at(2, moment);
+        let dead = tokio::select! {
+            biased;
+            () = process.wire.dead.cancelled() => true,
+            _ = process.engine.sweep(order(Mode::Repair), CancellationToken::new()) => false,
+        };
+        assert!(dead, "{moment:?}");
+        drop(process);
+        let open = stage.store.open().await.unwrap();
+        assert_eq!(open.len(), 1, "{moment:?}");
+        assert_eq!(stage.store.unfinished().await.unwrap().len(), 1);
+        stage.sweep(order(Mode::Repair)).await;
+        let journal = stage.store.journal();
+        let entry = journal
+            .iter()
+            .find(|entry| entry.id == open[0].id)
+            .expect("the entry");
+        assert_eq!(entry.completion, Some(expected));
+        assert_eq!(stage.store.open().await.unwrap(), []);
+        // The sweep of the dead process has an end, too.
+        assert_eq!(stage.store.unfinished().await.unwrap(), []);
+        let dead = stage.store.sweep(&open[0].sweep).await.unwrap().unwrap();
+        assert_eq!(dead.outcome, Some(SweepOutcome::Failed));
+    }
+}
