@@ -20,6 +20,7 @@ mod directory;
 mod document;
 mod reader;
 mod session;
+mod user;
 mod writer;
 
 mod event;
@@ -32,4 +33,5 @@ pub use queue::{Backlog, EventQueue, Message};
 pub use reader::Reader;
 pub use session::{AuditOnly, NoWriter, Sessions};
 pub use transport::{Transport, TransportFailure, TransportFuture};
+pub use user::{UserReader, UserWriter};
 pub use writer::Writer;

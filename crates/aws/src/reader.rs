@@ -263,7 +263,7 @@ fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
 
 /// The marker of the next page. A page that says it is cut short and does not say
 /// where it goes on was not read whole.
-fn following(
+pub(crate) fn following(
     operation: Operation,
     truncated: bool,
     marker: Option<&str>,

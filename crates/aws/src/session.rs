@@ -11,17 +11,22 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::arn::{Arn, Partition};
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::least_privilege::{audit_session, repair_session};
+use rolekeeper_domain::least_privilege::{
+    audit_session, repair_session, user_audit_session, user_repair_session,
+};
 use rolekeeper_domain::plan::Step;
+use rolekeeper_domain::user::UserStep;
 use rolekeeper_domain::verdict::Permit;
 use rolekeeper_engine::port::directory::Caller;
 use rolekeeper_engine::port::session::{
     Entry, Receipt, RoleWriter, SessionProvider, SessionRequest,
 };
+use rolekeeper_engine::port::user::{UserRequest, UserSessions};
 
 use crate::client::Aws;
 use crate::error::{fault, malformed};
 use crate::reader::Reader;
+use crate::user::{UserReader, UserWriter};
 use crate::writer::Writer;
 
 /// The longest session name that STS takes.
@@ -156,6 +161,43 @@ impl SessionProvider for Sessions {
         let steps = || plan.steps.iter().map(|planned| &planned.step);
         let policy = |partition| repair_session(partition, request.account, steps());
         self.open(request, policy).await.map(Writer::new)
+    }
+}
+
+impl UserSessions for Sessions {
+    type Reader = UserReader;
+    type Writer = UserWriter;
+
+    async fn user_reader(&self, request: UserRequest<'_>) -> Result<UserReader, Fault> {
+        let policy = |partition| user_audit_session(partition, request.account, request.user);
+        let session = self.open(about(&request), policy).await?;
+        Ok(UserReader::new(session, request.user))
+    }
+
+    async fn user_writer(
+        &self,
+        request: UserRequest<'_>,
+        steps: &[UserStep],
+    ) -> Result<UserWriter, Fault> {
+        let policy =
+            |partition| user_repair_session(partition, request.account, request.user, steps);
+        let session = self.open(about(&request), policy).await?;
+        Ok(UserWriter::new(session, request.user))
+    }
+}
+
+const fn about<'a>(request: &UserRequest<'a>) -> SessionRequest<'a> {
+    let UserRequest {
+        account,
+        entry,
+        label,
+        user: _,
+    } = *request;
+    SessionRequest {
+        account,
+        entry,
+        label,
+        roles: &[],
     }
 }
 

@@ -12,6 +12,7 @@ pub mod fault;
 pub mod selector;
 
 pub mod least_privilege;
+pub mod user;
 pub mod policy;
 pub mod role;
 pub mod spec;

@@ -15,6 +15,7 @@ use crate::arn::{Arn, Partition};
 use crate::call::{Access, Operation};
 use crate::plan::Step;
 use crate::role::{Boundary, Ensure, Extras, IamPath, PolicyName, RoleName, RoleSpec};
+use crate::user::UserStep;
 
 pub use table::{Row, TABLE, Target, When};
 
@@ -253,6 +254,47 @@ pub fn repair_session<'a>(
     let grants = steps
         .into_iter()
         .map(|step| step_grant(&scope, step))
+        .collect();
+    fit(partition, account, merge(grants))
+}
+
+/// The session policy that leaves only the reading of one user.
+pub fn user_audit_session(partition: Partition, account: AccountId, user: &str) -> String {
+    let reads = |operation: Operation| operation.access() == Access::Read;
+    user_session(partition, account, user, reads)
+}
+
+/// The session policy that leaves exactly these steps on one user.
+pub fn user_repair_session(
+    partition: Partition,
+    account: AccountId,
+    user: &str,
+    steps: &[UserStep],
+) -> String {
+    let wanted: BTreeSet<Operation> = steps.iter().map(UserStep::operation).collect();
+    user_session(partition, account, user, |operation| {
+        wanted.contains(&operation)
+    })
+}
+
+fn user_session(
+    partition: Partition,
+    account: AccountId,
+    user: &str,
+    wanted: impl Fn(Operation) -> bool,
+) -> String {
+    let retired_users = BTreeSet::from([user.to_owned()]);
+    let scope = Scope {
+        partition,
+        account: Some(account),
+        retired_users,
+        ..Scope::default()
+    };
+    let about_users = |row: &&Row| row.when == [When::RetireUsers] && wanted(row.operation);
+    let grants = TABLE
+        .iter()
+        .filter(about_users)
+        .flat_map(|row| row.grants(&scope))
         .collect();
     fit(partition, account, merge(grants))
 }

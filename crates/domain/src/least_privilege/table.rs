@@ -30,8 +30,8 @@ pub enum Target {
     LegacyUsers,
     /// The users that may be retired.
     RetiredUsers,
-    /// Virtual MFA devices named like the users that may be retired.
-    RetiredDevices,
+    /// Virtual MFA devices; their names are their makers' choice.
+    Devices,
     /// Groups, of which the users that may be retired are taken out.
     Groups,
     /// The calling user itself.
@@ -203,9 +203,7 @@ impl Row {
             Target::RetiredUsers => users()
                 .flat_map(|name| named(scope, "user", name))
                 .collect(),
-            Target::RetiredDevices => users()
-                .map(|name| scope.iam(&format!("mfa/{name}*")))
-                .collect(),
+            Target::Devices => vec![scope.iam("mfa/*")],
             Target::Groups => vec![scope.iam("group/*")],
             Target::Caller => named(scope, "user", "${aws:username}").to_vec(),
             Target::Queue => scope
@@ -316,12 +314,11 @@ pub const TABLE: &[Row] = table! {
     DeleteUserPolicy, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
     RemoveUserFromGroup, ADMIN, Groups, [RetireUsers], "clear the way for deleting the user";
     DeactivateMFADevice, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
-    DeleteVirtualMFADevice, ADMIN, RetiredDevices, [RetireUsers], "clear the way for deleting the user";
+    DeleteVirtualMFADevice, ADMIN, Devices, [RetireUsers], "clear the way for deleting the user";
     DeleteLoginProfile, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
     DeleteSigningCertificate, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
     DeleteSSHPublicKey, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
     DeleteServiceSpecificCredential, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
-    DeleteUserPermissionsBoundary, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
     DeleteUser, ADMIN, RetiredUsers, [RetireUsers], "delete the user";
 
     GetUser, BOOTSTRAP, Caller, [Always], "know whose keys these are";

@@ -241,6 +241,7 @@ fn every_call_that_needs_a_permission_is_in_the_table() {
             "sts:GetCallerIdentity",
             "iam:ListEntitiesForPolicy",
             "iam:ListInstanceProfilesForRole",
+            "iam:DeleteUserPermissionsBoundary",
         ]
     "#]]
     .assert_debug_eq(&missing);
@@ -364,4 +365,22 @@ fn a_denied_call_names_the_statement_that_is_missing() {
         missing_statement(Operation::GetCallerIdentity, &scope),
         None
     );
+}
+
+#[test]
+fn a_users_sessions_touch_that_user_alone() {
+    let account = ACCOUNT.parse().unwrap();
+    let reading = user_audit_session(Partition::Aws, account, "cloudcoreo");
+    assert!(
+        reading.contains("iam:ListAccessKeys") && !reading.contains("Delete"),
+        "{reading}"
+    );
+    let steps = [
+        UserStep::DeleteKey {
+            key: "AKIA".to_owned(),
+        },
+        UserStep::DeleteUser,
+    ];
+    expect![[r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:DeleteAccessKey","iam:DeleteUser"],"Resource":["arn:aws:iam::111122223333:user/*/cloudcoreo","arn:aws:iam::111122223333:user/cloudcoreo"]}]}"#]]
+        .assert_eq(&user_repair_session(Partition::Aws, account, "cloudcoreo", &steps));
 }

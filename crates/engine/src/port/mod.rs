@@ -4,3 +4,4 @@ pub mod clock;
 pub mod directory;
 pub mod session;
 pub mod store;
+pub mod user;
