@@ -126,6 +126,14 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Export or verify the record of every write
+    #[command(subcommand)]
+    Journal(JournalCommand),
+    /// Undo what a sweep wrote, from the journal, under the same guards
+    #[command(after_help = "Examples:\n  rolekeeper rollback --sweep 20261124T063000Z-0badcafe --plan\n  rolekeeper rollback --sweep \
+                            20261124T063000Z-0badcafe --accounts 123456789012\n\nWhat others changed since is left alone and named. \
+                            Afterwards writes stay halted, so that the next sweep does not do it again: `rolekeeper resume` lifts that.")]
+    Rollback(RollbackArgs),
     /// Stop all writes to AWS now, wherever a replica runs
     #[command(after_help = "Example:\n  rolekeeper halt --why 'incident 4711'\n\nThe halt is kept in the store and outlives restarts; \
                             audits go on. Lift it with `rolekeeper resume`.")]
@@ -144,6 +152,9 @@ pub(crate) enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Print the IAM policies that rolekeeper itself needs, made from its own list of calls
+    #[command(after_help = "Examples:\n  rolekeeper iam-policy hub > hub-policy.json\n  rolekeeper iam-policy admin --audit-only")]
+    IamPolicy(IamPolicyArgs),
     /// Compare or explain IAM policy documents by meaning
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -191,6 +202,51 @@ pub(crate) struct ApplyArgs {
     pub(crate) format: Format,
 }
 
+/// Arguments of `rollback`.
+#[derive(Args, Debug)]
+pub(crate) struct RollbackArgs {
+    /// The sweep whose writes are undone
+    #[arg(long, value_name = "ID", value_parser = parse_sweep)]
+    pub(crate) sweep: SweepId,
+    #[command(flatten)]
+    pub(crate) accounts: Accounts,
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `iam-policy`.
+#[derive(Args, Debug)]
+pub(crate) struct IamPolicyArgs {
+    /// Whose policy
+    #[arg(value_enum)]
+    pub(crate) whose: Whose,
+    /// Leave out what only repairs and rollbacks need
+    #[arg(long)]
+    pub(crate) audit_only: bool,
+}
+
+/// Whose policy it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Whose {
+    /// The principal that rolekeeper runs as.
+    Hub,
+    /// The role that reads the organization, where the hub may not (`aws.organization_role_arn`).
+    Organization,
+    /// The admin role in each member account.
+    Admin,
+    /// The session policy of an audit.
+    Session,
+    /// The temporary user in an account outside the organization.
+    Bootstrap,
+}
+
 /// Arguments of `report`.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
@@ -203,6 +259,28 @@ pub(crate) struct ReportArgs {
     /// Write it here instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// `journal …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum JournalCommand {
+    /// Write the journal as JSON lines, each bound to the one before it by its hash
+    #[command(after_help = "Example:\n  rolekeeper journal export --after 1200 >> audit.jsonl")]
+    Export {
+        /// Only records after this number
+        #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+        after: i64,
+    },
+    /// Check that no record was changed, taken out or put in; prints the last one as NUMBER:HASH
+    #[command(after_help = "Examples:\n  rolekeeper journal verify\n  rolekeeper journal verify audit.jsonl --known 1200:3f…\n\nThat the end \
+                            was cut shows only against a place that was kept elsewhere: keep the last line, and give it to --known next time.")]
+    Verify {
+        /// An export; the store's own journal when none is given
+        file: Option<PathBuf>,
+        /// A place that the journal must lead through
+        #[arg(long, value_name = "NUMBER:HASH")]
+        known: Option<rolekeeper_store::Head>,
+    },
 }
 
 /// `policy …`

@@ -38,6 +38,11 @@ impl Failure {
         &self.message
     }
 
+    /// What to do about it.
+    pub(crate) fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// Somebody pressed Ctrl-C.
     pub(crate) fn interrupted() -> Self {
         Self { exit: Exit::Interrupted, message: "interrupted".to_owned(), help: None }
@@ -127,6 +132,7 @@ fn remedy(error: &SweepError) -> Option<&'static str> {
         SweepError::Unreadable { .. } => {
             Some("name the other accounts with --accounts, and undo this one by hand")
         }
-        SweepError::Store(_) => None,
+        SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists them"),
+        _ => None,
     }
 }

@@ -61,6 +61,12 @@ impl Terminal {
         }
     }
 
+    /// No terminal at all: no colors, nothing cut.
+    #[cfg(test)]
+    pub(crate) const fn plain() -> Self {
+        Self { is_interactive: false, shows_progress: false, can_ask: false, width: None, color: false, color_errors: false }
+    }
+
     /// Writes a result. A reader who has seen enough (`| head`) is no error.
     pub(crate) fn result(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();

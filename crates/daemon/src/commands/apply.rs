@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Mode, Trigger};
 use rolekeeper_engine::SweepOrder;
-use rolekeeper_engine::port::store::Lease as _;
 use rolekeeper_store::Store;
 
 use super::sweep;
@@ -17,13 +15,9 @@ use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file::PlanFile;
-use crate::report::{accounts, seconds};
+use crate::report::accounts;
 use crate::specs;
-use crate::wall_clock::{pause, time_of_day};
-use crate::wire::{self, RepairEngine};
-
-/// Clocks of two machines differ a little.
-const MOMENT: Duration = Duration::from_secs(1);
+use crate::wire;
 
 /// Repairs what differs.
 pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
@@ -48,8 +42,7 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     order.accounts = chosen;
     order.plans = plans.as_ref().map(PlanFile::saved);
     order.approved_by = args.yes.then(|| app.person());
-    let result = take_turn(app, &engine).await;
-    let result = match result {
+    let result = match sweep::take_turn(app, &engine).await {
         Ok(()) => sweep::carry_out(app, &engine, order).await,
         Err(failure) => Err(failure),
     };
@@ -62,23 +55,6 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     }
     store.close().await;
     Ok(sweep::exit(&done))
-}
-
-/// Waits for the lease to become free, as it does by itself when its holder was killed. A holder that lives renews it.
-async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Failure> {
-    if engine.acquire_lease().await?.is_some() {
-        return Ok(());
-    }
-    let Some((holder, until)) = engine.store().holder().await? else { return Ok(()) };
-    let wait = Duration::try_from(until.duration_since(time_of_day())).unwrap_or_default() + MOMENT;
-    app.terminal.tell(&format!("{holder} holds the lease until {until}, unless it renews it. Waiting {}.", seconds(wait.as_secs_f64())));
-    tokio::select! {
-        () = pause(wait) => Ok(()),
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            Err(Failure::interrupted())
-        }
-    }
 }
 
 /// The accounts that are meant: of a plan file only those that have a plan.

@@ -2,18 +2,22 @@
 
 mod accounts;
 mod apply;
+mod check;
 mod completions;
 mod config_show;
 mod demo;
 mod halt;
+mod iam_policy;
+mod journal;
 mod plan;
 mod policy;
 mod report;
+mod rollback;
 mod run;
 mod sweep;
 
 use crate::app::App;
-use crate::args::{Cli, Command, ConfigCommand, PolicyCommand};
+use crate::args::{Cli, Command, ConfigCommand, JournalCommand, PolicyCommand};
 use crate::config::Environment;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -45,6 +49,12 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Report(args) => report::report(app, args).await,
         Command::Sweeps { limit, format } => report::sweeps(app, limit, format).await,
         Command::History { account, format } => report::history(app, account, format).await,
+        Command::Journal(JournalCommand::Export { after }) => journal::export(app, after).await,
+        Command::Journal(JournalCommand::Verify { file, known }) => {
+            journal::verify(app, file.as_deref(), known).await
+        }
+        Command::Rollback(args) => rollback::run(app, args).await,
+        Command::IamPolicy(args) => iam_policy::run(app, &args),
         Command::Halt { why } => halt::halt(app, why).await,
         Command::Resume => halt::resume(app).await,
         Command::Policy(PolicyCommand::Diff { a, b }) => policy::diff(app, &a, &b),
@@ -53,7 +63,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions::run(app, shell),
         Command::Run => run::run(app).await,
         Command::Demo(args) => demo::run(app, args).await,
-        Command::Check { .. } => Err(Failure::new("not in this build")),
+        Command::Check { offline } => check::run(app, offline).await,
     }
 }
 

@@ -1,10 +1,12 @@
 //! What `plan`, `apply` and `demo` share: one sweep, watched, and what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolekeeper_domain::outcome::{Summary, SweepOutcome, SweepRecord};
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::session::SessionProvider;
+use rolekeeper_engine::port::store::Lease as _;
 use rolekeeper_store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +16,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::LogSink;
 use crate::progress::Progress;
-use crate::report;
-use crate::wire::{RealEngine, Sinks};
+use crate::report::{self, seconds};
+use crate::wall_clock::{pause, time_of_day};
+use crate::wire::{RealEngine, RepairEngine, Sinks};
+
+/// Clocks of two machines differ a little.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A sweep that ended.
 #[derive(Debug)]
@@ -49,6 +55,23 @@ pub(crate) async fn carry_out<P: SessionProvider>(
     cancel.cancel();
     tokio::select! {
         ended = &mut sweep => Ok(Done { record: ended?, interrupted: true }),
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            Err(Failure::interrupted())
+        }
+    }
+}
+
+/// Waits for the lease to become free, as it does by itself when its holder was killed. A holder that lives renews it.
+pub(crate) async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Failure> {
+    if engine.acquire_lease().await?.is_some() {
+        return Ok(());
+    }
+    let Some((holder, until)) = engine.store().holder().await? else { return Ok(()) };
+    let wait = Duration::try_from(until.duration_since(time_of_day())).unwrap_or_default() + MOMENT;
+    app.terminal.tell(&format!("{holder} holds the lease until {until}, unless it renews it. Waiting {}.", seconds(wait.as_secs_f64())));
+    tokio::select! {
+        () = pause(wait) => Ok(()),
         pressed = tokio::signal::ctrl_c() => {
             pressed?;
             Err(Failure::interrupted())

@@ -1,0 +1,67 @@
+//! `rolekeeper rollback`: undo a sweep's writes from the journal.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_engine::SweepOrder;
+use rolekeeper_store::Store;
+
+use super::sweep::{self, Done};
+use crate::app::App;
+use crate::args::{Format, RollbackArgs};
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::report::accounts;
+use crate::wire;
+
+/// Undoes a sweep, or shows what that would take.
+pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> {
+    let config = app.config()?;
+    let store = wire::store(&config).await?;
+    let asks = app.terminal.can_ask && !args.yes;
+    if args.plan || asks {
+        let shown = look(app, &config, &store, &args).await?;
+        if args.plan || shown.interrupted {
+            store.close().await;
+            return Ok(sweep::exit(&shown));
+        }
+        let changes = shown.record.summary.drifted;
+        if changes > 0 && !app.terminal.ask(&format!("Undo this in {}?", accounts(changes)))? {
+            app.terminal.tell("Nothing was written to AWS.");
+            return Ok(Exit::Drift);
+        }
+    }
+    let engine = wire::repair(&config, Arc::clone(&store), sweep::sinks(app)).await?;
+    let result = match sweep::take_turn(app, &engine).await {
+        Ok(()) => sweep::carry_out(app, &engine, order(app, &args, Mode::Repair)).await,
+        Err(failure) => Err(failure),
+    };
+    engine.release_lease().await?;
+    let done = result?;
+    sweep::show(app, &store, &done.record, args.format).await?;
+    if args.format == Format::Text {
+        app.terminal.tell("Writes stay halted, so that the next sweep does not do it again. `rolekeeper resume` lifts that.");
+    }
+    store.close().await;
+    Ok(sweep::exit(&done))
+}
+
+async fn look(app: &App, config: &Config, store: &Arc<Store>, args: &RollbackArgs) -> Result<Done, Failure> {
+    let engine = wire::audit(config, Arc::clone(store), sweep::sinks(app)).await?;
+    let done = sweep::carry_out(app, &engine, order(app, args, Mode::Audit)).await?;
+    let format = if args.plan { args.format } else { Format::Text };
+    sweep::show(app, store, &done.record, format).await?;
+    Ok(done)
+}
+
+fn order(app: &App, args: &RollbackArgs, mode: Mode) -> SweepOrder {
+    let chosen: Option<BTreeSet<AccountId>> = args.accounts.chosen();
+    let mut order = SweepOrder::new(mode, Trigger::Rollback, app.person());
+    order.accounts = chosen;
+    order.undo = Some(args.sweep.clone());
+    order.approved_by = args.yes.then(|| app.person());
+    order
+}
