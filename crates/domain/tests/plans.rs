@@ -128,12 +128,16 @@ fn a_missing_role_is_made_with_its_policy() {
             widens Auditor gets Audit
             widens the role Auditor comes into being, for whom its trust policy names"#]],
     );
-    check(faq_spec(), |world| world.role = None, &expect![[r#"
+    check(
+        faq_spec(),
+        |world| world.role = None,
+        &expect![[r#"
         [high] role_missing: the role Auditor does not exist, so nobody can use it
         turn   iam:CreateRole role/Auditor
         widen  iam:AttachRolePolicy role/Auditor policy/Audit
         widens Auditor gets Audit
-        widens the role Auditor comes into being, for whom its trust policy names"#]]);
+        widens the role Auditor comes into being, for whom its trust policy names"#]],
+    );
 }
 
 #[test]
@@ -187,14 +191,22 @@ fn the_oldest_idle_version_goes_only_when_all_are_taken() {
         }
         world.rewrite(0, identity(ADMIN));
     };
-    check(faq_spec(), |world| crowd(world, 2), &expect![[r#"
+    check(
+        faq_spec(),
+        |world| crowd(world, 2),
+        &expect![[r#"
         [critical] policy_document: the policy Audit: more than agreed: the denial of iam:CreateUser is gone
-        narrow iam:CreatePolicyVersion policy/Audit"#]]);
-    check(faq_spec(), |world| crowd(world, 3), &expect![[r#"
+        narrow iam:CreatePolicyVersion policy/Audit"#]],
+    );
+    check(
+        faq_spec(),
+        |world| crowd(world, 3),
+        &expect![[r#"
         [critical] policy_document: the policy Audit: more than agreed: the denial of iam:CreateUser is gone
         [medium] policy_versions_full: all 5 versions of Audit are taken; v1, the oldest that is not in force, would go
         narrow iam:DeletePolicyVersion policy/Audit v1
-        narrow iam:CreatePolicyVersion policy/Audit"#]]);
+        narrow iam:CreatePolicyVersion policy/Audit"#]],
+    );
 }
 
 #[test]
@@ -294,12 +306,18 @@ fn tolerated_denials_are_no_drift_and_survive_a_repair() {
 #[test]
 fn unexpected_attachments_are_reported_removed_or_ignored() {
     for (extras, expected) in [
-        (Extras::Report, expect![[r#"
+        (
+            Extras::Report,
+            expect![[r#"
             [medium] attachment_unexpected: arn:aws:iam::aws:policy/AdministratorAccess is attached and was not agreed; it gives nothing beyond what was agreed
-            not    iam:DetachRolePolicy role/Auditor policy/AdministratorAccess: the specification says `extras = "report"`"#]]),
-        (Extras::Remove, expect![[r#"
+            not    iam:DetachRolePolicy role/Auditor policy/AdministratorAccess: the specification says `extras = "report"`"#]],
+        ),
+        (
+            Extras::Remove,
+            expect![[r#"
             [medium] attachment_unexpected: arn:aws:iam::aws:policy/AdministratorAccess is attached and was not agreed; it gives nothing beyond what was agreed
-            narrow iam:DetachRolePolicy role/Auditor policy/AdministratorAccess"#]]),
+            narrow iam:DetachRolePolicy role/Auditor policy/AdministratorAccess"#]],
+        ),
         (Extras::Ignore, expect![["nothing"]]),
     ] {
         let mut spec = faq_spec();
@@ -489,21 +507,30 @@ fn a_role_from_another_hand_is_changed_as_adopt_allows() {
         let mut other = same.clone();
         other.rewrite(0, identity(ADMIN));
         let expected = match adopt {
-            Adopt::IfEquivalent => (expect![[r#"
+            Adopt::IfEquivalent => (
+                expect![[r#"
                 adopts role/Auditor
-                adopts policy/Audit"#]], expect![[r#"
+                adopts policy/Audit"#]],
+                expect![[r#"
                 [critical] policy_document: the policy Audit: more than agreed: the denial of iam:CreateUser is gone
-                not    iam:CreatePolicyVersion role/Auditor Audit: role Auditor was not made by rolekeeper and `adopt` does not allow to change it"#]]),
-            Adopt::Always => (expect![[r#"
+                not    iam:CreatePolicyVersion role/Auditor Audit: role Auditor was not made by rolekeeper and `adopt` does not allow to change it"#]],
+            ),
+            Adopt::Always => (
+                expect![[r#"
                 adopts role/Auditor
-                adopts policy/Audit"#]], expect![[r#"
+                adopts policy/Audit"#]],
+                expect![[r#"
                 [critical] policy_document: the policy Audit: more than agreed: the denial of iam:CreateUser is gone
                 narrow iam:CreatePolicyVersion policy/Audit
                 adopts role/Auditor
-                adopts policy/Audit"#]]),
-            Adopt::Never => (expect!["nothing"], expect![[r#"
+                adopts policy/Audit"#]],
+            ),
+            Adopt::Never => (
+                expect!["nothing"],
+                expect![[r#"
                 [critical] policy_document: the policy Audit: more than agreed: the denial of iam:CreateUser is gone
-                not    iam:CreatePolicyVersion role/Auditor Audit: role Auditor was not made by rolekeeper and `adopt` does not allow to change it"#]]),
+                not    iam:CreatePolicyVersion role/Auditor Audit: role Auditor was not made by rolekeeper and `adopt` does not allow to change it"#]],
+            ),
         };
         expected.0.assert_eq(&said(&same));
         expected.1.assert_eq(&said(&other));
@@ -551,7 +578,8 @@ fn absence_removes_what_is_ours_and_nothing_else() {
         turn   iam:DetachRolePolicy role/Auditor policy/AdministratorAccess
         turn   iam:DeleteRole role/Auditor
         turn   iam:DeletePolicyVersion policy/Audit v1
-        turn   iam:DeletePolicy policy/Audit"#]].assert_eq(&said(&whole));
+        turn   iam:DeletePolicy policy/Audit"#]]
+    .assert_eq(&said(&whole));
     let shared = there(&|world| world.policy(0).others = 1);
     expect![[r#"
         [critical] role_unexpected: the role Auditor is there and should not be

@@ -120,13 +120,13 @@ fn hostile_wildcards_end_undecided_or_decided_never_wrong() {
         let all: Vec<String> = (0..n).map(|k| format!("\"arn:*{letter}{}*b{}*\"", "?".repeat(k % 9), "a".repeat(k % 7))).collect();
         format!("{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":[{}]}}}}", all.join(","))
     };
-    let one = Document::parse(Kind::Identity, &stars('a', 60)).unwrap();
-    let other = Document::parse(Kind::Identity, &stars('c', 60)).unwrap();
+    let one = Document::parse(Kind::Identity, &stars('a', 30)).unwrap();
+    let other = Document::parse(Kind::Identity, &stars('c', 30)).unwrap();
     let verdict = compare(&one, &other, &Context::default()).verdict;
     assert!(matches!(verdict, Verdict::Different | Verdict::Unproven), "{verdict}");
     let wild = format!(
         "{{\"Statement\":{{\"Effect\":\"Allow\",\"Action\":[{}],\"Resource\":\"*\"}}}}",
-        (0..3_000).map(|n| format!("\"s3:*{n}*\"")).collect::<Vec<_>>().join(",")
+        (0..400).map(|n| format!("\"s3:*{n}*\"")).collect::<Vec<_>>().join(",")
     );
     let wild = Document::parse(Kind::Identity, &wild).unwrap();
     let everything = Document::parse(Kind::Identity, r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#).unwrap();

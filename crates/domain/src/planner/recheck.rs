@@ -50,7 +50,7 @@ fn check(precondition: &Precondition, observation: &Observation) -> Result<(), R
         Ok(())
     } else {
         Err(Refusal::Stale {
-            what: format!("it was planned on the ground that {precondition}"),
+            what: format!("it is no longer so that {precondition}"),
         })
     }
 }

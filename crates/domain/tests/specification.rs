@@ -1,0 +1,509 @@
+//! From templates to specifications, and the guard rails on them.
+
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::arn::Partition;
+use rolekeeper_domain::policy::{Document, Kind, compare};
+use rolekeeper_domain::role::{Adopt, Ensure, Extras};
+use rolekeeper_domain::spec::{
+    Binding, BoundTemplate, BoundaryTemplate, ExternalId, ManagedPolicyTemplate, PRESETS, Preset,
+    SpecTemplate, Surroundings, TemplateError, dangers, preset,
+};
+
+const HUB: &str = "111111111111";
+const VENDOR: &str = "999999999999";
+
+fn id(text: &str) -> AccountId {
+    text.parse().unwrap()
+}
+
+fn template(preset: &Preset) -> SpecTemplate {
+    SpecTemplate {
+        name: preset.role_name.parse().unwrap(),
+        path: "/".parse().unwrap(),
+        ensure: Ensure::Present,
+        trust: preset.trust_policy.to_owned(),
+        description: None,
+        max_session_duration: None,
+        boundary: BoundaryTemplate::Unmanaged,
+        tags: BTreeMap::new(),
+        managed_policies: preset
+            .managed_policies
+            .iter()
+            .map(|(name, document)| ManagedPolicyTemplate {
+                name: name.parse().unwrap(),
+                path: "/".parse().unwrap(),
+                document: (*document).to_owned(),
+                tags: BTreeMap::new(),
+            })
+            .collect(),
+        attach: preset.attach.iter().map(|arn| (*arn).to_owned()).collect(),
+        inline: BTreeMap::new(),
+        extras: Extras::Report,
+        adopt: Adopt::IfEquivalent,
+        tolerate: Vec::new(),
+        legacy_users: BTreeSet::new(),
+        vendor_account_id: Some(id(VENDOR)),
+        external_id: Some(ExternalId::new("secret-1").unwrap()),
+    }
+}
+
+fn cloudcoreo() -> SpecTemplate {
+    template(preset("cloudcoreo").unwrap())
+}
+
+fn bind(template: SpecTemplate) -> Result<BoundTemplate, TemplateError> {
+    bind_in(template, Partition::Aws)
+}
+
+fn bind_in(template: SpecTemplate, partition: Partition) -> Result<BoundTemplate, TemplateError> {
+    template.bind(Binding {
+        partition,
+        hub_account_id: id(HUB),
+        organization_id: Some("o-abcdef1234".to_owned()),
+    })
+}
+
+#[test]
+fn the_preset_is_the_faqs_role() {
+    let spec = bind(cloudcoreo())
+        .unwrap()
+        .in_account(id("222222222222"))
+        .unwrap();
+    assert_eq!(spec.name.as_str(), "CloudCoreoAssumedRolePolicy");
+    let policy = spec.managed_policies.first().unwrap();
+    assert_eq!(policy.name.as_str(), "CloudCoreoAssumedRolePolicy");
+    assert_eq!(
+        policy.document.text(),
+        r#"{"Version":"2012-10-17","Statement":[{"Action":["*"],"Effect":"Allow","Resource":"*"},{"Action":["iam:CreateUser"],"Effect":"Deny","Resource":"*"}]}"#
+    );
+    assert_eq!(
+        spec.trust.text(),
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"secret-1"}}}]}"#
+    );
+}
+
+#[test]
+fn the_later_edition_is_one_line_away() {
+    let mut later = cloudcoreo();
+    later.name = "CloudCoreoAssumedRole".parse().unwrap();
+    let spec = bind(later).unwrap().in_account(id(HUB)).unwrap();
+    assert_eq!(
+        spec.arn(id(HUB)).as_str(),
+        "arn:aws:iam::111111111111:role/CloudCoreoAssumedRole"
+    );
+    let policy = spec.managed_policies.first().unwrap();
+    assert_eq!(
+        spec.policy_arn(id(HUB), policy).as_str(),
+        "arn:aws:iam::111111111111:policy/CloudCoreoAssumedRolePolicy"
+    );
+}
+
+#[test]
+fn every_preset_makes_a_specification_without_dangers_in_every_partition() {
+    for preset in &PRESETS {
+        for partition in [Partition::Aws, Partition::AwsCn, Partition::AwsUsGov] {
+            let bound = bind_in(template(preset), partition).unwrap();
+            let spec = bound.in_account(id("222222222222")).unwrap();
+            assert_eq!(
+                dangers(&spec, &Surroundings::default()),
+                [],
+                "{} in {partition}",
+                preset.name
+            );
+            assert!(spec.trust.text().contains(&format!("arn:{partition}:iam")));
+        }
+    }
+}
+
+#[test]
+fn one_specification_serves_all_accounts_that_do_not_differ() {
+    let bound = bind(cloudcoreo()).unwrap();
+    let (one, other) = (
+        bound.in_account(id("222222222222")).unwrap(),
+        bound.in_account(id("333333333333")).unwrap(),
+    );
+    assert!(Arc::ptr_eq(&one, &other));
+
+    let mut differing = cloudcoreo();
+    differing
+        .tags
+        .insert("account".to_owned(), "${account_id}".to_owned());
+    let bound = bind(differing).unwrap();
+    let one = bound.in_account(id("222222222222")).unwrap();
+    assert_eq!(
+        one.tags.get("account").map(String::as_str),
+        Some("222222222222")
+    );
+    let other = bound.in_account(id("333333333333")).unwrap();
+    assert_eq!(
+        other.tags.get("account").map(String::as_str),
+        Some("333333333333")
+    );
+}
+
+#[test]
+fn iam_variables_reach_iam_untouched() {
+    let mut template = cloudcoreo();
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:${partition}:s3:::home/${aws:username}/${*}"}]}"#;
+    template
+        .inline
+        .insert("Home".parse().unwrap(), document.to_owned());
+    let spec = bind(template).unwrap().in_account(id(HUB)).unwrap();
+    let inline = spec.inline.values().next().unwrap();
+    assert!(
+        inline
+            .text()
+            .contains("arn:aws:s3:::home/${aws:username}/${*}"),
+        "{}",
+        inline.text()
+    );
+}
+
+#[track_caller]
+fn refused(change: impl FnOnce(&mut SpecTemplate), expected: &Expect) {
+    let mut template = cloudcoreo();
+    change(&mut template);
+    let error = bind(template).unwrap_err();
+    expected.assert_eq(&error.to_string());
+}
+
+fn identity(resource: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"s3:GetObject","Resource":"{resource}"}}]}}"#
+    )
+}
+
+#[test]
+fn what_does_not_make_a_specification_is_named() {
+    refused(
+        |template| template.trust = template.trust.replace("external_id", "externalid"),
+        &expect![
+            "trust_policy: `${externalid}` is not a placeholder: there are ${account_id}, ${partition}, ${organization_id}, ${hub_account_id}, ${vendor_account_id}, ${external_id}"
+        ],
+    );
+    refused(
+        |template| template.vendor_account_id = None,
+        &expect!["trust_policy: it uses `${vendor_account_id}`, which has no value"],
+    );
+    refused(
+        |template| template.external_id = None,
+        &expect!["trust_policy: it uses `${external_id}`, which has no value"],
+    );
+    refused(
+        |template| template.trust = "{}".to_owned(),
+        &expect!["trust_policy: document: found no Statement, expected a Statement element"],
+    );
+    refused(
+        |template| {
+            template
+                .attach
+                .push("arn:aws-cn:iam::aws:policy/ReadOnlyAccess".to_owned())
+        },
+        &expect![
+            "attach: arn:aws-cn:iam::aws:policy/ReadOnlyAccess belongs to another partition than this organization's (aws); write arn:${partition}:…"
+        ],
+    );
+    refused(
+        |template| {
+            template
+                .attach
+                .push("arn:aws:iam::aws:role/Admin".to_owned())
+        },
+        &expect!["attach: arn:aws:iam::aws:role/Admin is not the ARN of a managed policy"],
+    );
+    refused(
+        |template| template.attach.push("ReadOnlyAccess".to_owned()),
+        &expect![
+            "attach: `ReadOnlyAccess` is not an ARN of the partitions aws, aws-cn or aws-us-gov"
+        ],
+    );
+    refused(
+        |template| template.boundary = BoundaryTemplate::Policy("arn:aws:s3:::bucket".to_owned()),
+        &expect!["permissions_boundary: arn:aws:s3:::bucket is not the ARN of a managed policy"],
+    );
+    refused(
+        |template| template.description = Some("x".repeat(1_001)),
+        &expect!["description: 1001 characters, and IAM takes 1000"],
+    );
+    refused(
+        |template| template.max_session_duration = Some(900),
+        &expect!["max_session_duration: it has to be 3600 to 43200 seconds"],
+    );
+    refused(
+        |template| drop(template.tags.insert("aws:x".to_owned(), String::new())),
+        &expect!["tags: the key `aws:x` is not yours to set"],
+    );
+    refused(
+        |template| {
+            drop(
+                template
+                    .tags
+                    .insert("rolekeeper:managed-by".to_owned(), String::new()),
+            )
+        },
+        &expect!["tags: the key `rolekeeper:managed-by` is not yours to set"],
+    );
+    refused(
+        |template| {
+            let more = template.managed_policies.first().unwrap().clone();
+            template.managed_policies.push(ManagedPolicyTemplate {
+                name: "cloudcoreoassumedrolepolicy".parse().unwrap(),
+                ..more
+            });
+        },
+        &expect!["managed_policies: two have one name (IAM does not tell case apart)"],
+    );
+}
+
+#[test]
+fn what_is_too_long_for_iam_is_refused() {
+    let long = identity(&format!("arn:aws:s3:::{}", "x".repeat(6_144)));
+    refused(
+        |template| template.managed_policies.first_mut().unwrap().document = long,
+        &expect![
+            "managed_policies CloudCoreoAssumedRolePolicy: 6252 characters, and IAM takes 6144"
+        ],
+    );
+    refused(
+        |template| {
+            for name in ["One", "Two"] {
+                template.inline.insert(
+                    name.parse().unwrap(),
+                    identity(&format!("arn:aws:s3:::{}", "x".repeat(6_000))),
+                );
+            }
+        },
+        &expect!["inline: 12216 characters, and IAM takes 10240"],
+    );
+    refused(
+        |template| {
+            for number in 0..20 {
+                template
+                    .attach
+                    .push(format!("arn:aws:iam::aws:policy/P{number}"));
+            }
+        },
+        &expect!["attach: 21 policies, and a role takes 20 at most"],
+    );
+}
+
+#[test]
+fn an_external_id_is_checked_and_never_shown() {
+    for bad in ["~", "with space", "quote\"", "${account_id}", "star*"] {
+        let error = ExternalId::new(bad).unwrap_err().to_string();
+        assert!(!error.contains(bad), "{error}");
+    }
+    let id = ExternalId::new("very-secret").unwrap();
+    assert!(!format!("{id:?}").contains("secret"));
+}
+
+#[track_caller]
+fn danger(name: &str, path: &str, trust: &str, expected: &Expect) {
+    let mut template = cloudcoreo();
+    template.name = name.parse().unwrap();
+    template.path = path.parse().unwrap();
+    template.trust = trust.to_owned();
+    let spec = bind(template).unwrap().in_account(id(HUB)).unwrap();
+    let surroundings = Surroundings {
+        admin_roles: vec![
+            "OrganizationAccountAccessRole".to_owned(),
+            "/ops/KeeperAdmin".to_owned(),
+        ],
+        own_accounts: BTreeSet::from([id(HUB)]),
+    };
+    let found: Vec<String> = dangers(&spec, &surroundings)
+        .iter()
+        .map(|danger| {
+            format!(
+                "{}{}: {danger}",
+                danger.name(),
+                if danger.can_be_understood() {
+                    ""
+                } else {
+                    " (never)"
+                }
+            )
+        })
+        .collect();
+    expected.assert_eq(&found.join("\n"));
+}
+
+fn lets_in(principal: &str, condition: &str) -> String {
+    format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"{condition}}}]}}"#
+    )
+}
+
+#[test]
+fn dangers_are_found() {
+    let vendor = r#"{"AWS":"arn:aws:iam::999999999999:root"}"#;
+    let with_id = r#","Condition":{"StringEquals":{"sts:ExternalId":"x1"}}"#;
+    danger("Auditor", "/", &lets_in(vendor, with_id), &expect![[""]]);
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(vendor, ""),
+        &expect![
+            "no_external_id: anyone in account 999999999999 may assume the role without an external id: other customers of that company may reach it through them"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(
+            vendor,
+            r#","Condition":{"StringLike":{"sts:ExternalId":"*"}}"#,
+        ),
+        &expect![
+            "no_external_id: anyone in account 999999999999 may assume the role without an external id: other customers of that company may reach it through them"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(
+            vendor,
+            r#","Condition":{"StringEqualsIfExists":{"sts:ExternalId":"x1"}}"#,
+        ),
+        &expect![
+            "no_external_id: anyone in account 999999999999 may assume the role without an external id: other customers of that company may reach it through them"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(
+            vendor,
+            r#","Condition":{"StringNotEquals":{"sts:ExternalId":"x1"}}"#,
+        ),
+        &expect![
+            "no_external_id: anyone in account 999999999999 may assume the role without an external id: other customers of that company may reach it through them"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(r#"{"AWS":"111111111111"}"#, ""),
+        &expect![[""]],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(r#""*""#, ""),
+        &expect![
+            "anyone_may_assume: statement 1 of the trust policy lets anyone in any AWS account assume the role"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(r#""*""#, with_id),
+        &expect![
+            "anyone_may_assume: statement 1 of the trust policy lets anyone in any AWS account assume the role"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(
+            r#""*""#,
+            r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-abc"}}"#,
+        ),
+        &expect![[""]],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(r#"{"Service":"ec2.amazonaws.com"}"#, ""),
+        &expect![[""]],
+    );
+    danger(
+        "Auditor",
+        "/",
+        &lets_in(r#"{"AWS":"arn:aws-cn:iam::999999999999:root"}"#, with_id),
+        &expect![
+            "other_partition (never): arn:aws-cn:iam::999999999999:root is of another partition, and no role can be assumed across partitions"
+        ],
+    );
+}
+
+#[test]
+fn names_that_are_not_ours_to_manage_are_refused() {
+    let trust = lets_in(r#"{"AWS":"111111111111"}"#, "");
+    danger(
+        "organizationaccountaccessrole",
+        "/",
+        &trust,
+        &expect![
+            "locks_us_out (never): OrganizationAccountAccessRole is the admin role that rolekeeper comes in by: managing it would lock rolekeeper out"
+        ],
+    );
+    danger(
+        "KeeperAdmin",
+        "/",
+        &trust,
+        &expect![
+            "locks_us_out (never): /ops/KeeperAdmin is the admin role that rolekeeper comes in by: managing it would lock rolekeeper out"
+        ],
+    );
+    danger(
+        "aws-controltower-AdministratorExecutionRole",
+        "/",
+        &trust,
+        &expect![
+            "reserved_name (never): /aws-controltower-AdministratorExecutionRole belongs to AWS Control Tower or to AWS itself, which would undo or forbid every change"
+        ],
+    );
+    danger(
+        "AWSControlTowerExecution",
+        "/",
+        &trust,
+        &expect![
+            "reserved_name (never): /AWSControlTowerExecution belongs to AWS Control Tower or to AWS itself, which would undo or forbid every change"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/aws-service-role/x/",
+        &trust,
+        &expect![
+            "reserved_name (never): /aws-service-role/x/Auditor belongs to AWS Control Tower or to AWS itself, which would undo or forbid every change"
+        ],
+    );
+    danger(
+        "Auditor",
+        "/aws-reserved/sso.amazonaws.com/",
+        &trust,
+        &expect![
+            "reserved_name (never): /aws-reserved/sso.amazonaws.com/Auditor belongs to AWS Control Tower or to AWS itself, which would undo or forbid every change"
+        ],
+    );
+}
+
+#[test]
+fn the_tighter_preset_gives_less() {
+    let audit = preset("cloudcoreo-audit").unwrap();
+    assert!(audit.managed_policies.is_empty());
+    let trust = |preset: &Preset| {
+        Document::parse(
+            Kind::Trust,
+            &preset
+                .trust_policy
+                .replace("${partition}", "aws")
+                .replace("${vendor_account_id}", VENDOR),
+        )
+        .unwrap()
+    };
+    let comparison = compare(
+        &trust(preset("cloudcoreo").unwrap()),
+        &trust(audit),
+        &Default::default(),
+    );
+    assert_eq!(comparison.verdict.to_string(), "equivalent");
+}
