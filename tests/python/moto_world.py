@@ -276,7 +276,7 @@ def plant(world, name):
         bystanders(iam, accounts[name])
         return iam, accounts[name]
 
-    {"drift": plant_drift, "stubborn": plant_stubborn}[name](world, make)
+    {"drift": plant_drift, "stubborn": plant_stubborn, "legacy": plant_legacy}[name](world, make)
     return {"root": root, "units": units, "accounts": accounts}
 
 
@@ -305,6 +305,29 @@ def plant_stubborn(world, make):
     make_right(*make("foreign-equivalent"), owner={}, trust=TRUST_RESPELLED)
     iam, account = make("other-path")
     make_right(iam, account, path="/vendors/")
+
+
+def plant_legacy(world, make):
+    """An account in which the FAQ's temporary user was left behind, with all a user can have."""
+    iam, account = make("legacy")
+    make_right(iam, account)
+    iam.create_user(UserName="cloudcoreo")
+    iam.create_access_key(UserName="cloudcoreo")
+    second = iam.create_access_key(UserName="cloudcoreo")["AccessKey"]["AccessKeyId"]
+    iam.update_access_key(UserName="cloudcoreo", AccessKeyId=second, Status="Inactive")
+    iam.create_login_profile(UserName="cloudcoreo", Password="not-a-secret-1")
+    iam.attach_user_policy(UserName="cloudcoreo", PolicyArn=AUDIT)
+    iam.put_user_policy(
+        UserName="cloudcoreo", PolicyName="six-actions", PolicyDocument=json.dumps(NO_BILLING)
+    )
+    iam.add_user_to_group(GroupName="people", UserName="cloudcoreo")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]
+    iam.enable_mfa_device(
+        UserName="cloudcoreo",
+        SerialNumber=device["SerialNumber"],
+        AuthenticationCode1="123456",
+        AuthenticationCode2="654321",
+    )
 
 
 def plain(value):

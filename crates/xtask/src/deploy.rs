@@ -1,13 +1,12 @@
 //! The checks of `deploy/`: each file is held against the program that will read it.
 
 use std::fs;
-use std::path::Path;
 
 use crate::apt::is_root;
 use crate::failure::Failure;
 use crate::python::Python;
 use crate::shell::Shell;
-use crate::steps::{Need, Step};
+use crate::steps::{Need, Step, daemon};
 use crate::tool::Tool;
 use crate::workshop::Workshop;
 
@@ -150,12 +149,4 @@ fn image(workshop: &Workshop) -> Result<(), Failure> {
     ])
     .read()
     .map(drop)
-}
-
-/// The daemon as cargo builds it for tests.
-fn daemon(workshop: &Workshop) -> Result<std::path::PathBuf, Failure> {
-    Shell::cargo(workshop)
-        .args(["build", "--package", "rolekeeper", "--bin", "rolekeeper"])
-        .run()?;
-    Ok(workshop.root().join(Path::new("target/debug/rolekeeper")))
 }

@@ -137,16 +137,9 @@ pub(crate) fn nextest(workshop: &Workshop, args: &[String]) -> Result<(), Failur
     let postgres = folder_of(Tool::Postgres)?;
     let server = Postgres::start(workshop, &postgres)?;
     let python = Python::ensure(workshop)?;
-    // Built once with the tests' own features, not once more by each test that runs it.
-    Shell::cargo(workshop)
-        .args(["build", "--workspace", "--bins"])
-        .args(features(&[]))
-        .run()?;
+    let binary = daemon(workshop)?;
     let environment = [
-        (
-            "ROLEKEEPER_TEST_BINARY",
-            show(&workshop.path("target/debug/rolekeeper")),
-        ),
+        ("ROLEKEEPER_TEST_BINARY", show(&binary)),
         (
             "ROLEKEEPER_TEST_CHROMEDRIVER",
             show(&Tool::Chromedriver.path()?),
@@ -169,6 +162,16 @@ pub(crate) fn nextest(workshop: &Workshop, args: &[String]) -> Result<(), Failur
         .args(args)
         .envs(&environment)
         .run()
+}
+
+/// The daemon, built as the tests build it: with other features cargo would
+/// compile half the workspace once more.
+pub(crate) fn daemon(workshop: &Workshop) -> Result<PathBuf, Failure> {
+    Shell::cargo(workshop)
+        .args(["build", "--quiet", "--workspace", "--bins"])
+        .args(features(&[]))
+        .run()?;
+    Ok(workshop.path("target/debug/rolekeeper"))
 }
 
 /// `--features` for the tests that need something from outside, in the packages
