@@ -39,7 +39,7 @@ impl Stage {
             control_tower: 0.0,
             tail: false,
             limits: Limits::none(),
-            latency: Duration::from_millis(5),
+            latency: Duration::from_millis(20),
             history: true,
             ..Settings::default()
         }));
@@ -95,7 +95,7 @@ async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_n
     process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await.unwrap();
     whole.holds("the whole repair");
     let steps = process.wire.writes();
-    assert!(steps >= 20, "only {steps} steps: the drifts do not need enough of them");
+    assert!(steps >= 15, "only {steps} steps: the drifts do not need enough of them");
     for index in 0..steps {
         for moment in [Moment::Before, Moment::After] {
             let what = format!("killed {moment:?} write {index} of {steps}");
@@ -118,7 +118,7 @@ async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_n
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_stood_still_past_its_lease_begins_no_further_step() {
-    for after in [20, 60, 200, 400] {
+    for after in [10, 130, 400, 900] {
         let what = format!("paused after {after} ms of writing");
         let stage = Stage::new();
         let first = stage.process("first").await;

@@ -132,7 +132,7 @@ where
                 "there is no time left for this account".to_owned(),
             ));
         }
-        self.engine.keeper.fence(clock).ok_or_else(|| {
+        self.fence().ok_or_else(|| {
             let stop = Stop::Failed("the lease was lost: another process may write now".to_owned());
             let end = End::Stopped(stop.why().to_owned());
             self.brake.pull(stop);
@@ -177,7 +177,7 @@ where
     pub(crate) async fn adopt(&self, plan: &Plan) -> Result<(), End> {
         let clock = self.engine.gateway.clock.as_ref();
         for resource in &plan.adopts {
-            let Some(fence) = self.engine.keeper.fence(clock) else {
+            let Some(fence) = self.fence() else {
                 return Err(End::Stopped("the lease was lost".to_owned()));
             };
             let adopted =

@@ -137,12 +137,18 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
             .pass(self.clock.as_ref(), operation, behalf.account);
         // Whoever waits for the hub keeps its place: the hub has no more to give. Whoever waits
         // for its own target stands in nobody's way.
+        if let Some(slot) = behalf.slot {
+            slot.queue(self.clock.elapsed());
+        }
         let waited = match behalf.slot {
             Some(slot) if self.limiters.is_slowed(operation, behalf.account) => {
                 slot.park(pass).await
             }
             _ => pass.await,
         };
+        if let Some(slot) = behalf.slot {
+            slot.turn(self.clock.elapsed());
+        }
         if waited >= TOLD_WAIT {
             self.sink.emit(&Event::LimiterWaited { operation, waited });
         }
@@ -229,6 +235,30 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
 
     fn budget<T>(&self, use_it: impl FnOnce(&mut Budget) -> T) -> T {
         use_it(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The answer, unless it takes longer than `limit`, not counting the time in which the
+/// account's calls stood in line for a limiter.
+pub(crate) async fn within_own_time<T>(
+    clock: &impl Clock,
+    limit: Duration,
+    slot: &Slot,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let began = clock.elapsed();
+    let queued = slot.queued(began);
+    let mut work = std::pin::pin!(work);
+    loop {
+        let now = clock.elapsed();
+        let allowed = limit + slot.queued(now).saturating_sub(queued);
+        let left = (began + allowed).saturating_sub(now);
+        if left.is_zero() {
+            return None;
+        }
+        if let Some(value) = within(clock, left, work.as_mut()).await {
+            return Some(value);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use rolekeeper_domain::verdict::Verdict;
 use crate::brake::Stop;
 use crate::discover::Named;
 use crate::event::{Event, EventSink};
+use crate::gateway::within_own_time;
 use crate::observe::Lookout;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
@@ -56,7 +57,7 @@ where
             account: account.id,
         });
         let limit = self.settings.limits.look_deadline;
-        let looks = match crate::gateway::within(clock, limit, Box::pin(self.looks(account, slot))).await {
+        let looks = match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
             Some(looks) => looks,
             None => Err(out_of_time(limit, None)),
         };

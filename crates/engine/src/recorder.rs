@@ -8,6 +8,7 @@ use std::time::Duration;
 use rolekeeper_domain::outcome::{AccountReport, SweepId};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::gateway::within;
 use crate::port::clock::Clock;
 use crate::port::store::{Memory, StoreError, Sweeps};
 
@@ -88,21 +89,25 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let mut pending = Pending::default();
         let mut batch = Vec::with_capacity(BATCH);
+        // When what waits longest has to be written: a steady trickle must not put it off.
+        let mut due: Option<Duration> = None;
         loop {
-            let received = if pending.is_empty() {
-                self.items.recv_many(&mut batch, BATCH).await
-            } else {
-                tokio::select! {
-                    biased;
-                    received = self.items.recv_many(&mut batch, BATCH) => received,
-                    () = clock.sleep(PATIENCE) => {
-                        write(&mut pending, store, sweep).await?;
-                        continue;
-                    }
+            let receive = self.items.recv_many(&mut batch, BATCH);
+            let received = match due {
+                None => Some(receive.await),
+                Some(due) => {
+                    let left = Duration::saturating_sub(due, clock.elapsed());
+                    within(clock, left, receive).await
                 }
             };
-            if received == 0 {
-                return write(&mut pending, store, sweep).await;
+            match received {
+                None => {
+                    write(&mut pending, store, sweep).await?;
+                    due = None;
+                    continue;
+                }
+                Some(0) => return write(&mut pending, store, sweep).await,
+                Some(_) => {}
             }
             for item in batch.drain(..) {
                 match item {
@@ -120,6 +125,7 @@ impl Writer {
             if pending.reports.len().max(pending.documents.len()) >= BATCH {
                 write(&mut pending, store, sweep).await?;
             }
+            due = if pending.is_empty() { None } else { due.or(Some(clock.elapsed() + PATIENCE)) };
         }
     }
 }

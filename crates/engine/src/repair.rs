@@ -13,7 +13,7 @@ use crate::apply::{End, Site};
 use crate::brake::Stop;
 use crate::discover::Named;
 use crate::event::{Event, EventSink};
-use crate::gateway::within;
+use crate::gateway::within_own_time;
 use crate::look::{Look, take_in};
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
@@ -69,7 +69,7 @@ where
             account: account.id,
         });
         let limit = self.settings.limits.look_deadline;
-        let looked = match within(clock, limit, Box::pin(self.looks(account, slot))).await {
+        let looked = match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
             Some(looked) => looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))),
             None => Err(out_of_time(limit, None)),
         };
@@ -298,7 +298,7 @@ where
         let clock = self.engine.gateway.clock.as_ref();
         let limit = self.settings.limits.look_deadline;
         let looks = Box::pin(self.looks_once(account, std::slice::from_ref(spec), slot));
-        let looks = within(clock, limit, looks)
+        let looks = within_own_time(clock, limit, slot, looks)
             .await
             .unwrap_or_else(|| Err(out_of_time(limit, None)))?;
         looks.into_iter().next().ok_or_else(|| {

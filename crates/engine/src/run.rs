@@ -20,7 +20,7 @@ use crate::order::SweepOrder;
 use crate::port::clock::Clock;
 use crate::port::directory::{Caller, Organization};
 use crate::port::session::SessionProvider;
-use crate::port::store::Halt;
+use crate::port::store::{Fence, Halt};
 use crate::recorder::Recorder;
 use crate::sessions::Visit;
 use crate::settings::{EngineSettings, Place};
@@ -43,6 +43,9 @@ pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
     /// A halt that this sweep goes on in spite of: it undoes another one, and whoever asked
     /// for that had the halt in view.
     pub(crate) despite: Option<Halt>,
+    /// What the lease was when the sweep began. A lease that was lost and taken again is another one:
+    /// somebody else may have written in between, so what was planned before is no longer good.
+    pub(crate) fence: Option<Fence>,
     /// Whether a person agreed to what needs approval.
     pub(crate) approved: AtomicBool,
 }
@@ -80,6 +83,12 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
             organization_id: &self.organization.id,
             hub_account: self.caller.account,
         })
+    }
+
+    /// The fence, while the lease that the sweep began with is surely ours.
+    pub(crate) fn fence(&self) -> Option<Fence> {
+        let held = self.engine.keeper.fence(self.engine.gateway.clock.as_ref());
+        held.filter(|held| Some(*held) == self.fence)
     }
 
     pub(crate) fn is_repair(&self) -> bool {

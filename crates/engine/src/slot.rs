@@ -5,6 +5,7 @@
 //! takes a place again before it goes on.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -38,6 +39,7 @@ impl Places {
             parked: None,
             running: 0,
             waiting: 0,
+            queued: Queued::default(),
         };
         Some(Slot {
             places: self.clone(),
@@ -64,6 +66,16 @@ struct State {
     parked: Option<OwnedSemaphorePermit>,
     running: u32,
     waiting: u32,
+    queued: Queued,
+}
+
+/// The time in which at least one call of the account stood in line for a limiter. It is not
+/// the account's fault, so it does not count against its deadline.
+#[derive(Debug, Default)]
+struct Queued {
+    calls: u32,
+    since: Duration,
+    total: Duration,
 }
 
 impl Slot {
@@ -75,6 +87,34 @@ impl Slot {
     pub(crate) fn running(&self) -> Running<'_> {
         self.with(|state| state.running += 1);
         Running { slot: self }
+    }
+
+    /// A call of the account begins to stand in line for a limiter.
+    pub(crate) fn queue(&self, now: Duration) {
+        self.with(|State { queued, .. }| {
+            if queued.calls == 0 {
+                queued.since = now;
+            }
+            queued.calls += 1;
+        });
+    }
+
+    /// It had its turn.
+    pub(crate) fn turn(&self, now: Duration) {
+        self.with(|State { queued, .. }| {
+            queued.calls = queued.calls.saturating_sub(1);
+            if queued.calls == 0 {
+                queued.total += now.saturating_sub(queued.since);
+            }
+        });
+    }
+
+    /// How long the account stood in line so far.
+    pub(crate) fn queued(&self, now: Duration) -> Duration {
+        self.with(|State { queued, .. }| {
+            let current = if queued.calls > 0 { now.saturating_sub(queued.since) } else { Duration::ZERO };
+            queued.total + current
+        })
     }
 
     /// Waits for `pause` without keeping the place, as soon as every running

@@ -37,6 +37,7 @@ where
     C: Clock,
     E: EventSink,
 {
+    let led_before = engine.keeper.fence(engine.gateway.clock.as_ref()).is_some();
     let despite = if order.mode == Mode::Repair {
         lead(engine, order.undo.is_some()).await?
     } else {
@@ -81,6 +82,10 @@ where
     engine.gateway.sink.emit(&Event::SweepFinished {
         sweep: record.clone(),
     });
+    if !led_before && record.mode == Mode::Repair {
+        // Taken for this sweep alone. If it cannot be given back, it ends by itself.
+        drop(engine.keeper.release(engine.store.as_ref(), &engine.gateway.sink).await);
+    }
     // What went wrong first says more than what went wrong while saying so.
     result?;
     finished?;
@@ -141,6 +146,7 @@ where
     E: EventSink,
 {
     let settings = engine.settings();
+    let fence = engine.keeper.fence(engine.gateway.clock.as_ref());
     let discovery = engine.discovery(&settings);
     let (caller, organization) = tokio::select! {
         biased;
@@ -164,6 +170,7 @@ where
         recorder,
         brake: Arc::new(Brake::default()),
         despite,
+        fence,
         approved,
     });
     let brake = Arc::clone(&run.brake);
@@ -288,8 +295,7 @@ where
     C: Clock,
     E: EventSink,
 {
-    let clock = run.engine.gateway.clock.as_ref();
-    if run.engine.keeper.fence(clock).is_none() {
+    if run.fence().is_none() {
         return Ok(());
     }
     crate::settle::carry_out(run).await

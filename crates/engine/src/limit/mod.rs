@@ -123,7 +123,7 @@ impl Limiter {
     fn new(bounds: Bounds, burst: Option<f64>, now: Duration) -> Self {
         let adaptive = Adaptive::new(bounds, now);
         let rate = adaptive.rate(now);
-        let bucket = Bucket::new(rate, burst.unwrap_or(rate * BURST_SECONDS), now);
+        let bucket = Bucket::new(rate, burst_of(rate, burst), now);
         let state = State {
             bucket,
             adaptive,
@@ -154,6 +154,12 @@ impl Limiter {
     }
 }
 
+/// How many calls may go out at once: what is published, and never less than what makes up
+/// for a late timer.
+fn burst_of(rate: f64, published: Option<f64>) -> f64 {
+    published.unwrap_or(0.0).max(rate * BURST_SECONDS)
+}
+
 impl State {
     fn take(&mut self, now: Duration) -> Result<(), Duration> {
         self.pace(now);
@@ -167,8 +173,7 @@ impl State {
     fn pace(&mut self, now: Duration) {
         let rate = self.adaptive.rate(now);
         if (rate - self.paced).abs() > f64::EPSILON {
-            let burst = self.burst.unwrap_or(rate * BURST_SECONDS);
-            self.bucket.set_rate(rate, burst, now);
+            self.bucket.set_rate(rate, burst_of(rate, self.burst), now);
             self.paced = rate;
         }
     }
