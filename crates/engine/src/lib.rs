@@ -29,6 +29,7 @@ mod look;
 mod observe;
 mod repair;
 mod rollback;
+pub mod retire;
 mod settle;
 pub mod rollout;
 
