@@ -8,6 +8,7 @@
 )]
 
 mod apt;
+mod bench;
 mod cargo_tool;
 mod deploy;
 mod dist;
@@ -49,6 +50,8 @@ enum Command {
     },
     /// Build and pack a release: binary, Debian package, chart, SBOM, checksums.
     Dist(dist::DistArgs),
+    /// Measure time, calls, CPU and memory on the simulator, beside boto3.
+    Bench(bench::BenchArgs),
     /// Hold the tree against its own rules: arrows, file sizes, leftovers.
     Tidy,
     /// Run the simulator (release build) with the given arguments.
@@ -77,6 +80,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Test(args) => test::run(&workshop, &args),
         Command::Nextest { args } => steps::nextest(&workshop, &args),
         Command::Dist(args) => dist::run(&workshop, &args),
+        Command::Bench(args) => bench::run(&workshop, &args),
         Command::Tidy => Shell::cargo(&workshop)
             .args(["test", "-p", "rolekeeper-tests", "--test", "layering"])
             .run(),

@@ -119,6 +119,12 @@ const STEPS: &[Step] = &[
         },
     },
     Step {
+        name: "bench-counts",
+        about: "requests and throttles per account; no times",
+        needs: &[Need::Python],
+        run: crate::bench::check,
+    },
+    Step {
         name: "doctests",
         about: "the examples in the documentation comments",
         needs: &[],

@@ -1,0 +1,89 @@
+"""The simulated organization a benchmark runs against, and what it counted."""
+
+import json
+import re
+import subprocess
+import urllib.request
+
+HUB = {"AWS_ACCESS_KEY_ID": "AKIASIMULATORHUB0001", "AWS_SECRET_ACCESS_KEY": "simulator"}
+
+# AWS's published rates: calls a second and burst.
+LIST_ACCOUNTS = (8.0, 12.0)
+STS = 600.0
+PAGE = 20
+# Two round trips warm (AssumeRole, then the reads in parallel), three cold.
+ROUNDS = {"cold": 3, "warm": 2}
+# IAM calls of one audit, AssumeRole apart.
+IAM_CALLS = {"cold": 5, "warm": 4}
+
+
+class World:
+    """A running simulator."""
+
+    def __init__(self, binary, accounts, *, latency_ms=0, iam_rate=None, target_rate=1000.0, seed=11, provisioned=True, more=()):
+        self.accounts = accounts
+        self.latency = latency_ms / 1000
+        self.iam_rate = iam_rate
+        command = [binary, "--listen", "127.0.0.1:0", "--accounts", str(accounts), "--seed", str(seed), *(["--provisioned"] if provisioned else []),
+                   "--latency", f"{latency_ms}ms", "--no-tail", "--inactive", "0%", "--even-pages", "--target-rate", str(target_rate)]
+        command += ["--iam-rate", str(iam_rate if iam_rate is not None else 1_000_000)]
+        command += list(more)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        said = ""
+        while True:
+            line = self.process.stdout.readline()
+            if not line:
+                raise SystemExit(f"the simulator ended: {said}")
+            said += line
+            found = re.search(r"http://127\.0\.0\.1:\d+", said)
+            if found:
+                self.url = found.group(0)
+                break
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+    def ask(self, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, method="GET" if body is None else "POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode()
+        return json.loads(text) if text.strip() else None
+
+    def an_account(self):
+        """Some account that the hub can work in."""
+        return next(one["id"] for one in self.ask("/_sim/accounts")["accounts"] if one["reachable"] and not one["management"])
+
+    def reset(self):
+        self.ask("/_sim/reset", {})
+
+    def counts(self):
+        """Calls by service, how many were throttled, and how long they took from the first to the last."""
+        summary = self.ask("/_sim/summary")
+        total, throttled, by_service = 0, 0, {}
+        for row in summary["requests"]:
+            total += row["count"]
+            by_service[row["service"]] = by_service.get(row["service"], 0) + row["count"]
+            throttled += row["count"] if row["verdict"] == "throttled" else 0
+        per_account = by_service.get("iam", 0) + sum(r["count"] for r in summary["requests"] if r["operation"] == "AssumeRole")
+        return {"requests": total, "throttled": throttled, "seconds": summary["seconds"], "per_account": per_account / self.accounts}
+
+    def floor(self, kind, in_flight):
+        """The least time that AWS's limits, as this world has them, allow one audit."""
+        pages = (self.accounts + 1 + PAGE - 1) // PAGE
+        rate, burst = LIST_ACCOUNTS
+        parts = {
+            "listing, one page after the other": pages * self.latency,
+            "ListAccounts 8/s": max(0.0, (pages - burst) / rate),
+            "AssumeRole 600/s": max(0.0, (self.accounts - STS) / STS),
+            "round trips": self.accounts * ROUNDS[kind] * self.latency / in_flight,
+        }
+        if self.iam_rate is not None:
+            # The bucket starts full: one second's worth.
+            parts[f"IAM {self.iam_rate:g}/s"] = max(0.0, (self.accounts * IAM_CALLS[kind] - self.iam_rate) / self.iam_rate)
+        bound = max(parts, key=parts.get)
+        return parts[bound], bound
