@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use policy_support::{document, hold, pair, request};
+use policy_support::{document, hold, hold_powers, pair, powers, request};
 use proptest::collection::vec;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -110,8 +110,14 @@ impl Soak {
         Ok(())
     }
 
-    /// Whole roles: the same power must be equivalent however it is cut.
+    /// Whole roles: verdicts hold, and the same power is equivalent in
+    /// whatever order its policies are.
     fn authorities(&mut self) -> Result<(), String> {
+        let (before, after) = self.draw(&powers())?;
+        let requests = self.draw(&vec(request(), 16))?;
+        let verdict = hold_powers(&before, &after, &requests)
+            .map_err(|why| format!("{why}\nbefore {before:?}\nafter  {after:?}"))?;
+        *self.verdicts.entry(verdict).or_default() += 1;
         let (one, two) = (self.draw(&document(Kind::Identity))?, self.draw(&document(Kind::Identity))?);
         let boundary = self.draw(&document(Kind::Identity))?;
         let whole = [one.clone(), two.clone()];

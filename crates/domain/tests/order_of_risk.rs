@@ -1,7 +1,12 @@
 //! Every prefix of every plan, also with a failure anywhere in it, over generated accounts and
 //! specifications: nobody holds a permission that they have neither before nor by the specification.
 
-#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 
 mod model;
 

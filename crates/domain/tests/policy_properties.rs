@@ -7,7 +7,9 @@ mod policy_support;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use policy_support::{document, hold, pair, parse, parts, reach, request, text};
+use policy_support::{
+    document, hold, hold_powers, pair, parse, parts, powers, reach, request, text,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -56,6 +58,16 @@ fn verdicts_on_identity_policies_hold_for_every_request_drawn() {
 #[test]
 fn verdicts_on_trust_policies_hold_for_every_request_drawn() {
     verdicts_hold(Kind::Trust, 1_500);
+}
+
+#[test]
+fn verdicts_on_whole_roles_hold_for_every_request_drawn() {
+    hold_for(600, &(powers(), vec(request(), 48)), |((before, after), requests)| {
+        let verdict = hold_powers(&before, &after, &requests)
+            .map_err(|why| TestCaseError::fail(format!("{why}\nbefore {before:?}\nafter {after:?}")))?;
+        prop_assert!(verdict <= Verdict::Unproven);
+        Ok(())
+    });
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Which accounts are looked at, and why the others are not.
 
-#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,11 @@
 //! May a plan be carried out: each refusal has one test, and each precondition one way to go stale.
 
-#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 
 mod model;
 

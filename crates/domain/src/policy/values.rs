@@ -60,7 +60,7 @@ pub(super) fn candidates(
                 lists.extend(also.iter().map(tokens_of));
                 let universe = universe(key);
                 let universe: Vec<&[Token]> = universe.iter().map(Pattern::tokens).collect();
-                let Witnesses { texts, complete: whole } = witnesses(&lists, &universe);
+                let Witnesses { texts, complete: whole, .. } = witnesses(&lists, &universe);
                 singles.extend(texts);
                 complete &= whole;
             }

@@ -14,7 +14,7 @@ use super::pattern::Token;
 /// largest of AWS's own managed policies some ten thousand.
 const MAX_STATES: usize = 40_000;
 /// The most steps (one position of one pattern, for one letter).
-const MAX_STEPS: usize = 2_000_000;
+const MAX_STEPS: usize = 1_000_000;
 
 /// Texts for every way of matching, as far as they were found.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,9 @@ pub(super) struct Witnesses {
     pub(super) texts: Vec<String>,
     /// Whether every way is represented.
     pub(super) complete: bool,
+    /// States reached and steps taken, for the tests of the bounds.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests ask what an answer cost"))]
+    pub(super) cost: (usize, usize),
 }
 
 /// Finds a text for each set of `patterns` that can be matched together,
@@ -40,8 +43,8 @@ pub(super) fn witnesses(patterns: &[Vec<Token>], universe: &[&[Token]]) -> Witne
         let found = explore(&wild, universe, patterns);
         if found.texts.iter().all(|t| !literals.contains(t)) {
             let inside = literals.into_iter().filter(|t| universe.is_empty() || universe.iter().any(|u| super::pattern::run(u, t)));
-            let texts = found.texts.into_iter().chain(inside).collect();
-            return Witnesses { texts, complete: found.complete };
+            let texts = found.texts.iter().cloned().chain(inside).collect();
+            return Witnesses { texts, ..found };
         }
     }
     let all: Vec<&Vec<Token>> = literal.into_iter().chain(wild).collect();
@@ -209,7 +212,8 @@ fn explore(patterns: &[&Vec<Token>], universe: &[&[Token]], all: &[Vec<Token>]) 
     }
     let mut texts: Vec<(usize, String)> = found.values().map(|n| (*n, spell(&nodes, *n))).collect();
     texts.sort();
-    Witnesses { texts: texts.into_iter().map(|(_, text)| text).collect(), complete }
+    let texts = texts.into_iter().map(|(_, text)| text).collect();
+    Witnesses { texts, complete, cost: (nodes.len(), steps) }
 }
 
 fn spell(nodes: &[Node], mut number: usize) -> String {
@@ -277,9 +281,33 @@ mod tests {
 
     #[test]
     fn hostile_patterns_end_at_the_bound() {
-        let many: Vec<String> = (0..40).map(|n| format!("*{}*{}*", "ab".repeat(n % 7 + 1), "ba".repeat(n % 5 + 1))).collect();
-        let list = tokens(&many.iter().map(String::as_str).collect::<Vec<_>>(), Place::Like);
+        let many = |n: usize| -> Vec<String> {
+            (0..n).map(|k| format!("*a{}*b{}*", "?".repeat(k % 9), "a".repeat(k % 7))).collect()
+        };
+        for n in [1, 4, 16, 64, 256] {
+            let list = many(n);
+            let list = tokens(&list.iter().map(String::as_str).collect::<Vec<_>>(), Place::Like);
+            let positions: usize = list.iter().map(|p| p.len() + 1).sum();
+            let found = witnesses(&list, &[]);
+            let (states, steps) = found.cost;
+            // Past the bound only the letters of one state are still tried.
+            let slack = (positions + 1) * 8;
+            assert!(states <= MAX_STATES + 8 && steps <= MAX_STEPS + slack, "{n}: {states} states, {steps} steps");
+            assert!(found.complete || steps > MAX_STEPS || states > MAX_STATES);
+        }
+    }
+
+    #[test]
+    fn the_cost_of_plain_lists_is_nothing_and_of_prefixes_linear() {
+        let plain: Vec<String> = (0..500).map(|n| format!("s3:Action{n}")).collect();
+        let list = tokens(&plain.iter().map(String::as_str).collect::<Vec<_>>(), Place::Action);
         let found = witnesses(&list, &[]);
-        assert!(!found.complete || found.texts.len() < MAX_STATES);
+        assert!(found.complete && found.cost.0 < 10, "{:?}", found.cost);
+        assert_eq!(found.texts.len(), 501);
+        let prefixes: Vec<String> = (0..500).map(|n| format!("s3:Action{n:03}*")).collect();
+        let list = tokens(&prefixes.iter().map(String::as_str).collect::<Vec<_>>(), Place::Action);
+        let found = witnesses(&list, &[]);
+        let letters: usize = prefixes.iter().map(String::len).sum();
+        assert!(found.complete && found.cost.0 < letters, "{:?}", found.cost);
     }
 }

@@ -1,7 +1,12 @@
 //! A small model of one account's IAM: takes steps as IAM would, refuses what
 //! IAM would refuse, and says who could do what.
 
-#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 #![allow(
     dead_code,
     unreachable_pub,

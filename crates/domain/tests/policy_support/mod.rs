@@ -7,7 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use rolekeeper_domain::policy::{
-    ConditionContext, Context, Document, Effect, Kind, Principal, Request, Verdict, compare, document_says, examples,
+    Authority, ConditionContext, Context, Document, Effect, Kind, Policies, Principal, Request, Verdict, compare,
+    compare_authority, document_says, evaluate, examples,
 };
 
 const ACTIONS: [&str; 16] = [
@@ -310,6 +311,48 @@ pub(crate) fn hold(before: &Document, after: &Document, requests: &[Request]) ->
     };
     if mirrored != verdict {
         return Err(format!("{verdict}, but the other way round {mirrored}"));
+    }
+    Ok(verdict)
+}
+
+/// Policies and boundary of a role.
+pub(crate) type Powers = (Vec<Document>, Option<Document>);
+
+/// Two states of a role, often alike.
+pub(crate) fn powers() -> impl Strategy<Value = (Powers, Powers)> {
+    let identity = || document(Kind::Identity);
+    (vec(identity(), 1..3), prop::option::of(identity()), pair(Kind::Identity), 0usize..5).prop_map(
+        |(policies, boundary, (one, other), how)| {
+            let with = |extra: &Document| -> Vec<Document> { policies.iter().chain([extra]).cloned().collect() };
+            match how {
+                0 => ((with(&one), boundary.clone()), (with(&other), boundary)),
+                1 => ((policies.clone(), Some(one)), (policies, Some(other))),
+                2 => ((policies.clone(), Some(one)), (policies, None)),
+                3 => ((with(&one), boundary.clone()), (policies.clone(), boundary)),
+                _ => ((with(&one), boundary), (with(&one).into_iter().rev().collect(), Some(other))),
+            }
+        },
+    )
+}
+
+/// Holds the verdict on two states of a role against requests.
+pub(crate) fn hold_powers(before: &Powers, after: &Powers, requests: &[Request]) -> Result<Verdict, String> {
+    fn role(powers: &Powers) -> Authority<'_> {
+        Authority { trust: None, policies: &powers.0, boundary: powers.1.as_ref() }
+    }
+    let verdict = compare_authority(&role(before), &role(after), &Context::default()).verdict;
+    let no_gain = matches!(verdict, Verdict::Equivalent | Verdict::Narrower);
+    let no_loss = matches!(verdict, Verdict::Equivalent | Verdict::Wider);
+    let allowed = |request: &Request, powers: &Powers| {
+        let (identity, boundary) = (powers.0.as_slice(), powers.1.as_ref());
+        let policies = Policies { identity, boundary, same_account: true, ..Policies::default() };
+        evaluate(request, &policies).is_allowed()
+    };
+    for request in requests.iter().filter(|r| matches!(r.principal, Principal::User { .. } | Principal::Session { .. })) {
+        let (was, is) = (allowed(request, before), allowed(request, after));
+        if (no_gain && is && !was) || (no_loss && was && !is) {
+            return Err(format!("{verdict}, but {was} became {is}: {request:?}"));
+        }
     }
     Ok(verdict)
 }
