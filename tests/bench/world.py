@@ -83,7 +83,7 @@ class World:
             "round trips": self.accounts * ROUNDS[kind] * self.latency / in_flight,
         }
         if self.iam_rate is not None:
-            # The bucket starts full: one second's worth.
-            parts[f"IAM {self.iam_rate:g}/s"] = max(0.0, (self.accounts * IAM_CALLS[kind] - self.iam_rate) / self.iam_rate)
+            # The bucket starts full: half a second's worth.
+            parts[f"IAM {self.iam_rate:g}/s"] = max(0.0, self.accounts * IAM_CALLS[kind] / self.iam_rate - 0.5)
         bound = max(parts, key=parts.get)
         return parts[bound], bound
