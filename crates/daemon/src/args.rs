@@ -155,6 +155,9 @@ pub(crate) enum Command {
     /// Print the IAM policies that rolekeeper itself needs, made from its own list of calls
     #[command(after_help = "Examples:\n  rolekeeper iam-policy hub > hub-policy.json\n  rolekeeper iam-policy admin --audit-only")]
     IamPolicy(IamPolicyArgs),
+    /// Ask the daemon on this machine whether it is alive: a container's health check
+    #[command(after_help = "Example:\n  rolekeeper health\n\nAsks /healthz at http.listen. Exit code 0: it answers. 1: it does not.")]
+    Health,
     /// Compare or explain IAM policy documents by meaning
     #[command(subcommand)]
     Policy(PolicyCommand),

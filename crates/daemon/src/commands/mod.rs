@@ -7,6 +7,7 @@ mod completions;
 mod config_show;
 mod demo;
 mod halt;
+mod health;
 mod iam_policy;
 mod journal;
 mod plan;
@@ -57,6 +58,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::IamPolicy(args) => iam_policy::run(app, &args),
         Command::Halt { why } => halt::halt(app, why).await,
         Command::Resume => halt::resume(app).await,
+        Command::Health => health::run(app).await,
         Command::Policy(PolicyCommand::Diff { a, b }) => policy::diff(app, &a, &b),
         Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),
         Command::Config(ConfigCommand::Show) => config_show::run(app),
