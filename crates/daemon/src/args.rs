@@ -233,6 +233,9 @@ pub(crate) struct IamPolicyArgs {
     /// Leave out what only repairs and rollbacks need
     #[arg(long)]
     pub(crate) audit_only: bool,
+    /// Leave out what only rollbacks need: deleting what was made, attaching what was there before
+    #[arg(long)]
+    pub(crate) no_rollback: bool,
 }
 
 /// Whose policy it is.

@@ -20,7 +20,8 @@ pub(crate) fn run(app: &App, args: &IamPolicyArgs) -> Result<Exit, Failure> {
         Whose::Session => Audience::Session,
         Whose::Bootstrap => Audience::Bootstrap,
     };
-    let scope = scope(&config, !args.audit_only);
+    let mut scope = scope(&config, !args.audit_only);
+    scope.rollback &= !args.no_rollback;
     app.terminal.result(&format!("{}\n", policy_for(audience, &scope)))?;
     Ok(Exit::Clean)
 }
