@@ -24,6 +24,10 @@ use crate::port::directory::{
 /// make it more, a token that turns in a circle makes it endless.
 const MAX_PAGES: usize = 25_000;
 
+/// Pages that may be read before their accounts can be handed on: some seconds' worth at the
+/// rate that Organizations allows, in a few hundred kilobytes.
+const MAX_PAGES_AHEAD: usize = 64;
+
 /// Units asked at once. The limiter decides the pace; this bounds what is under way.
 const UNITS_AT_ONCE: usize = 16;
 
@@ -69,62 +73,60 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
         organization: &Organization,
         accounts: mpsc::Sender<Account>,
     ) -> Listing {
-        let tree = OnceCell::new();
-        let (listing, tree) = tokio::join!(self.pages(organization, &accounts, &tree), async {
-            tree.get_or_init(|| self.tree()).await
-        });
-        match (listing.unread.is_none(), tree) {
-            (true, Err(fault)) => Listing {
-                unread: Some(fault.clone()),
-                ..listing
-            },
-            _ => listing,
-        }
+        // The next page is asked for while the tree of units is still being read: the two
+        // have quotas of their own, and the pages are the longer way.
+        let (pages, read) = mpsc::channel(MAX_PAGES_AHEAD);
+        let (unread, mut listing) =
+            tokio::join!(self.pages(pages), self.name(organization, read, accounts));
+        listing.unread = listing.unread.or(unread);
+        listing
     }
 
-    async fn pages(
-        &self,
-        organization: &Organization,
-        accounts: &mpsc::Sender<Account>,
-        tree: &OnceCell<Result<Tree, Fault>>,
-    ) -> Listing {
-        let parents = OnceCell::new();
-        let mut listing = Listing::default();
+    /// Turns the pages of `ListAccounts`; answers why it stopped before the last one.
+    async fn pages(&self, pages: mpsc::Sender<Vec<ListedAccount>>) -> Option<Fault> {
         let mut next: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let call = || self.directory.accounts(next.as_deref());
-            let page = match self
+            let page = self
                 .gateway
                 .read(Behalf::HUB, Operation::ListAccounts, call)
-                .await
-            {
-                Ok(page) => page,
-                Err(fault) => {
-                    return Listing {
-                        unread: Some(fault),
-                        ..listing
-                    };
+                .await;
+            match page {
+                Ok(page) => {
+                    if pages.send(page.items).await.is_err() {
+                        return None;
+                    }
+                    next = Some(page.next?);
                 }
-            };
-            let tree = match tree.get_or_init(|| self.tree()).await {
-                Ok(tree) => tree,
-                Err(fault) => {
-                    return Listing {
-                        unread: Some(fault.clone()),
-                        ..listing
-                    };
-                }
-            };
-            let found = match self
-                .complete(page.items, organization, tree, &parents)
-                .await
-            {
+                Err(fault) => return Some(fault),
+            }
+        }
+        let message = format!("the listing has no end after {MAX_PAGES} pages");
+        Some(Fault::new(Category::Service, message).during(Operation::ListAccounts))
+    }
+
+    /// Gives the accounts of each page their place, and hands them on.
+    async fn name(
+        &self,
+        organization: &Organization,
+        mut pages: mpsc::Receiver<Vec<ListedAccount>>,
+        accounts: mpsc::Sender<Account>,
+    ) -> Listing {
+        let mut listing = Listing::default();
+        let tree = match self.tree().await {
+            Ok(tree) => tree,
+            Err(fault) => {
+                listing.unread = Some(fault);
+                return listing;
+            }
+        };
+        let parents = OnceCell::new();
+        while let Some(page) = pages.recv().await {
+            let found = match self.complete(page, organization, &tree, &parents).await {
                 Ok(found) => found,
                 Err(fault) => {
-                    return Listing {
-                        unread: Some(fault),
-                        ..listing
-                    };
+                    listing.unread = Some(fault);
+                    return listing;
                 }
             };
             for account in found {
@@ -133,20 +135,8 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
                     return listing;
                 }
             }
-            match page.next {
-                Some(token) => next = Some(token),
-                None => return listing,
-            }
         }
-        let fault = Fault::new(
-            Category::Service,
-            format!("the listing has no end after {MAX_PAGES} pages"),
-        )
-        .during(Operation::ListAccounts);
-        Listing {
-            unread: Some(fault),
-            ..listing
-        }
+        listing
     }
 
     /// Fills in place, tags and whether it is the management account.
