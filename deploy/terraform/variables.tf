@@ -42,7 +42,7 @@ variable "hub_policy_json" {
 variable "admin_role" {
   description = <<-EOT
     Put a dedicated admin role into every account below these organizational units, by a StackSet; null to use
-    OrganizationAccountAccessRole or AWSControlTowerExecution. `writes`: "repair" or "audit".
+    OrganizationAccountAccessRole or AWSControlTowerExecution. `writes`: "repair", "audit" or "repair-and-rollback".
   EOT
   type = object({
     organizational_unit_ids = list(string)

@@ -49,7 +49,7 @@ Parameters:
   Writes:
     Type: String
     Default: repair
-    AllowedValues: [audit, repair]
+    AllowedValues: [audit, repair, repair-and-rollback]
     Description: With audit, the role cannot change anything, whatever rolekeeper is told.
   CallAs:
     Type: String
@@ -193,7 +193,8 @@ def the_hub_may_do_what_rolekeeper_does_as_itself_and_nothing_else():
 
 
 def the_admin_role_may_do_what_rolekeeper_does_in_an_account_and_nothing_else():
-    assert admin_policy() == load("admin")
+    assert admin_policy() == load("admin-no-rollback")
+    assert admin_policy(Writes="repair-and-rollback") == load("admin")
 
 
 def an_admin_role_for_audits_is_what_an_audit_session_is():

@@ -3,6 +3,8 @@
     moto_world.py ENDPOINT plant WORLD    makes the organization; prints names and ids
     moto_world.py ENDPOINT dump           prints all that stands in every account
     moto_world.py ENDPOINT confirm NAME…  says what is wrong in the accounts of these names
+    moto_world.py ENDPOINT queue BODY…    makes a queue with these messages; prints its URL
+    moto_world.py ENDPOINT left URL       prints how many messages are on the queue, hidden ones included
 
 None of rolekeeper's code is used here: this is the other hand. What the role
 should be is written down once more, and compared in its own way.
@@ -440,6 +442,20 @@ def confirm(world, names):
     return {name: faults_of(world.iam(accounts[name]), accounts[name]) for name in names}
 
 
+def queue(world, bodies):
+    sqs = world.hub("sqs")
+    url = sqs.create_queue(QueueName="rolekeeper")["QueueUrl"]
+    for body in bodies:
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+    return url
+
+
+def left(world, url):
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = world.hub("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(counts[name]) for name in names)
+
+
 def main():
     endpoint, command, *rest = sys.argv[1:]
     world = World(endpoint)
@@ -447,6 +463,8 @@ def main():
         "plant": lambda: plant(world, *rest),
         "dump": lambda: dump(world),
         "confirm": lambda: confirm(world, rest),
+        "queue": lambda: queue(world, rest),
+        "left": lambda: left(world, *rest),
     }[command]()
     print(json.dumps(result, sort_keys=True))
 

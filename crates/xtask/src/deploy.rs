@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::apt::is_root;
 use crate::failure::Failure;
+use crate::policies;
 use crate::python::Python;
 use crate::shell::Shell;
 use crate::steps::{Need, Step, daemon};
@@ -29,6 +30,12 @@ pub(crate) const STEPS: &[Step] = &[
         about: "the Helm chart in Helm's engine, manifests against the schemas",
         needs: PYTHON,
         run: |workshop| script(workshop, "tests/python/deploy_kubernetes.py"),
+    },
+    Step {
+        name: "policies",
+        about: "the policies kept for reviewers and templates, as the program prints them",
+        needs: &[],
+        run: policies::check,
     },
     Step {
         name: "cloudformation",

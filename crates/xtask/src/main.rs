@@ -13,6 +13,7 @@ mod cargo_tool;
 mod deploy;
 mod dist;
 mod failure;
+mod policies;
 mod python;
 mod services;
 mod shell;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Write deploy/policies anew: what `rolekeeper iam-policy` prints.
+    Policies,
     /// Write tests/python/requirements.txt anew from requirements.in.
     PinPython,
 }
@@ -88,6 +91,7 @@ fn run(args: Args) -> Result<(), Failure> {
             .args(["run", "--release", "-p", "rolekeeper-simulator", "--"])
             .args(&args)
             .run(),
+        Command::Policies => policies::write(&workshop),
         Command::PinPython => python::pin(&workshop),
     }
 }
