@@ -109,6 +109,9 @@ impl EventSink for LogSink {
             Event::SweepRefused { why } => {
                 tracing::error!(why = ?why, "a sweep was not carried out: {why:?}");
             }
+            Event::NextSweep { at } => tracing::debug!(
+                schedule.next = at.map(tracing::field::display), "the next sweep is due at another time",
+            ),
             Event::LeaderChanged { leading: true } => tracing::info!("this replica now writes"),
             Event::LeaderChanged { leading: false } => {
                 tracing::warn!("this replica no longer writes");

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_engine::port::store::{Control, Lease, Sweeps};
 use serde_json::json;
@@ -25,7 +24,6 @@ struct Facts {
     /// Why the hub's credentials cannot be used; none once they have been.
     credentials: Option<String>,
     credentials_known: bool,
-    next_sweep_at: Option<Timestamp>,
 }
 
 impl Readiness {
@@ -34,15 +32,6 @@ impl Readiness {
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         facts.credentials_known = true;
         facts.credentials = valid.err();
-    }
-
-    /// When the schedule's next sweep is due.
-    pub(crate) fn set_next_sweep_at(&self, at: Option<Timestamp>) {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).next_sweep_at = at;
-    }
-
-    pub(crate) fn next_sweep_at(&self) -> Option<Timestamp> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).next_sweep_at
     }
 
     fn credentials(&self) -> Result<(), String> {

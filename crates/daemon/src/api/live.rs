@@ -1,10 +1,11 @@
 //! What happens at this moment, for the page: the last events in a ring, the
 //! sweep under way, the rates in force.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Outcome, Summary, SweepRecord};
 use rolekeeper_engine::event::{Event, EventSink};
 use serde_json::{Value, json};
@@ -30,8 +31,9 @@ pub(crate) struct Running {
     pub(crate) selected: u64,
     /// Whether discovery is complete, so that `selected` is final.
     pub(crate) whole: bool,
-    pub(crate) done: Summary,
-    pub(crate) in_flight: u64,
+    /// How the walks that ended came out; a repair looks at some accounts twice, and the later word counts.
+    done: BTreeMap<AccountId, Outcome>,
+    in_flight: BTreeSet<AccountId>,
     pub(crate) wave: Option<(u32, u32)>,
 }
 
@@ -43,6 +45,8 @@ struct Inner {
     ring: VecDeque<LiveEvent>,
     running: Option<Running>,
     rates: Rates,
+    next_sweep_at: Option<Timestamp>,
+    leading: bool,
 }
 
 /// Listens to the engine and remembers for a while.
@@ -56,8 +60,14 @@ impl Live {
     /// that reconnects after a restart is told to start anew.
     pub(crate) fn new(started_at: Timestamp) -> Self {
         let first = u64::try_from(started_at.as_second()).unwrap_or(0) << 20;
-        let inner =
-            Inner { next_id: first, ring: VecDeque::new(), running: None, rates: Rates::new() };
+        let inner = Inner {
+            next_id: first,
+            ring: VecDeque::new(),
+            running: None,
+            rates: Rates::new(),
+            next_sweep_at: None,
+            leading: false,
+        };
         Self { inner: Mutex::new(inner), changed: watch::Sender::new(first) }
     }
 
@@ -90,6 +100,16 @@ impl Live {
     /// The rates in force.
     pub(crate) fn rates(&self) -> Rates {
         self.lock().rates.clone()
+    }
+
+    /// When the schedule's next sweep is due, while this process is the one that sweeps.
+    pub(crate) fn next_sweep_at(&self) -> Option<Timestamp> {
+        self.lock().next_sweep_at
+    }
+
+    /// Whether this process is the one that writes.
+    pub(crate) fn leading(&self) -> bool {
+        self.lock().leading
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -127,12 +147,14 @@ impl Inner {
                     listed: 0,
                     selected: 0,
                     whole: false,
-                    done: Summary::default(),
-                    in_flight: 0,
+                    done: BTreeMap::new(),
+                    in_flight: BTreeSet::new(),
                     wave: None,
                 });
             }
             Event::SweepFinished { .. } => self.running = None,
+            Event::NextSweep { at } => self.next_sweep_at = *at,
+            Event::LeaderChanged { leading } => self.leading = *leading,
             Event::LimiterRate { service, operation, rate } => {
                 self.rates.insert((service, operation), *rate);
             }
@@ -146,15 +168,29 @@ impl Inner {
 }
 
 impl Running {
+    /// The accounts that are done, by outcome.
+    pub(crate) fn done(&self) -> Summary {
+        let mut done = Summary::default();
+        self.done.values().for_each(|outcome| done.count(*outcome));
+        done
+    }
+
+    /// How many accounts are being looked at or repaired.
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.in_flight.len() as u64
+    }
+
     fn follow(&mut self, event: &Event) {
         match event {
             Event::Discovered { listed, selected, whole, .. } => {
                 (self.listed, self.selected, self.whole) = (*listed, *selected, *whole);
             }
-            Event::AccountStarted { .. } => self.in_flight += 1,
+            Event::AccountStarted { account, .. } => {
+                self.in_flight.insert(*account);
+            }
             Event::AccountFinished { report, .. } => {
-                self.in_flight = self.in_flight.saturating_sub(1);
-                self.done.count(report.outcome);
+                self.in_flight.remove(&report.account);
+                self.done.insert(report.account, report.outcome);
             }
             Event::WaveStarted { wave, of, .. } => self.wave = Some((*wave, *of)),
             _ => {}
@@ -208,6 +244,7 @@ fn wire(event: &Event) -> Option<(&'static str, Value)> {
                 "outcome": sweep.outcome.map(|outcome| outcome.as_str()),
             }),
         ),
+        Event::NextSweep { at } => ("next_sweep", json!({"at": at.map(|at| at.to_string())})),
         Event::LeaderChanged { leading } => ("leader_changed", json!({"leading": leading})),
         _ => return None,
     };

@@ -108,7 +108,8 @@ fn described() -> OpenApiRouter<ApiState> {
 }
 
 /// The OpenAPI document.
-pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+#[cfg(test)]
+fn openapi() -> utoipa::openapi::OpenApi {
     described().split_for_parts().1
 }
 

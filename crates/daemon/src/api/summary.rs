@@ -48,7 +48,7 @@ pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<Summar
         last_sweep: last_sweep.map(Into::into),
         running: state.live.running().map(|running| ProgressView::new(running, (state.now)())),
         rates: views::rates(state.live.rates()),
-        next_sweep_at: state.readiness.next_sweep_at().map(|at| at.to_string()),
+        next_sweep_at: state.live.next_sweep_at().map(|at| at.to_string()),
         writable: state.token.is_some(),
     }))
 }

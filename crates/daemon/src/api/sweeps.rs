@@ -197,7 +197,7 @@ pub(super) async fn report(
     })?;
     let sweep = known(&state, &id).await?;
     let body = HttpBody::from_stream(stream_report(state.store, sweep, format));
-    Ok(([(header::CONTENT_TYPE, content_type(format))], body).into_response())
+    Ok(([(header::CONTENT_TYPE, report::media_type(format))], body).into_response())
 }
 
 /// Pieces of a report on their way to a client that may be slower than the store.
@@ -232,16 +232,6 @@ fn stream_report(
         Some((piece, receiver))
     });
     stream::select(read, written)
-}
-
-const fn content_type(format: ReportFormat) -> &'static str {
-    match format {
-        ReportFormat::Json => "application/json",
-        ReportFormat::Csv => "text/csv; charset=utf-8",
-        ReportFormat::Markdown => "text/markdown; charset=utf-8",
-        ReportFormat::Html => "text/html; charset=utf-8",
-        ReportFormat::Ocsf => "application/x-ndjson",
-    }
 }
 
 /// What a request about a sweep did.

@@ -109,15 +109,17 @@ pub(crate) struct ProgressView {
 impl ProgressView {
     pub(crate) fn new(running: Running, now: jiff::Timestamp) -> Self {
         let seconds = now.duration_since(running.record.started_at).as_secs_f64();
-        let rate =
-            if 0.0 < seconds { running.done.accounts as f64 / seconds } else { 0.0 };
+        let (done, in_flight) = (running.done(), running.in_flight());
+        // Skipped accounts cost nothing and say nothing about the speed.
+        let walked = done.accounts.saturating_sub(done.skipped);
+        let rate = if 0.0 < seconds { walked as f64 / seconds } else { 0.0 };
         Self {
             sweep: running.record.into(),
             listed: running.listed,
             selected: running.selected,
             whole: running.whole,
-            done: running.done.into(),
-            in_flight: running.in_flight,
+            done: done.into(),
+            in_flight,
             wave: running.wave,
             accounts_per_second: (rate * 10.0).round() / 10.0,
         }

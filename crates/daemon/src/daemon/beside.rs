@@ -7,7 +7,7 @@ use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_store::{Retention, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Readiness;
+use crate::api::{Live, Readiness};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::notify::{self, HttpPost, Webhook};
@@ -69,17 +69,19 @@ impl Webhooks {
     }
 }
 
-/// Tells people. A store that fails is waited for; the news is still there afterwards.
+/// Tells people, in the one replica that writes, so that nobody hears things twice. A store that fails is
+/// waited for; the news is still there afterwards.
 pub(super) async fn notify(
     store: Arc<Store>,
     webhooks: Webhooks,
+    live: Arc<Live>,
     metrics: Arc<Metrics>,
     cancel: CancellationToken,
 ) -> Result<(), String> {
     let mut post = None;
     while pause(NOTIFY, &cancel).await {
         let webhooks = webhooks.get();
-        if webhooks.is_empty() {
+        if webhooks.is_empty() || !live.leading() {
             continue;
         }
         if post.is_none() {

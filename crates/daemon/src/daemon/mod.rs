@@ -87,7 +87,7 @@ impl<P: SessionProvider> Daemon<P> {
         parts.spawn(serve_http(self.listener, state, cancel.clone()));
         parts.spawn(engine(self.engine.clone(), cancel.clone()));
         parts.spawn(beside::watch_credentials(self.engine.clone(), Arc::clone(&self.face.readiness), cancel.clone()));
-        parts.spawn(beside::notify(Arc::clone(&self.store), webhooks.clone(), Arc::clone(&self.face.metrics), cancel.clone()));
+        parts.spawn(beside::notify(Arc::clone(&self.store), webhooks.clone(), Arc::clone(&self.face.live), Arc::clone(&self.face.metrics), cancel.clone()));
         parts.spawn(beside::forget(Arc::clone(&self.store), beside::retention(&self.config), cancel.clone()));
         if let Some(events) = self.config.events.clone() {
             parts.spawn(events::listen(self.aws.clone(), events, self.config.clone(), Arc::clone(&self.store), cancel.clone()));

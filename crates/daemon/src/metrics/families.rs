@@ -41,7 +41,8 @@ macro_rules! families {
                 })
             }
 
-            /// The names of all families, for the documentation and the dashboard's check.
+            /// The names of all families, for the documentation.
+            #[cfg(test)]
             pub(crate) const CATALOG: &'static [(&'static str, &'static str, &'static str, &'static [&'static str])] = &[
                 $(($name, stringify!($type), concat!($($help),+), &[$($($label),*)?]),)+
             ];

@@ -36,6 +36,8 @@ pub(crate) struct Metrics {
     managed_roles: Vec<RoleName>,
     /// Roles that had findings once: their series go to 0, they do not vanish.
     seen_roles: Mutex<BTreeSet<RoleName>>,
+    /// A repair looks at an account a second time, and skipped ones end without having begun.
+    in_flight: Mutex<BTreeSet<AccountId>>,
 }
 
 impl Metrics {
@@ -48,7 +50,7 @@ impl Metrics {
         ))?;
         let families = Families::register(&registry)?;
         let metrics =
-            Self { registry, families, managed_roles, seen_roles: Mutex::new(BTreeSet::new()) };
+            Self { registry, families, managed_roles, seen_roles: Mutex::default(), in_flight: Mutex::default() };
         metrics.preset();
         Ok(metrics)
     }
@@ -113,6 +115,12 @@ impl Metrics {
         self.families.notifications.with_label_values(&[outcome]).inc();
     }
 
+    fn in_flight<T>(&self, change: impl FnOnce(&mut BTreeSet<AccountId>) -> T) {
+        let mut flying = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut flying);
+        self.families.accounts_in_flight.set(i64::try_from(flying.len()).unwrap_or(i64::MAX));
+    }
+
     fn set_findings(&self, totals: &FleetTotals) {
         let mut roles = self.seen_roles.lock().unwrap_or_else(PoisonError::into_inner);
         roles.extend(self.managed_roles.iter().cloned());
@@ -162,6 +170,8 @@ impl Metrics {
         for category in Category::ALL {
             families.aws_requests.with_label_values(&[service, name, category.as_str()]).inc_by(0);
         }
+        let _unset = families.aws_request_duration.with_label_values(&[service, name]);
+        families.limiter_wait.with_label_values(&[service, name]).inc_by(0.0);
         if operation.service() == Service::Iam && operation.access() == Access::Write {
             for result in StepResult::ALL {
                 families
@@ -180,10 +190,11 @@ impl EventSink for Metrics {
             Event::SweepStarted { .. } => {
                 families.sweep_running.set(1);
                 families.sweep_accounts_done.set(0);
+                self.in_flight(BTreeSet::clear);
             }
-            Event::AccountStarted { .. } => families.accounts_in_flight.inc(),
+            Event::AccountStarted { account, .. } => self.in_flight(|flying| flying.insert(*account)),
             Event::AccountFinished { report, .. } => {
-                families.accounts_in_flight.dec();
+                self.in_flight(|flying| flying.remove(&report.account));
                 families.sweep_accounts_done.inc();
                 families
                     .account_duration
@@ -222,6 +233,8 @@ impl EventSink for Metrics {
             Event::Halted { .. } => families.halted.set(1),
             Event::SweepFinished { sweep } => {
                 families.sweep_running.set(0);
+                // A sweep that was cut off leaves walks without an end.
+                self.in_flight(BTreeSet::clear);
                 if let Some(outcome) = sweep.outcome {
                     families
                         .sweeps
@@ -236,6 +249,7 @@ impl EventSink for Metrics {
             Event::LeaderChanged { leading } => self.set_leader(*leading),
             Event::StoreFailed { .. } => families.store_errors.inc(),
             Event::SweepRefused { .. }
+            | Event::NextSweep { .. }
             | Event::Planned { .. }
             | Event::Discovered { .. }
             | Event::ApprovalWanted { .. } | Event::WaveStarted { .. } => {}

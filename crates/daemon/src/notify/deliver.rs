@@ -1,5 +1,7 @@
 //! Emptying the outbox.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use rolekeeper_engine::port::store::{Notice, Outbox, StoreError};
 
@@ -37,12 +39,20 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
     now: Timestamp,
 ) -> Result<Delivered, StoreError> {
     let mut delivered = Delivered::default();
+    // A receiver that does not answer is asked once a round: its other notices wait as long as that one,
+    // and the other receivers do not wait for it.
+    let mut silent: BTreeSet<&str> = BTreeSet::new();
     for notice in outbox.due(now, BATCH).await? {
         let Some(webhook) = webhooks.iter().find(|webhook| webhook.name == notice.target) else {
             outbox.postponed(notice.id, "the webhook is no longer configured", None).await?;
             delivered.dropped += 1;
             continue;
         };
+        if silent.contains(webhook.name.as_str()) {
+            outbox.postponed(notice.id, "its receiver did not answer a moment ago", next_attempt(&notice, &PostError::Timeout, now)).await?;
+            delivered.retried += 1;
+            continue;
+        }
         match post.post(webhook, &notice.dedup_key, notice.body.clone(), now).await {
             Ok(()) => {
                 outbox.delivered(notice.id, now).await?;
@@ -50,6 +60,9 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
             }
             Err(error) => {
                 let again_at = next_attempt(&notice, &error, now);
+                if matches!(error, PostError::Timeout | PostError::Connection(_)) {
+                    silent.insert(&webhook.name);
+                }
                 if again_at.is_some() {
                     tracing::warn!(webhook.name = %webhook.name, error = %error, "notification will be tried again");
                     delivered.retried += 1;

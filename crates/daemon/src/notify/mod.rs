@@ -11,6 +11,8 @@ mod deliver;
 mod post;
 mod scan;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use self::deliver::deliver;
 pub(crate) use self::post::{HttpPost, PostError};
