@@ -1,9 +1,10 @@
 // Starts the program's own demo and a Chromium, and ends both.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { chromium } from "playwright-core";
 
 const BINARY = process.env.ROLEKEEPER_TEST_BINARY ?? new URL("../../target/debug/rolekeeper", import.meta.url).pathname;
@@ -38,6 +39,77 @@ export async function startDemo(...args) {
     await rm(folder, { recursive: true, force: true });
   };
   return { url, token, stop, output: () => output };
+}
+
+const KEYS = { AWS_ACCESS_KEY_ID: "AKIASIMULATORHUB0001", AWS_SECRET_ACCESS_KEY: "simulator" };
+const TOKEN = "a-token-for-the-tests-of-the-page";
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function ended(child) {
+  return child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : new Promise((resolve) => child.once("exit", resolve));
+}
+
+async function answers(url, child, output) {
+  const until = Date.now() + START_MS;
+  while (Date.now() < until && child.exitCode === null) {
+    try {
+      await fetch(url);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  throw new Error(`nothing answers at ${url}:\n${output()}`);
+}
+
+function start(binary, args, env = {}) {
+  const child = spawn(binary, args, { env: { ...process.env, NO_COLOR: "1", ...env } });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => { output = (output + chunk).slice(-20_000); });
+  return { child, output: () => output };
+}
+
+/** `rolekeeper run` with this configuration added, against a simulator with these arguments. Nothing is swept before somebody asks. */
+export async function startDaemon(simulatorArgs, config) {
+  const folder = await mkdtemp(join(tmpdir(), "rolekeeper-run-"));
+  const [simulatorPort, port] = [await freePort(), await freePort()];
+  const simulator = start(join(dirname(BINARY), "rolekeeper-simulator"), ["--listen", `127.0.0.1:${simulatorPort}`, ...simulatorArgs]);
+  await answers(`http://127.0.0.1:${simulatorPort}/_sim/summary`, simulator.child, simulator.output);
+  const demo = await readFile(new URL("../../config/demo.toml", import.meta.url), "utf8");
+  const ours = demo.slice(demo.indexOf("[aws]"), demo.indexOf("[schedule]")).replace("http://127.0.0.1:4599", `http://127.0.0.1:${simulatorPort}`);
+  await writeFile(join(folder, "token"), TOKEN, { mode: 0o600 });
+  await writeFile(join(folder, "rolekeeper.toml"), `${ours}
+[http]
+listen = "127.0.0.1:${port}"
+token_file = "${join(folder, "token")}"
+[store]
+url = "sqlite:${join(folder, "test.db")}"
+${config}`);
+  const url = `http://127.0.0.1:${port}`;
+  let daemon = null;
+  const run = async () => {
+    daemon = start(BINARY, ["--config", join(folder, "rolekeeper.toml"), "run"], KEYS);
+    await answers(`${url}/healthz`, daemon.child, daemon.output);
+  };
+  const kill = async (signal) => {
+    daemon.child.kill(signal);
+    await ended(daemon.child);
+  };
+  await run();
+  const stop = async () => {
+    await kill("SIGTERM");
+    simulator.child.kill("SIGTERM");
+    await ended(simulator.child);
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { url, token: TOKEN, run, kill, stop, output: () => daemon.output() };
 }
 
 export async function startBrowser() {

@@ -36,7 +36,7 @@ pub(crate) struct Global {
     /// How log lines are written to stderr
     #[arg(long, global = true, value_enum, default_value_t)]
     pub(crate) log_format: LogFormat,
-    /// More log lines; twice for each AWS call
+    /// More log lines; twice for each AWS call. $ROLEKEEPER_LOG=TARGET=LEVEL,… says it crate by crate
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -105,7 +105,7 @@ pub(crate) enum Command {
     },
     /// Write the drift report of a past sweep
     #[command(after_help = "Examples:\n  rolekeeper report --format html --out drift.html\n  rolekeeper report --sweep \
-                            20261124T063000Z-0badcafe --format ocsf > events.ndjson")]
+                            20261124T063000Z-0badcafe --format ocsf > events.ndjson\n  rolekeeper report --since last --format markdown")]
     Report(ReportArgs),
     /// List the past sweeps, the newest first
     #[command(after_help = "Example:\n  rolekeeper sweeps --limit 5")]
@@ -168,6 +168,13 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  rolekeeper demo\n  rolekeeper demo --accounts 2000 --once\n\nNothing leaves this machine: the \
                             organization is simulated in this process and spoken to over loopback.")]
     Demo(DemoArgs),
+    /// Write the manual pages into a folder
+    #[command(hide = true, after_help = "Example:\n  rolekeeper man /usr/share/man/man1")]
+    Man {
+        /// The folder; made if need be
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Print shell completions
     #[command(after_help = "Example:\n  rolekeeper completions bash > /etc/bash_completion.d/rolekeeper")]
     Completions {
@@ -259,12 +266,28 @@ pub(crate) struct ReportArgs {
     /// The sweep [default: the last one that completed]
     #[arg(long, value_name = "ID", value_parser = parse_sweep)]
     pub(crate) sweep: Option<SweepId>,
+    /// Only what changed since this earlier sweep; `last` means the comparable one before
+    #[arg(long, value_name = "ID|last", value_parser = parse_since)]
+    pub(crate) since: Option<Since>,
     /// Form of the report
     #[arg(long, value_enum)]
     pub(crate) format: ReportFormat,
     /// Write it here instead of stdout
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// The sweep that a report is compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// The last completed one before it that looked at comparably many accounts.
+    Last,
+    /// This one.
+    Sweep(SweepId),
+}
+
+fn parse_since(text: &str) -> Result<Since, String> {
+    if text == "last" { Ok(Since::Last) } else { parse_sweep(text).map(Since::Sweep) }
 }
 
 /// `journal …`

@@ -4,12 +4,18 @@
 //! error: somebody must act. warn: rolekeeper coped. info: what was done.
 //! Never logged: credentials, external ids, e-mail addresses, whole policies.
 
+use std::fmt;
 use std::io;
 
 use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepOutcome, SweepRecord};
-use rolekeeper_engine::event::{CallOutcome, Event, EventSink};
+use rolekeeper_engine::event::{self, CallOutcome, EventSink};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
 
 /// The shape of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,10 +42,47 @@ pub(crate) fn init(format: LogFormat, filter: &str, color: bool) -> Result<(), P
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second subscriber is refused; the first one keeps working.
     let _already_set = match format {
-        LogFormat::Text => builder.with_ansi(color).with_target(false).try_init(),
+        LogFormat::Text => builder.with_ansi(color).event_format(Line).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     Ok(())
+}
+
+/// One line of text: time, level, message, fields. The spans around it are only named where the line itself does
+/// not say what it is about.
+struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        SystemTime.format_time(&mut writer)?;
+        let metadata = event.metadata();
+        let level = *metadata.level();
+        if writer.has_ansi_escapes() {
+            let color = match level {
+                Level::ERROR => 31,
+                Level::WARN => 33,
+                Level::INFO => 32,
+                Level::DEBUG => 34,
+                _ => 35,
+            };
+            write!(writer, " \u{1b}[{color}m{level:>5}\u{1b}[0m ")?;
+        } else {
+            write!(writer, " {level:>5} ")?;
+        }
+        context.field_format().format_fields(writer.by_ref(), event)?;
+        if metadata.target() != module_path!() {
+            for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+                if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                    write!(writer, " {fields}")?;
+                }
+            }
+        }
+        writeln!(writer)
+    }
 }
 
 /// Turns the engine's events into log lines.
@@ -47,7 +90,8 @@ pub(crate) fn init(format: LogFormat, filter: &str, color: bool) -> Result<(), P
 pub(crate) struct LogSink;
 
 impl EventSink for LogSink {
-    fn emit(&self, event: &Event) {
+    fn emit(&self, event: &event::Event) {
+        use rolekeeper_engine::event::Event;
         match event {
             Event::SweepStarted { sweep } => tracing::info!(
                 sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.trigger = %sweep.trigger,

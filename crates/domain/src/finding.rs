@@ -74,6 +74,54 @@ pub fn fold(before: &[Finding], report: &AccountReport) -> Vec<Finding> {
     after
 }
 
+/// What is different about one account from one report to a later one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Drift of the later report that the earlier one does not have.
+    pub appeared: Vec<Drift>,
+    /// Drift of the earlier report that is gone.
+    pub gone: Vec<Drift>,
+    /// How many differences both have.
+    pub stayed: u64,
+}
+
+/// Compares two reports about one account; either may be missing.
+///
+/// As in [`fold`], only a complete later report says that something is gone. What a
+/// repair found and put right does not stand any more after it.
+pub fn changes(before: Option<&AccountReport>, after: Option<&AccountReport>) -> Changes {
+    let (then, now) = (standing(before), standing(after));
+    let is_in = |drift: &Drift, drifts: &[Drift]| {
+        drifts.iter().any(|other| {
+            other.role == drift.role && other.kind == drift.kind && other.subject == drift.subject
+        })
+    };
+    let complete = after.is_some_and(|report| {
+        matches!(
+            report.outcome,
+            Outcome::InSync | Outcome::Drifted | Outcome::Repaired
+        )
+    });
+    let (stayed, gone): (Vec<&Drift>, Vec<&Drift>) = then
+        .iter()
+        .partition(|drift| !complete || is_in(drift, now));
+    Changes {
+        appeared: now
+            .iter()
+            .filter(|drift| !is_in(drift, then))
+            .cloned()
+            .collect(),
+        gone: gone.into_iter().cloned().collect(),
+        stayed: stayed.len() as u64,
+    }
+}
+
+fn standing(report: Option<&AccountReport>) -> &[Drift] {
+    report
+        .filter(|report| report.outcome != Outcome::Repaired)
+        .map_or(&[], |report| &report.drifts)
+}
+
 fn seen_again(finding: &Finding, drift: &Drift, repaired: bool, now: Timestamp) -> Finding {
     let came_back = finding.resolved_at.is_some();
     let forgotten = finding
@@ -161,6 +209,45 @@ mod tests {
             })
             .collect();
         expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn changes_from_one_report_to_a_later_one() {
+        use DriftKind::{RoleTags, TrustPolicy};
+        let check = |before: Option<(Outcome, &[DriftKind])>,
+                     after: Option<(Outcome, &[DriftKind])>,
+                     expected: Expect| {
+            let made = |what: Option<(Outcome, &[DriftKind])>| {
+                what.map(|(outcome, kinds)| report(0, outcome, kinds))
+            };
+            let found = changes(made(before).as_ref(), made(after).as_ref());
+            let names = |drifts: &[Drift]| {
+                let names: Vec<_> = drifts.iter().map(|drift| drift.kind.as_str()).collect();
+                names.join(" ")
+            };
+            expected.assert_eq(&format!(
+                "new [{}] gone [{}] {} stayed",
+                names(&found.appeared),
+                names(&found.gone),
+                found.stayed
+            ));
+        };
+        let same = Some((Outcome::Drifted, &[TrustPolicy][..]));
+        let right = Some((Outcome::InSync, &[][..]));
+        check(right, right, expect!["new [] gone [] 0 stayed"]);
+        check(same, same, expect!["new [] gone [] 1 stayed"]);
+        check(same, right, expect!["new [] gone [trust_policy] 0 stayed"]);
+        check(right, same, expect!["new [trust_policy] gone [] 0 stayed"]);
+        check(None, same, expect!["new [trust_policy] gone [] 0 stayed"]);
+        let other = Some((Outcome::Drifted, &[RoleTags][..]));
+        check(same, other, expect!["new [role_tags] gone [trust_policy] 0 stayed"]);
+        let repaired = Some((Outcome::Repaired, &[TrustPolicy][..]));
+        check(same, repaired, expect!["new [] gone [trust_policy] 0 stayed"]);
+        check(repaired, right, expect!["new [] gone [] 0 stayed"]);
+        for silent in [Outcome::Failed, Outcome::Skipped, Outcome::Pending] {
+            check(same, Some((silent, &[])), expect!["new [] gone [] 1 stayed"]);
+        }
+        check(same, None, expect!["new [] gone [] 1 stayed"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rolekeeper_domain::outcome::{StepReport, StepResult};
 use rolekeeper_domain::plan::{Plan, PlannedStep, Precondition};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::verdict::Permit;
+use tracing::Instrument as _;
 
 use crate::brake::Stop;
 use crate::event::{Event, EventSink};
@@ -102,7 +103,11 @@ where
                 self.complete(entry, &untaken()).await?;
                 return Err(end);
             }
-            let result = self.execute(&writer, step, site).await;
+            let span = tracing::info_span!(
+                "step",
+                step.action = %step.step.operation().action(), step.resource = step.step.resource(),
+            );
+            let result = self.execute(&writer, step, site).instrument(span).await;
             let completion = match &result {
                 Ok(Receipt {
                     request_id,

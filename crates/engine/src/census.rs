@@ -13,6 +13,7 @@ use rolekeeper_domain::outcome::{AccountReport, Outcome};
 use rolekeeper_domain::selector::{Selection, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::discover::{Listing, Named, stream};
 use crate::engine::{census_error, missing};
@@ -22,7 +23,7 @@ use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::Store;
-use crate::run::Run;
+use crate::run::{Run, account_span};
 use crate::slot::Slot;
 
 /// Listeners hear about the progress of discovery every so many accounts.
@@ -196,7 +197,8 @@ impl FirstPhase {
             run.hand_in(run.pending_report(&named)).await;
             return;
         };
-        tasks.spawn(look_at_one(Arc::clone(run), named, slot));
+        let span = account_span(account.id);
+        tasks.spawn(look_at_one(Arc::clone(run), named, slot).instrument(span));
     }
 
     fn take(&mut self, looked: Option<Looked>) {

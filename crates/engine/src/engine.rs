@@ -9,10 +9,10 @@ use rolekeeper_domain::selector::{Selection, select};
 use tokio_util::sync::CancellationToken;
 
 use crate::discover::{Discovery, stream};
-use crate::event::EventSink;
+use crate::event::{Event, EventSink};
 use crate::gateway::Gateway;
 use crate::lease::Keeper;
-use crate::limit::Limiters;
+use crate::limit::{Limiters, RateChange};
 use crate::order::{FaultError, SweepError, SweepOrder};
 use crate::port::clock::Clock;
 use crate::port::directory::{Caller, Directory, Organization};
@@ -83,6 +83,18 @@ where
         let remembered = ports.store.rates().await?;
         let now = ports.clock.elapsed();
         let limiters = Limiters::new(settings.limits.quota_share, &remembered, now);
+        for RateChange {
+            service,
+            operation,
+            rate,
+        } in limiters.rates(now)
+        {
+            ports.sink.emit(&Event::LimiterRate {
+                service,
+                operation,
+                rate,
+            });
+        }
         let inner = Inner {
             directory: ports.directory,
             provider: ports.sessions,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
@@ -96,6 +97,8 @@ pub enum Event {
     SweepRefused { why: String },
     /// This replica became, or stopped being, the one that writes.
     LeaderChanged { leading: bool },
+    /// The schedule's next sweep is due then; none: it has none, or this replica does not write.
+    NextSweep { at: Option<Timestamp> },
     /// The store failed.
     StoreFailed { message: String },
 }

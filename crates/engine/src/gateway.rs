@@ -9,6 +9,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
+use tracing::Instrument as _;
 
 use crate::event::{CallOutcome, Event, EventSink};
 use crate::limit::{Limiters, RateChange};
@@ -108,7 +109,8 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
         loop {
             self.wait_turn(behalf, operation).await;
             // Boxed: a call of the SDK is a large future, and many are held at once.
-            let fault = match self.once(behalf, operation, Box::pin(attempt())).await {
+            let span = tracing::debug_span!("call", aws.operation = %operation, attempt = number);
+            let fault = match self.once(behalf, operation, Box::pin(attempt())).instrument(span).await {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };

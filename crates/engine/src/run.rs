@@ -170,6 +170,11 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
     }
 }
 
+/// What an account's walk is logged and traced under.
+pub(crate) fn account_span(account: AccountId) -> tracing::Span {
+    tracing::info_span!("account", account.id = %account)
+}
+
 /// A step in a report.
 pub(crate) fn step_report(
     step: &PlannedStep,

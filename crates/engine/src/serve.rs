@@ -51,6 +51,7 @@ where
         let clock = inner.gateway.clock.as_ref();
         let mut timetable = Timetable::default();
         let mut was_leading = false;
+        let mut told = None;
         self.note(self.acquire_lease().await);
         while !cancel.is_cancelled() {
             let leading = inner.keeper.fence(clock).is_some();
@@ -58,8 +59,13 @@ where
                 timetable = Timetable::default();
             }
             was_leading = leading;
-            if was_leading && let Some(order) = self.note(self.next(&mut timetable).await).flatten()
-            {
+            let order = if leading { self.note(self.next(&mut timetable).await).flatten() } else { None };
+            let next = if leading { timetable.next() } else { None };
+            if told != next {
+                told = next;
+                inner.gateway.sink.emit(&Event::NextSweep { at: next });
+            }
+            if let Some(order) = order {
                 let scheduled = order.trigger == Trigger::Schedule;
                 let result = self.sweep(order, cancel.child_token()).await;
                 if let Err(error) = &result {
@@ -125,6 +131,11 @@ struct Timetable {
 }
 
 impl Timetable {
+    /// When the next one is to begin.
+    fn next(&self) -> Option<Timestamp> {
+        self.due.max(self.due.and(self.wait_until))
+    }
+
     fn done<T>(&mut self, now: Timestamp, result: &Result<T, SweepError>) {
         if result.is_err() {
             // Due again at once, but for the pause.

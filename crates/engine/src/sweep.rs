@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepRecord};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::brake::{Brake, Stop};
 use crate::documents::{Documents, Loader};
@@ -59,7 +60,8 @@ where
     engine.gateway.sink.emit(&Event::SweepStarted {
         sweep: record.clone(),
     });
-    let result = carry_out(engine, order, &sweep, despite, cancel).await;
+    let span = tracing::info_span!("sweep", sweep.id = %sweep, sweep.mode = %record.mode);
+    let result = carry_out(engine, order, &sweep, despite, cancel).instrument(span).await;
     let (outcome, reason) = match &result {
         Ok(None) => (SweepOutcome::Completed, None),
         Ok(Some(Stop::Cancelled(why))) => (SweepOutcome::Cancelled, Some(why.clone())),

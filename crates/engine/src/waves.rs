@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use futures_util::FutureExt as _;
 use rolekeeper_domain::fault::Category;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::brake::Stop;
 use crate::census::{FirstPhase, panicked};
@@ -21,7 +22,7 @@ use crate::port::session::SessionProvider;
 use crate::port::store::{Halt, Store};
 use crate::repair::Repair;
 use crate::rollout::{Change, Tally};
-use crate::run::Run;
+use crate::run::{Run, account_span};
 use crate::slot::Slot;
 
 /// Changes what the first phase found, as far as that is approved and goes well.
@@ -89,7 +90,8 @@ async fn wave<D, P, S, C, E>(
             slot = run.places.take() => slot,
         };
         let Some(slot) = slot else { break };
-        tasks.spawn(repair_one(Arc::clone(run), Arc::clone(account), slot));
+        let span = account_span(account.id);
+        tasks.spawn(repair_one(Arc::clone(run), Arc::clone(account), slot).instrument(span));
         while let Some(done) = tasks.try_join_next() {
             count(run, tally, done.ok());
         }

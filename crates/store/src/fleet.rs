@@ -125,7 +125,7 @@ pub(crate) async fn totals(db: &Db) -> Result<FleetTotals, StoreError> {
             totals.skipped.insert(reason, row.count(1)?);
         }
     }
-    let open = "SELECT role, kind, severity, count(*) FROM findings WHERE resolved_at IS NULL \
+    let open = "SELECT role, kind, severity, count(*), min(first_seen) FROM findings WHERE resolved_at IS NULL \
                 GROUP BY role, kind, severity";
     for row in db.rows(open, values![]).await? {
         let role = row
@@ -133,9 +133,9 @@ pub(crate) async fn totals(db: &Db) -> Result<FleetTotals, StoreError> {
             .parse()
             .map_err(|error| corrupt(format!("{error}")))?;
         let kind = row.named(1, "a kind of drift", DriftKind::parse)?;
-        totals
-            .findings
-            .insert((role, kind, severity(&row, 2)?), row.count(3)?);
+        let key = (role, kind, severity(&row, 2)?);
+        totals.since.insert(key.clone(), row.time(4)?);
+        totals.findings.insert(key, row.count(3)?);
     }
     let start = "SELECT mode, max(started_at) FROM sweeps GROUP BY mode";
     totals.last_start = by_mode(db.rows(start, values![]).await?)?;

@@ -5,13 +5,13 @@ import { askSweep, withToken } from "./dialogs.js";
 import { sides } from "./difference.js";
 import { h } from "./dom.js";
 import { badge, empty, facts, link, table, when } from "./parts.js";
-import { name } from "./words.js";
+import { name, sentence } from "./words.js";
 
 function drift(found, findings) {
   const finding = findings.find((one) => !one.resolved_at && one.kind === found.kind && one.role === found.role && one.subject === found.subject);
   return h("article", { class: "drift" },
     h("h3", {}, badge(found.severity), " ", name(found.kind), found.subject ? [" · ", h("code", {}, found.subject)] : null, " · ", h("code", {}, found.role)),
-    h("p", {}, found.explanation),
+    h("p", {}, sentence(found.explanation)),
     finding ? h("p", { class: "quiet" }, "First seen ", when(finding.first_seen), finding.repairs ? `; repaired ${finding.repairs} times, and back again: somebody else changes it` : "", ".") : null,
     found.before !== null || found.after !== null ? sides(found.before, found.after) : null);
 }

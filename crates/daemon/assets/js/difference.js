@@ -5,12 +5,24 @@ import { h } from "./dom.js";
 /** At most this many lines are compared; policies are far shorter. */
 const LINES_MAX = 2000;
 
+/** The order in which people read a policy; what is not named here comes after, by name. */
+const KEYS = ["Version", "Id", "Statement", "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+
+/** The same value with its keys in one order, so that only what differs is marked. */
+function ordered(value) {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (typeof value !== "object" || value === null) return value;
+  const rank = (key) => (KEYS.includes(key) ? KEYS.indexOf(key) : KEYS.length);
+  const keys = Object.keys(value).sort((left, right) => rank(left) - rank(right) || (left < right ? -1 : 1));
+  return Object.fromEntries(keys.map((key) => [key, ordered(value[key])]));
+}
+
 /** JSON is spread over lines; other text stays as it is. */
 function lines(text) {
   if (text === null || text === undefined) return [];
   try {
     const value = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return JSON.stringify(value, null, 2).split("\n");
+    if (typeof value === "object" && value !== null) return JSON.stringify(ordered(value), null, 2).split("\n");
   } catch {
     // Not JSON.
   }

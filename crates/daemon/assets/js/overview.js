@@ -45,7 +45,16 @@ function state(summary, reload) {
       h("p", { class: "quiet" },
         last ? ["Last ", last.mode === "repair" ? "repair" : "audit", " ", when(last.finished_at), " (", link({ view: "sweeps", sweep: last.id }, name(last.outcome)), `, took ${took(last.started_at, last.finished_at)}). `] : "No sweep has ended yet. ",
         summary.next_sweep_at ? ["Next sweep ", when(summary.next_sweep_at), "."] : null),
+      oldest(summary),
       what(summary, reload)));
+}
+
+/** Since when: of the worst that is open, the oldest. */
+function oldest(summary) {
+  const [worst] = summary.findings.filter((finding) => finding.since);
+  if (!worst) return null;
+  const since = summary.findings.filter((finding) => finding.since && finding.severity === worst.severity).map((finding) => finding.since).sort()[0];
+  return h("p", { class: "quiet", id: "since" }, `The oldest ${worst.severity} finding was first seen `, when(since), ".");
 }
 
 function tiles(summary) {
@@ -55,16 +64,22 @@ function tiles(summary) {
         h("strong", {}, count(summary.accounts[outcome])), h("span", {}, name(outcome))))));
 }
 
+/** The panel is drawn anew twice a second; what the reader has opened stays open. */
+let ratesOpen = false;
+
 export function progress(running, rates, summary, reload) {
-  const done = running.done.accounts;
+  // Skipped accounts are not walked through, so they are no part of the way either.
+  const done = running.done.accounts - running.done.skipped;
   const of = running.selected;
+  const bar = running.whole ? { max: Math.max(of, 1), value: Math.min(done, Math.max(of, 1)) } : {};
   return h("section", { class: "card", "aria-label": "Sweep under way" },
     h("h2", {}, running.sweep.mode === "repair" ? "A repair is under way" : "An audit is under way"),
-    h("progress", { max: Math.max(of, 1), value: Math.min(done, Math.max(of, 1)), "aria-label": "Accounts done" }),
-    h("p", {}, `${count(done)} of ${running.whole ? "" : "at least "}${accounts(of)} done, ${count(running.in_flight)} in flight, ${running.accounts_per_second} accounts/s`,
+    h("progress", { ...bar, "aria-label": "Accounts done" }),
+    h("p", {}, running.whole ? `${count(done)} of ${accounts(of)} done` : `${accounts(done)} done while the organization is still being listed`,
+      `, ${count(running.in_flight)} in flight, ${running.accounts_per_second} accounts/s`,
       running.wave ? `, wave ${running.wave[0]} of ${running.wave[1]}` : "", "."),
     h("p", { class: "quiet" }, OUTCOMES.filter((outcome) => running.done[outcome]).map((outcome) => `${count(running.done[outcome])} ${name(outcome)}`).join(", ")),
-    rates.length ? h("details", {}, h("summary", {}, "Rate limits in force"),
+    rates.length ? h("details", { ontoggle: (event) => { ratesOpen = event.target.open; }, open: ratesOpen }, h("summary", {}, "Rate limits in force"),
       table("Rate limits in force", [{ label: "Service" }, { label: "Operation" }, { label: "Calls a second", class: "number" }],
         rates.map((rate) => [rate.service, rate.operation, rate.rate.toFixed(1)]))) : null,
     h("div", { class: "actions" },
@@ -72,12 +87,14 @@ export function progress(running, rates, summary, reload) {
 }
 
 function wrong(summary) {
+  const roles = 1 < new Set(summary.findings.map((finding) => finding.role)).size;
+  const columns = [{ label: "Severity" }, { label: "What" }, roles ? { label: "Role" } : null, { label: "Since" }, { label: "Accounts", class: "number" }];
   const rows = summary.findings.map((finding) => [
-    badge(finding.severity), name(finding.kind), h("code", {}, finding.role),
+    badge(finding.severity), name(finding.kind), roles ? h("code", {}, finding.role) : null, finding.since ? when(finding.since) : "–",
     link({ view: "accounts", outcome: "drifted", sort: "worst" }, count(finding.count)),
-  ]);
+  ].filter((_, index) => columns[index]));
   return h("section", { class: "card" }, h("h2", {}, "What is wrong"),
-    rows.length ? table("Open findings by kind", [{ label: "Severity" }, { label: "What" }, { label: "Role" }, { label: "Accounts", class: "number" }], rows)
+    rows.length ? table("Open findings by kind", columns.filter(Boolean), rows)
       : empty("Nothing differs from the specification."));
 }
 

@@ -9,6 +9,9 @@ import { OUTCOMES, count, name, took } from "./words.js";
 
 const FORMATS = [["html", "HTML"], ["csv", "CSV"], ["markdown", "Markdown", "md"], ["json", "JSON"], ["ocsf", "OCSF", "ndjson"]];
 
+/** Rows of a table that a person still reads. */
+const CHANGES_SHOWN = 200;
+
 function counts(summary) {
   return OUTCOMES.filter((outcome) => summary[outcome]).map((outcome) => `${count(summary[outcome])} ${name(outcome)}`).join(", ") || "none";
 }
@@ -21,8 +24,30 @@ function row(sweep) {
   ];
 }
 
+/** What changed since the comparable sweep before; nothing where there is none. */
+async function changes(sweep, context) {
+  if (!sweep.outcome) return null;
+  let found;
+  try {
+    found = await get(`/api/v1/sweeps/${encodeURIComponent(sweep.id)}/changes`, context.signal);
+  } catch (problem) {
+    if (problem.status === 404) return null;
+    throw problem;
+  }
+  const rows = [...found.new.map((one) => ["new", one]), ...found.gone.map((one) => ["gone", one])];
+  return h("section", { class: "card", id: "changes" },
+    h("h2", {}, "What changed since the sweep before"),
+    h("p", {}, `${count(found.counts.new)} new, ${count(found.counts.gone)} gone, ${count(found.counts.as_before)} as before, compared with `,
+      link({ view: "sweeps", sweep: found.since.id }, h("span", { class: "mono" }, found.since.id)), " (", when(found.since.started_at), ")."),
+    rows.length ? table("Changes", [{ label: "Change" }, { label: "Account" }, { label: "Name" }, { label: "Severity" }, { label: "What" }, { label: "In words" }],
+      rows.slice(0, CHANGES_SHOWN).map(([change, one]) => [badge(change), link({ account: one.account_id }, h("span", { class: "mono" }, one.account_id)), one.name, badge(one.severity), name(one.kind), one.explanation]))
+      : empty("Nothing changed."),
+    CHANGES_SHOWN < rows.length ? h("p", { class: "quiet" }, `${count(rows.length - CHANGES_SHOWN)} more are in the API and in rolekeeper report --since.`) : null);
+}
+
 async function one(id, context) {
   const sweep = await get(`/api/v1/sweeps/${encodeURIComponent(id)}`, context.signal);
+  const changed = await changes(sweep, context);
   const save = async (format, ending) => {
     try {
       await download(`/api/v1/sweeps/${encodeURIComponent(id)}/report?format=${format}`, `rolekeeper-${id}.${ending}`);
@@ -30,14 +55,14 @@ async function one(id, context) {
       toast(problem.message);
     }
   };
-  return h("section", { class: "card" },
+  return [h("section", { class: "card" },
     h("p", {}, link({ view: "sweeps" }, "Sweeps"), " / "),
     h("h1", {}, sweep.mode === "repair" ? "Repair " : "Audit ", h("span", { class: "mono" }, sweep.id), " ", sweep.outcome ? badge(sweep.outcome) : badge("running", "running")),
     sweep.reason ? h("p", {}, sweep.reason) : null,
     facts([["Began", when(sweep.started_at)], sweep.finished_at ? ["Took", took(sweep.started_at, sweep.finished_at)] : null,
       ["Asked for by", `${sweep.requested_by} (${name(sweep.trigger)})`], ["Accounts", `${count(sweep.summary.accounts)}: ${counts(sweep.summary)}`]]),
     h("h2", {}, "Report"),
-    h("div", { class: "actions" }, FORMATS.map(([format, label, ending]) => h("button", { type: "button", onclick: () => save(format, ending ?? format) }, label))));
+    h("div", { class: "actions" }, FORMATS.map(([format, label, ending]) => h("button", { type: "button", onclick: () => save(format, ending ?? format) }, label)))), changed];
 }
 
 export async function sweeps(params, context) {

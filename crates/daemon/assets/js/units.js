@@ -35,10 +35,17 @@ function add(place, unit) {
   if (unit.worst && (RANK[place.worst] ?? 0) < RANK[unit.worst]) place.worst = unit.worst;
 }
 
+/** Percent: what is wrong can be seen, however large the rest is. */
+const WIDTH_MIN = 2;
+const WRONG = ["failed", "drifted", "pending"];
+
 function bar(place) {
+  const shown = ORDER.filter((outcome) => place.accounts[outcome]);
+  const weight = (outcome) => Math.max(place.accounts[outcome] / place.total, WRONG.includes(outcome) ? WIDTH_MIN / 100 : 0);
+  const whole = shown.reduce((sum, outcome) => sum + weight(outcome), 0);
   let x = 0;
-  const parts = ORDER.filter((outcome) => place.accounts[outcome]).map((outcome) => {
-    const width = (place.accounts[outcome] / place.total) * 100;
+  const parts = shown.map((outcome) => {
+    const width = (weight(outcome) / whole) * 100;
     const color = outcome === "drifted" && place.worst === "critical" ? "critical" : outcome;
     const part = svg("rect", { class: color, x: String(x), y: "0", width: String(width), height: "10" });
     x += width;
@@ -48,7 +55,7 @@ function bar(place) {
 }
 
 function words(place) {
-  const wrong = ["failed", "drifted", "pending"].filter((outcome) => place.accounts[outcome])
+  const wrong = WRONG.filter((outcome) => place.accounts[outcome])
     .map((outcome) => `${count(place.accounts[outcome])} ${name(outcome)}`);
   return wrong.length === 0 ? accounts(place.total) : `${wrong.join(", ")} of ${count(place.total)}`;
 }
@@ -56,7 +63,10 @@ function words(place) {
 function row(place) {
   const worst = place.worst ? `, worst: ${place.worst}` : "";
   return h("a", { class: "unit", href: address({ view: "accounts", ou: place.path, sort: "worst" }), title: `${words(place)}${worst}` },
-    h("span", { class: "name" }, place.label === "/" ? "The whole organization" : place.label),
+    h("span", { class: "place" },
+      h("span", { class: `dot ${place.worst ?? (WRONG.some((outcome) => place.accounts[outcome]) ? "unknown" : "right")}`, "aria-hidden": "true" }),
+      h("span", { class: "name" }, place.label === "/" ? "The whole organization" : place.label),
+      place.worst ? h("span", { class: "unseen" }, `, worst finding: ${place.worst}`) : null),
     bar(place),
     h("span", { class: "count" }, words(place)));
 }
@@ -72,6 +82,9 @@ export function map(units) {
     h("ul", { class: "units" }, h("li", {}, row(root), root.below.size ? list(root.below.values()) : null)),
     h("ul", { class: "legend", "aria-label": "Colors" },
       [["failed", "failed, or critical drift"], ["drifted", "drifted"], ["in_sync", "right"], ["pending", "not reached"], ["skipped", "skipped"]]
-        .map(([color, label]) => h("li", {}, svg("svg", { width: "12", height: "12", "aria-hidden": "true" }, svg("rect", { class: color, width: "12", height: "12", rx: "3" })), label))),
+        .map(([color, label]) => h("li", {}, svg("svg", { width: "12", height: "12", "aria-hidden": "true" }, svg("rect", { class: color, width: "12", height: "12", rx: "3" })), label)),
+      h("li", {}, "The dot before a name is the worst open finding: ",
+        [["critical", "critical"], ["high", "high or medium"], ["low", "low"], ["right", "none"]]
+          .map(([color, label]) => [h("span", { class: `dot ${color}`, "aria-hidden": "true" }), ` ${label} `]))),
   ];
 }

@@ -13,6 +13,12 @@ export function name(word) {
   return NAMES[word] ?? String(word).replaceAll("_", " ");
 }
 
+/** The words of an explanation as a sentence. */
+export function sentence(words) {
+  const text = `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 export function count(number) {
   return Number(number ?? 0).toLocaleString("en-US");
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auth;
+mod changes;
 mod control;
 mod events;
 mod extract;
@@ -100,6 +101,7 @@ fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(sweeps::sweeps, sweeps::start))
         .routes(routes!(sweeps::sweep))
         .routes(routes!(sweeps::report))
+        .routes(routes!(changes::changes))
         .routes(routes!(sweeps::cancel))
         .routes(routes!(sweeps::approve))
         .routes(routes!(control::halt))

@@ -4,6 +4,8 @@ use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::outcome::Outcome;
 use rolekeeper_engine::port::store::{FleetTotals, Halt};
 
+use crate::report::{accounts, grouped};
+
 /// Says the worst first.
 pub(crate) fn sentence(totals: &FleetTotals, halt: Option<&Halt>, waiting: usize) -> String {
     let count = |outcome: Outcome| totals.accounts.get(&outcome).copied().unwrap_or(0);
@@ -40,23 +42,19 @@ fn fleet(totals: &FleetTotals, count: &dyn Fn(Outcome) -> u64, all: u64) -> Stri
     }
     let mut parts = Vec::new();
     if 0 < drifted {
-        let mut part = format!("{} of {} {} drift", drifted, accounts(managed), verb(drifted));
+        let mut part = format!("{} of {} {} drift", grouped(drifted), accounts(managed), verb(drifted));
         if 0 < critical {
-            part.push_str(&format!(" ({critical} critical: someone can do more than agreed)"));
+            part.push_str(&format!(" ({} critical: someone can do more than agreed)", grouped(critical)));
         }
         parts.push(part);
     }
     if 0 < failed {
-        parts.push(format!("{failed} could not be checked or repaired"));
+        parts.push(format!("{} could not be checked or repaired", grouped(failed)));
     }
     if 0 < pending {
-        parts.push(format!("{pending} not reached yet"));
+        parts.push(format!("{} not reached yet", grouped(pending)));
     }
     format!("{}.", parts.join(", "))
-}
-
-fn accounts(count: u64) -> String {
-    if count == 1 { "1 account".to_owned() } else { format!("{count} accounts") }
 }
 
 fn verb(count: u64) -> &'static str {

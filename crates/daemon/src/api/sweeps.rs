@@ -303,7 +303,7 @@ pub(super) async fn approve(
     }
 }
 
-async fn known(
+pub(super) async fn known(
     state: &ApiState,
     id: &str,
 ) -> Result<SweepRecord, Problem> {

@@ -142,6 +142,7 @@ async fn the_summary_counts_the_fleet_and_its_units() {
     let (_, summary) = served.get("/api/v1/summary").await;
     assert_eq!(summary["accounts"]["drifted"], 4);
     assert_eq!(summary["findings"][0]["severity"], "critical");
+    assert_eq!(summary["findings"][0]["since"], NOW.to_string());
     assert_eq!(summary["units"].as_array().unwrap().len(), 2);
     assert_eq!(
         summary["sentence"],
@@ -305,6 +306,40 @@ async fn every_report_format_is_served() {
 }
 
 #[tokio::test]
+async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
+    let served = served(None).await.with_accounts(10).await;
+    let (first, second) = (SweepId::new(NOW, 7), SweepId::new(NOW, 8));
+    let path = format!("/api/v1/sweeps/{first}/changes");
+    assert_eq!(served.ask(Method::GET, &path, None, None).await.0, 404, "there is none before the first");
+
+    served.state.store.begin(&record(&second)).await.unwrap();
+    let hostile = "=1+1 <script>alert(1)</script> | @here";
+    let mut reports: Vec<_> = (1..=10).map(|n| report(n, hostile, Outcome::InSync)).collect();
+    reports[0] = report(1, hostile, Outcome::Drifted);
+    reports[9] = report(10, hostile, Outcome::Drifted);
+    served.state.store.record(&second, &reports).await.unwrap();
+    served.state.store.finish(&second, SweepOutcome::Completed, None, NOW).await.unwrap();
+
+    let path = format!("/api/v1/sweeps/{second}/changes");
+    let (status, changes) = served.get(&path).await;
+    assert_eq!(status, 200);
+    assert_eq!(changes["since"]["id"], first.as_str());
+    assert_eq!(changes["counts"], serde_json::json!({"new": 1, "gone": 1, "as_before": 1}));
+    assert_eq!(changes["new"][0]["account_id"], "000000000001");
+    assert_eq!(changes["gone"][0]["account_id"], "000000000005");
+    let form = async |format: &str| served.ask(Method::GET, &format!("{path}?since={first}&format={format}"), None, None).await;
+    let (status, csv) = form("csv").await;
+    assert!(status == 200 && csv.contains("new,000000000001,'=1+1 <script>"), "{csv}");
+    let (status, markdown) = form("markdown").await;
+    assert!(status == 200 && markdown.contains("| 000000000001 | =1+1 &lt;script&gt;"), "{markdown}");
+    assert!(markdown.contains(r"\| &#64;here"), "{markdown}");
+    let (status, html) = form("html").await;
+    assert!(status == 200 && html.contains("&lt;script&gt;") && !html.contains("<script"), "{html}");
+    assert_eq!(form("ocsf").await.0, 400);
+    assert_eq!(served.ask(Method::GET, &format!("{path}?since=nope"), None, None).await.0, 404);
+}
+
+#[tokio::test]
 async fn events_begin_where_the_browser_left_off() {
     let served = served(None).await;
     let from = served.state.live.next_id();
@@ -380,6 +415,7 @@ fn the_document_describes_every_path_of_the_contract() {
         get /api/v1/summary
         get /api/v1/sweeps
         get /api/v1/sweeps/{id}
+        get /api/v1/sweeps/{id}/changes
         get /api/v1/sweeps/{id}/report
         post /api/v1/halt
         post /api/v1/resume

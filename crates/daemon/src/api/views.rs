@@ -150,6 +150,8 @@ pub(crate) struct FindingCountView {
     pub(crate) kind: &'static str,
     pub(crate) severity: &'static str,
     pub(crate) count: u64,
+    /// When the oldest of them was first seen.
+    pub(crate) since: Option<String>,
 }
 
 /// One organizational unit's own accounts.
@@ -210,11 +212,12 @@ pub(crate) fn finding_counts(totals: &FleetTotals) -> Vec<FindingCountView> {
     });
     counts
         .into_iter()
-        .map(|((role, kind, severity), count)| FindingCountView {
-            role: role.to_string(),
-            kind: kind.as_str(),
-            severity: severity.as_str(),
+        .map(|(key, count)| FindingCountView {
+            role: key.0.to_string(),
+            kind: key.1.as_str(),
+            severity: key.2.as_str(),
             count: *count,
+            since: totals.since.get(key).map(ToString::to_string),
         })
         .collect()
 }

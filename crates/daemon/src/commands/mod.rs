@@ -10,6 +10,7 @@ mod halt;
 mod health;
 mod iam_policy;
 mod journal;
+mod man;
 mod plan;
 mod policy;
 mod report;
@@ -62,6 +63,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Policy(PolicyCommand::Diff { a, b }) => policy::diff(app, &a, &b),
         Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),
         Command::Config(ConfigCommand::Show) => config_show::run(app),
+        Command::Man { folder } => man::run(app, &folder),
         Command::Completions { shell } => completions::run(app, shell),
         Command::Run => run::run(app).await,
         Command::Demo(args) => demo::run(app, args).await,

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use super::sweep::ToStdout;
 use crate::app::App;
-use crate::args::{Format, ReportArgs};
+use crate::args::{Format, ReportArgs, Since};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Style, Terminal, plain};
-use crate::report::{self, counts, json as views, seconds};
+use crate::report::{self, changes, counts, json as views, seconds};
 use crate::wire;
 
 /// The most journal entries that `history` shows: more than a decade of monthly repairs of one account.
@@ -28,6 +28,9 @@ pub(crate) async fn report(app: &App, args: ReportArgs) -> Result<Exit, Failure>
     let config = app.config()?;
     let store = wire::store_to_read(&config).await?;
     let sweep = chosen(&store, &args).await?;
+    if let Some(since) = &args.since {
+        return changed(app, &store, &sweep, since, &args).await;
+    }
     match &args.out {
         None => {
             let mut sink = ToStdout::new(app);
@@ -38,6 +41,32 @@ pub(crate) async fn report(app: &App, args: ReportArgs) -> Result<Exit, Failure>
             let mut sink = ToFile::create(path)?;
             report::write(store.as_ref(), &sweep, args.format, &mut sink).await?;
             sink.finish(path)?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+async fn changed(app: &App, store: &Store, sweep: &SweepRecord, since: &Since, args: &ReportArgs) -> Result<Exit, Failure> {
+    if !changes::has(args.format) {
+        return Err(Failure::new("what changed has no form ocsf").with_help("--format json, csv, markdown or html"));
+    }
+    let earlier = match since {
+        Since::Last => changes::before(store, sweep).await?.ok_or_else(|| {
+            Failure::new(format!("no completed sweep before {} looked at comparably many accounts", sweep.id))
+                .with_help("`rolekeeper sweeps` lists them; --since takes any of them")
+        })?,
+        Since::Sweep(id) => store
+            .sweep(id)
+            .await?
+            .ok_or_else(|| Failure::new(format!("the store knows no sweep {id}")).with_help("`rolekeeper sweeps` lists them"))?,
+    };
+    let text = changes::render(&changes::compare(store, &earlier, sweep).await?, args.format);
+    match &args.out {
+        None => app.terminal.result(&text)?,
+        Some(path) => {
+            let mut file = ToFile::create(path)?;
+            report::Sink::take(&mut file, text).await;
+            file.finish(path)?;
         }
     }
     Ok(Exit::Clean)

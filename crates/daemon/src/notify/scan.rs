@@ -1,8 +1,11 @@
 //! From what the store says to notices in the outbox.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rolekeeper_domain::drift::Severity;
-use rolekeeper_domain::outcome::SweepOutcome;
+use rolekeeper_domain::finding::Finding;
+use rolekeeper_domain::outcome::{SweepId, SweepOutcome, SweepRecord};
 use rolekeeper_engine::port::store::{Notice, Store, StoreError};
 
 use super::Webhook;
@@ -64,19 +67,21 @@ async fn news<S: Store>(store: &S, now: Timestamp) -> Result<Vec<News>, StoreErr
         return Ok(news);
     }
     let findings = store.findings(None).await?;
+    let mut fresh: BTreeMap<&SweepId, Vec<&Finding>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.drift.severity == Severity::Critical) {
+        // Each belongs to one sweep for ever, also where two ran at once: told twice would be as bad as not told.
+        if let Some(sweep) = sweeps.iter().find(|sweep| was_under_way(sweep, finding.first_seen)) {
+            fresh.entry(&sweep.id).or_default().push(finding);
+        }
+    }
     for sweep in sweeps.iter().filter(|sweep| sweep.finished_at.is_some()) {
-        let fresh: Vec<_> = findings
-            .iter()
-            .filter(|finding| finding.drift.severity == Severity::Critical)
-            .filter(|finding| finding.resolved_at.is_none())
-            .filter(|finding| {
-                sweep.started_at <= finding.first_seen
-                    && sweep.finished_at.is_some_and(|end| finding.first_seen <= end)
-            })
-            .collect();
-        if !fresh.is_empty() {
-            news.push(News::critical_drift(sweep, &fresh, now));
+        if let Some(findings) = fresh.get(&sweep.id) {
+            news.push(News::critical_drift(sweep, findings, now));
         }
     }
     Ok(news)
+}
+
+fn was_under_way(sweep: &SweepRecord, at: Timestamp) -> bool {
+    sweep.started_at <= at && sweep.finished_at.is_none_or(|end| at <= end)
 }

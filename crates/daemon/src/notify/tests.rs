@@ -145,7 +145,7 @@ fn record(number: u32) -> SweepRecord {
         mode: Mode::Repair,
         trigger: Trigger::Schedule,
         requested_by: "schedule".to_owned(),
-        started_at: NOW,
+        started_at: after(10 * i64::from(number)),
         finished_at: None,
         outcome: None,
         reason: None,
@@ -171,7 +171,7 @@ fn open_to_all(number: u64) -> AccountReport {
             after: Some(r#"{"sts:ExternalId":"agreed-in-secret"}"#.to_owned()),
         }],
         steps: Vec::new(),
-        observed_at: NOW,
+        observed_at: after(10),
         duration_ms: 12,
     }
 }
@@ -186,9 +186,9 @@ async fn trouble(store: &Store) {
     let (found, failed, waiting) = (record(1), record(2), record(3));
     store.begin(&found).await.unwrap();
     store.record(&found.id, &[open_to_all(1), open_to_all(2)]).await.unwrap();
-    store.finish(&found.id, SweepOutcome::Completed, None, after(1)).await.unwrap();
+    store.finish(&found.id, SweepOutcome::Completed, None, after(11)).await.unwrap();
     store.begin(&failed).await.unwrap();
-    store.finish(&failed.id, SweepOutcome::Failed, Some("the listing was empty"), after(1)).await.unwrap();
+    store.finish(&failed.id, SweepOutcome::Failed, Some("the listing was empty"), after(21)).await.unwrap();
     store.begin(&waiting).await.unwrap();
     store.await_approval(&waiting.id, 7, &[], NOW).await.unwrap();
     halt(store).await;
@@ -233,6 +233,25 @@ async fn each_thing_is_told_once_to_each_webhook_that_wants_it() {
         assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["text"]);
         assert!(body["text"].as_str().unwrap().starts_with("*rolekeeper*: "), "{body}");
     }
+}
+
+#[tokio::test]
+async fn what_two_sweeps_saw_at_once_is_told_once_and_not_before_its_sweep_ends() {
+    let stage = Stage::new();
+    let receiver = Receiver::start().await;
+    let webhooks = [receiver.webhook("ops", Format::Generic, &NoticeKind::ALL)];
+    let store = stage.store().await;
+    let (long, short) = (SweepRecord { started_at: NOW, ..record(1) }, SweepRecord { started_at: after(5), ..record(2) });
+    store.begin(&long).await.unwrap();
+    store.begin(&short).await.unwrap();
+    store.record(&long.id, &[open_to_all(1)]).await.unwrap();
+    store.record(&short.id, &[open_to_all(1)]).await.unwrap();
+    assert_eq!(stage.round(&store, &webhooks, after(10)).await.0, 0);
+    store.finish(&short.id, SweepOutcome::Completed, None, after(11)).await.unwrap();
+    stage.round(&store, &webhooks, after(12)).await;
+    store.finish(&long.id, SweepOutcome::Completed, None, after(60)).await.unwrap();
+    stage.round(&store, &webhooks, after(61)).await;
+    assert_eq!(receiver.ids(), [format!("critical_drift:{}", short.id)]);
 }
 
 #[tokio::test]
@@ -329,9 +348,9 @@ async fn a_restart_between_finding_and_telling_loses_nothing_and_doubles_nothing
 }
 
 /// An outbox of a process that dies after the receiver's yes and before it is written down.
-struct DiesBeforeRecording<'a>(&'a Store);
+struct DiesBeforeRecording(Arc<Store>);
 
-impl Outbox for DiesBeforeRecording<'static> {
+impl Outbox for DiesBeforeRecording {
     async fn post(&self, notice: &Notice) -> Result<bool, StoreError> {
         self.0.post(notice).await
     }
@@ -354,11 +373,11 @@ async fn what_was_told_but_not_written_down_comes_again_with_the_same_id() {
     let stage = Stage::new();
     let receiver = Receiver::start().await;
     let webhooks = [receiver.webhook("ops", Format::Generic, &NoticeKind::ALL)];
-    let store: &'static Store = Box::leak(Box::new(stage.store().await));
-    halt(store).await;
-    scan(store, &webhooks, NOW).await.unwrap();
-    deliver(&DiesBeforeRecording(store), &stage.post, &webhooks, NOW).await.unwrap_err();
-    assert_eq!(stage.round(store, &webhooks, after(1)).await.1.delivered, 1);
+    let store = Arc::new(stage.store().await);
+    halt(&store).await;
+    scan(store.as_ref(), &webhooks, NOW).await.unwrap();
+    deliver(&DiesBeforeRecording(Arc::clone(&store)), &stage.post, &webhooks, NOW).await.unwrap_err();
+    assert_eq!(stage.round(&store, &webhooks, after(1)).await.1.delivered, 1);
     assert_eq!(receiver.ids(), [format!("halted:{NOW}"), format!("halted:{NOW}")]);
     let bodies: Vec<_> = receiver.heard().into_iter().map(|heard| heard.body).collect();
     assert_eq!(bodies[0], bodies[1]);

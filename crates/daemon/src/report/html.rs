@@ -8,7 +8,7 @@ use super::text::{accounts, grouped, sentence};
 use super::{Overview, Render};
 use crate::output::plain;
 
-const STYLE: &str = include_str!("report.css");
+pub(super) const STYLE: &str = include_str!("report.css");
 
 /// Writes the page.
 #[derive(Debug, Default)]
@@ -208,7 +208,7 @@ fn difference(drift: &Drift) -> Markup {
     }
 }
 
-fn badge(severity: Severity) -> Markup {
+pub(super) fn badge(severity: Severity) -> Markup {
     html! { span class={ "badge " (severity) } { (severity) } }
 }
 

@@ -97,7 +97,7 @@ impl Render for Markdown {
 }
 
 /// Text that Markdown leaves as it is, in one table cell.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plain(&text.replace(['\n', '\r'], " ")).chars() {
         match c {

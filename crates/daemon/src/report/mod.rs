@@ -1,5 +1,6 @@
 //! Drift reports in every form, written account by account as the store gives them.
 
+pub(crate) mod changes;
 mod csv;
 mod html;
 pub(crate) mod json;

@@ -318,6 +318,20 @@ impl Limiters {
         self.learn(operation, now, |state| state.throttled(now))
     }
 
+    /// The rates in force, so that they can be shown before one of them changes.
+    pub fn rates(&self, now: Duration) -> Vec<RateChange> {
+        let rate_of = |(hub, limiter): (&Hub, &Limiter)| {
+            let (service, operation) = hub.name();
+            let rate = limiter.with(|state| state.adaptive.rate(now));
+            RateChange {
+                service,
+                operation,
+                rate,
+            }
+        };
+        self.hubs.iter().map(rate_of).collect()
+    }
+
     /// The discovered rates, to be remembered. Published ones are not: the quota is known
     /// and the share may be configured anew.
     pub fn learned(&self) -> BTreeMap<String, f64> {

@@ -141,6 +141,8 @@ pub struct FleetTotals {
     pub skipped: BTreeMap<SkipReason, u64>,
     /// Open findings by role, kind and severity.
     pub findings: BTreeMap<(RoleName, DriftKind, Severity), u64>,
+    /// When the oldest of them was first seen.
+    pub since: BTreeMap<(RoleName, DriftKind, Severity), Timestamp>,
     /// When the newest sweep of each mode began.
     pub last_start: BTreeMap<Mode, Timestamp>,
     /// When the newest completed sweep of each mode ended.

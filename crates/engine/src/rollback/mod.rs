@@ -14,6 +14,7 @@ use rolekeeper_domain::outcome::SweepId;
 use rolekeeper_domain::planner::Taken;
 use rolekeeper_domain::record;
 use rolekeeper_domain::role::RoleName;
+use tracing::Instrument as _;
 
 use self::account::{Undone, account_pass};
 use crate::brake::Stop;
@@ -24,7 +25,7 @@ use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Completion, EntryId, Halt, Store};
 use crate::rollout::Tally;
-use crate::run::Run;
+use crate::run::{Run, account_span};
 use crate::settle::may_have_acted;
 use crate::waves;
 
@@ -52,7 +53,7 @@ where
 
     let looks: Vec<_> = accounts
         .iter()
-        .map(|(account, deeds)| account_pass(run, sweep, *account, deeds, false))
+        .map(|(account, deeds)| account_pass(run, sweep, *account, deeds, false).instrument(account_span(*account)))
         .collect();
     let looked: Vec<Result<Undone, SweepError>> =
         futures_util::stream::iter(looks).buffered(concurrency).collect().await;
@@ -105,7 +106,8 @@ where
         let passes: Vec<_> = wave
             .iter()
             .map(|(account, deeds)| async move {
-                (*account, account_pass(run, sweep, *account, deeds, true).await)
+                let pass = account_pass(run, sweep, *account, deeds, true);
+                (*account, pass.instrument(account_span(*account)).await)
             })
             .collect();
         let concurrency = run.settings.limits.concurrency.max(1);
