@@ -26,7 +26,6 @@ pub mod diff;
 pub mod plan;
 pub mod planner;
 pub mod record;
-pub mod rollback;
 
 pub mod judge;
 pub mod verdict;

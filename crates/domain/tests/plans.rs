@@ -358,7 +358,7 @@ fn inline_policies_are_compared_and_extras_found() {
     spec.extras = Extras::Remove;
     check(
         spec.clone(),
-        |world| drop(world.role().inline.clear()),
+        |world| world.role().inline.clear(),
         &expect![[r#"
             [high] inline_document: the inline policy Guard is missing: the role lacks what it gives
             narrow iam:PutRolePolicy role/Auditor inline/Guard"#]],

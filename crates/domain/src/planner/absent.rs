@@ -22,10 +22,9 @@ pub(super) fn plan(
     let removed = remove_role(spec, observation, record, plan, &mut builder);
     for policy in &spec.managed_policies {
         let arn = spec.policy_arn(observation.account, policy);
-        if let Some(found) = observation.policies.get(&arn).and_then(Sighting::seen) {
-            if record.owns_policy(found) {
-                remove_policy(found, observation, removed, plan, &mut builder);
-            }
+        let found = observation.policies.get(&arn).and_then(Sighting::seen);
+        if let Some(found) = found.filter(|found| record.owns_policy(found)) {
+            remove_policy(found, observation, removed, plan, &mut builder);
         }
     }
     plan.steps = builder.into_steps();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::before::{before, under_keys};
 use crate::arn::Arn;
 use crate::drift::DriftKind;
 use crate::observation::{Observation, ObservedDocument, Sighting};
@@ -331,56 +332,5 @@ fn policy_preconditions(arn: &Arn, observation: &Observation) -> Vec<Preconditio
         Some(Sighting::Absent) => vec![Precondition::PolicyAbsent { arn: arn.clone() }],
         // A policy of somebody else's, such as AWS's own: nothing was read about it.
         Some(Sighting::Unread(_)) | None => Vec::new(),
-    }
-}
-
-fn under_keys(step: &Step, found: &BTreeMap<String, String>) -> BTreeMap<String, Option<String>> {
-    let keys: Vec<&String> = match step {
-        Step::TagRole { tags, .. } | Step::TagPolicy { tags, .. } => tags.keys().collect(),
-        Step::UntagRole { keys, .. } | Step::UntagPolicy { keys, .. } => keys.iter().collect(),
-        _ => Vec::new(),
-    };
-    keys.into_iter()
-        .map(|key| (key.clone(), found.get(key).cloned()))
-        .collect()
-}
-
-/// What the step replaces, as the journal keeps it: a document's text, a boundary's ARN, or
-/// JSON where there are several values. [`crate::rollback`] reads it back.
-fn before(step: &Step, observation: &Observation) -> Option<String> {
-    let role = observation.role.seen();
-    match step {
-        Step::CreateRole { .. }
-        | Step::CreatePolicy { .. }
-        | Step::AttachRolePolicy { .. }
-        | Step::DetachRolePolicy { .. }
-        | Step::DeletePolicyVersion { .. } => None,
-        Step::UpdateAssumeRolePolicy { .. } => Some(role?.trust.text().to_owned()),
-        Step::UpdateRole { .. } => Some(crate::rollback::before_settings(role?)),
-        Step::PutRolePermissionsBoundary { .. } | Step::DeleteRolePermissionsBoundary { .. } => {
-            role?.boundary.as_ref().map(ToString::to_string)
-        }
-        Step::TagRole { .. } | Step::UntagRole { .. } => {
-            Some(crate::rollback::before_tags(&under_keys(step, &role?.tags)))
-        }
-        Step::DeleteRole { .. } => Some(crate::rollback::before_role(role?)),
-        Step::CreatePolicyVersion { arn, .. } | Step::SetDefaultPolicyVersion { arn, .. } => {
-            let policy = observation.policies.get(arn)?.seen()?;
-            Some(policy.document.seen()?.text().to_owned())
-        }
-        Step::TagPolicy { arn, .. } | Step::UntagPolicy { arn, .. } => {
-            let policy = observation.policies.get(arn)?.seen()?;
-            Some(crate::rollback::before_tags(&under_keys(
-                step,
-                &policy.tags,
-            )))
-        }
-        Step::DeletePolicy { arn } => Some(crate::rollback::before_policy(
-            observation.policies.get(arn)?.seen()?,
-        )),
-        Step::PutRolePolicy { policy, .. } | Step::DeleteRolePolicy { policy, .. } => {
-            let document = observation.inline.seen()?.get(policy)?.seen()?;
-            Some(document.text().to_owned())
-        }
     }
 }

@@ -6,6 +6,7 @@
 //! `docs/decisions/0001-order-of-risk.md`; property tests hold every prefix against the evaluator.
 
 mod absent;
+mod before;
 mod builder;
 mod change;
 mod effect;

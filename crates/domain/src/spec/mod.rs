@@ -1,5 +1,6 @@
 //! What is wanted, as it is configured: with placeholders, before it is one account's.
 
+mod filler;
 mod guard;
 mod presets;
 mod substitute;
