@@ -10,8 +10,8 @@ use crate::tree::{Written, relative, root, rust};
 /// count.
 const LINES: usize = 500;
 
-/// Tables of cases may be longer than code.
-const LINES_OF_TESTS: usize = 600;
+/// Tables of cases may be longer than code: a row takes several lines.
+const LINES_OF_TESTS: usize = 1000;
 
 /// Files that may be longer, and why.
 const LONGER: &[(&str, &str)] = &[];
