@@ -35,6 +35,13 @@ use clap::Parser;
 
 /// Reads the command line and does what it asks for.
 pub fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    commands::dispatch(cli).report()
+    match args::Cli::try_parse() {
+        Ok(cli) => commands::dispatch(cli).report(),
+        Err(problem) => {
+            // Help and version go to stdout and are no mistake; where neither can be
+            // written there is nobody left to tell.
+            let _closed = problem.print();
+            if problem.use_stderr() { exit::Exit::Error.report() } else { exit::Exit::Clean.report() }
+        }
+    }
 }

@@ -20,9 +20,12 @@ impl WallClock {
 }
 
 /// The time of day, for those who only want that.
+///
+/// To the microsecond, as the databases keep it: what was written and is read again is then the same moment.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(crate) fn time_of_day() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
 /// Waits, for those who have no clock at hand.

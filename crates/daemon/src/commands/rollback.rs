@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_domain::outcome::{Mode, StepResult, Trigger};
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_store::Store;
 
@@ -14,7 +14,7 @@ use crate::args::{Format, RollbackArgs};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::report::accounts;
+use crate::report::{self, accounts};
 use crate::wire;
 
 /// Undoes a sweep, or shows what that would take.
@@ -25,11 +25,16 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
     if args.plan || asks {
         let shown = look(app, &config, &store, &args).await?;
         if args.plan || shown.interrupted {
+            let overview = report::overview(store.as_ref(), &shown.record).await?;
+            let would = overview.steps_that(&[StepResult::Planned]).next().is_some();
             store.close().await;
-            return Ok(sweep::exit(&shown));
+            return Ok(match sweep::exit(&shown) {
+                Exit::Clean if would => Exit::Drift,
+                exit => exit,
+            });
         }
-        let changes = shown.record.summary.drifted;
-        if changes > 0 && !app.terminal.ask(&format!("Undo this in {}?", accounts(changes)))? {
+        let changes = shown.record.summary.accounts;
+        if !app.terminal.ask(&format!("Undo this in {}?", accounts(changes)))? {
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }
