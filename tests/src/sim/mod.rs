@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod clock;
+pub mod durable;
 pub mod memory;
 pub mod rig;
 pub mod scenario;

@@ -52,7 +52,7 @@ impl Place {
         let joint = if server.contains('?') { '&' } else { '?' };
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         // Each test may run in a process of its own, and the server may have seen others.
-        let schema = format!("t{}_{number}_{}", std::process::id(), Seconds::elapsed());
+        let schema = format!("t{}_{number}_{}", std::process::id(), moment());
         Self {
             url: format!("{server}{joint}schema={schema}"),
             _folder: None,
@@ -65,18 +65,9 @@ impl Place {
     }
 }
 
-struct Seconds;
-
-impl Seconds {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "only to name a schema that was never there"
-    )]
-    fn elapsed() -> u128 {
-        std::time::SystemTime::UNIX_EPOCH
-            .elapsed()
-            .map_or(0, |elapsed| elapsed.as_micros())
-    }
+/// Microseconds since 1970: names a schema that was never there.
+fn moment() -> u128 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_micros())
 }
 
 /// A moment: so many seconds after the first of the year.

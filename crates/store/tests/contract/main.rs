@@ -3,9 +3,10 @@
 //! SQLite always; PostgreSQL with the feature `external`, at the server that
 //! `ROLEKEEPER_TEST_POSTGRES_URL` names. Each case has a store of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test panics on purpose")]
 
 mod control;
+mod fleet;
 mod given;
 mod journal;
 mod lease;
@@ -56,7 +57,8 @@ contract! {
         ten_thousand_accounts_are_recorded_and_paged,
         a_page_holds_while_the_data_change,
         a_filter_finds_by_outcome_unit_and_text,
-        a_search_gives_no_letter_a_meaning,
+        a_search_gives_no_letter_a_meaning;
+    fleet:
         the_fleet_shows_the_newest_report_whatever_sweep_it_is_from,
         an_account_that_was_not_reached_keeps_its_report,
         the_fleet_comes_in_every_order_page_by_page,

@@ -1,0 +1,163 @@
+//! The engine over the real store on a real file, in simulated time: killed at each step, the
+//! file opened anew, nothing lost, nothing doubled, and a journal that still holds together.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics on purpose")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger};
+use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::port::store::{
+    Completion, Control as _, Journal, ReportFilter, Sweeps as _,
+};
+use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::durable::Durable;
+use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// One account made from nothing, one put right in all its parts.
+const DRIFTS: [&[Drift]; 2] = [
+    &[Drift::RoleMissing, Drift::PolicyMissing],
+    &[Drift::TrustOpen, Drift::PolicyWider, Drift::AttachmentUnexpected, Drift::RoleTags],
+];
+
+struct Stage {
+    world: Arc<World>,
+    folder: TempDir,
+    clock: SimClock,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let world = Arc::new(World::new(Settings {
+            accounts: DRIFTS.len() as u32,
+            provisioned: true,
+            inactive: 0.0,
+            control_tower: 0.0,
+            tail: false,
+            limits: Limits::none(),
+            latency: Duration::from_millis(20),
+            history: true,
+            ..Settings::default()
+        }));
+        for (account, drifts) in world.reachable().iter().zip(DRIFTS) {
+            for drift in drifts {
+                assert!(world.plant(*account, *drift), "{drift:?}");
+            }
+        }
+        Self { world, folder: tempfile::tempdir().unwrap(), clock: SimClock::start() }
+    }
+
+    /// The file, opened by another process.
+    async fn store(&self) -> Arc<Durable> {
+        let url = format!("sqlite:{}", self.folder.path().join("store.db").display());
+        Arc::new(Durable::open(url).await)
+    }
+
+    /// A new process on a file that is opened anew, once the old lease is over.
+    async fn process(&self, holder: &str) -> (Arc<Durable>, Process<Durable>) {
+        self.clock.wait(Duration::from_secs(60)).await;
+        let store = self.store().await;
+        let mut settings = rig::settings(holder, demo_spec());
+        settings.limits.concurrency = 1;
+        let process = Process::start(&self.world, &self.clock, &store, settings, 1).await;
+        (store, process)
+    }
+
+    async fn sweep(&self, order: SweepOrder) -> SweepRecord {
+        let (_, process) = self.process("whole").await;
+        process.engine.sweep(order, CancellationToken::new()).await.unwrap()
+    }
+
+    /// Carries out a sweep whose process is killed on the way.
+    async fn killed(&self, order: SweepOrder, index: u64, moment: Moment, what: &str) {
+        let (_, process) = self.process("killed").await;
+        process.wire.crash_at(index, moment);
+        tokio::select! {
+            biased;
+            () = process.wire.dead.cancelled() => {}
+            ended = process.engine.sweep(order, CancellationToken::new()) => {
+                panic!("{what}: it was not: {ended:?}");
+            }
+        }
+    }
+
+    /// Nothing is open, the chain holds, and each change of the world is on record once.
+    async fn adds_up(&self, what: &str) {
+        let store = self.store().await;
+        assert_eq!(Journal::open(store.as_ref()).await.unwrap(), [], "{what}");
+        let verified = store.with(|store| async move { store.verify_journal(None).await }).await;
+        verified.unwrap().expect(what);
+        let mut done = 0;
+        for account in self.world.reachable() {
+            let history = store.history(account, None, 1_000).await.unwrap();
+            let is_done = |completion: &Completion| {
+                matches!(completion, Completion::Done { .. } | Completion::SettledDone)
+            };
+            done += history.iter().filter(|entry| entry.completion.as_ref().is_some_and(is_done)).count();
+        }
+        assert_eq!(done, self.world.history().len(), "{what}: a step is lost or doubled");
+    }
+}
+
+fn undo(sweep: &SweepId) -> SweepOrder {
+    SweepOrder {
+        undo: Some(sweep.clone()),
+        approved_by: Some("ann".to_owned()),
+        ..SweepOrder::new(Mode::Repair, Trigger::Rollback, "ann")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next_process() {
+    let whole = Stage::new();
+    let changes = whole.world.history().len();
+    whole.sweep(order(Mode::Repair)).await;
+    let steps = (whole.world.history().len() - changes) as u64;
+    assert!(steps >= 7, "only {steps} steps");
+    for index in 0..steps {
+        for moment in [Moment::Before, Moment::After] {
+            let what = format!("killed {moment:?} write {index} of {steps}");
+            let stage = Stage::new();
+            stage.killed(order(Mode::Repair), index, moment, &what).await;
+            let record = stage.sweep(order(Mode::Repair)).await;
+            assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{what}: {record:?}");
+            stage.adds_up(&what).await;
+            let (store, third) = stage.process("third").await;
+            let quiet = third.engine.sweep(order(Mode::Repair), CancellationToken::new()).await;
+            let quiet = quiet.unwrap();
+            assert_eq!(third.wire.writes(), 0, "{what}: a sweep over what is right wrote something");
+            let reports =
+                store.reports(&quiet.id, &ReportFilter::default(), None, 100).await.unwrap();
+            let right = |report: &&AccountReport| report.outcome == Outcome::InSync;
+            assert_eq!(reports.iter().filter(right).count(), DRIFTS.len(), "{what}: {reports:#?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_from_the_file_of_a_process_that_is_gone_ends_as_it_began() {
+    let stage = Stage::new();
+    let differences = async |what: &str| {
+        let record = stage.sweep(order(Mode::Audit)).await;
+        let store = stage.store().await;
+        let reports = store.reports(&record.id, &ReportFilter::default(), None, 100).await.unwrap();
+        let seen = reports.iter().filter(|report| report.outcome != Outcome::Skipped).count();
+        assert_eq!(seen, DRIFTS.len(), "{what}");
+        let drifts = reports.into_iter().flat_map(|report| report.drifts);
+        drifts.map(|drift| (drift.kind, drift.subject, drift.before)).collect::<Vec<_>>()
+    };
+    let before = differences("before").await;
+    assert!(before.len() >= 4, "{before:?}");
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    assert_eq!(differences("after the repair").await, []);
+    stage.killed(undo(&repaired.id), 3, Moment::After, "the first rollback").await;
+    let undone = stage.sweep(undo(&repaired.id)).await;
+    assert_eq!(undone.outcome, Some(SweepOutcome::Completed), "{undone:?}");
+    assert_eq!(differences("after the rollback").await, before);
+    stage.adds_up("the rollback").await;
+    // The halt it leaves holds for whoever opens the file next.
+    assert!(stage.store().await.halted().await.unwrap().is_some());
+}
