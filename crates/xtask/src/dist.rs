@@ -16,8 +16,7 @@ use crate::workshop::Workshop;
 /// Arguments of `cargo xtask dist`.
 #[derive(clap::Args)]
 pub(crate) struct DistArgs {
-    /// Pack the debug build instead of an optimized one: shows in a minute that
-    /// packing works.
+    /// Pack the build without link-time optimization: shows sooner that packing works.
     #[arg(long)]
     quick: bool,
 }
@@ -33,8 +32,8 @@ const OPTIMIZED: Build = Build {
     folder: "dist",
 };
 const QUICK: Build = Build {
-    profile: "dev",
-    folder: "debug",
+    profile: "release",
+    folder: "release",
 };
 
 /// Builds and packs.
@@ -82,40 +81,32 @@ fn debian_package(workshop: &Workshop, build: &Build, files: &Path) -> Result<()
         .run()
 }
 
-/// CycloneDX puts its file beside the manifest; it is moved out of the tree.
+/// CycloneDX puts a file beside every manifest: the daemon's is kept, without the
+/// name of the folder it was built in, and all are taken out of the tree.
 fn bill_of_materials(workshop: &Workshop, files: &Path) -> Result<(), Failure> {
     Shell::new(workshop, CYCLONEDX.ensure(workshop)?)
-        .args([
-            "cyclonedx",
-            "--format",
-            "json",
-            "--spec-version",
-            "1.5",
-            "--all-features",
-        ])
-        .args([
-            "--override-filename",
-            "sbom",
-            "--manifest-path",
-            "crates/daemon/Cargo.toml",
-        ])
+        .args(["cyclonedx", "--format", "json", "--spec-version", "1.5"])
+        .args(["--override-filename", "sbom"])
+        .args(["--manifest-path", "crates/daemon/Cargo.toml"])
         .run()?;
-    for member in [
+    let made = workshop.path("crates/daemon/sbom.json");
+    let text = fs::read_to_string(&made).map_err(Failure::file(&made, "cannot be read"))?;
+    let anywhere = text.replace(&workshop.root().display().to_string(), "/rolekeeper");
+    let kept = files.join("rolekeeper.cdx.json");
+    fs::write(&kept, anywhere).map_err(Failure::file(&kept, "cannot be written"))?;
+    for folder in [
+        "crates/aws",
         "crates/daemon",
         "crates/domain",
         "crates/engine",
-        "crates/aws",
-        "crates/store",
         "crates/simulator",
+        "crates/store",
         "crates/xtask",
         "tests",
     ] {
-        let made = workshop.path(member).join("sbom.json");
-        if member == "crates/daemon" {
-            copy(&made, &files.join("rolekeeper.cdx.json"))?;
-        }
-        if made.exists() {
-            fs::remove_file(&made).map_err(Failure::file(&made, "cannot be removed"))?;
+        let beside = workshop.path(folder).join("sbom.json");
+        if beside.exists() {
+            fs::remove_file(&beside).map_err(Failure::file(&beside, "cannot be removed"))?;
         }
     }
     Ok(())

@@ -15,6 +15,7 @@ mod dist;
 mod failure;
 mod policies;
 mod python;
+mod screenshots;
 mod services;
 mod shell;
 mod steps;
@@ -63,6 +64,8 @@ enum Command {
     },
     /// Write deploy/policies anew: what `rolekeeper iam-policy` prints.
     Policies,
+    /// Take the pictures of the page for README, from the demo.
+    Screenshots,
     /// Write tests/python/requirements.txt anew from requirements.in.
     PinPython,
 }
@@ -92,6 +95,7 @@ fn run(args: Args) -> Result<(), Failure> {
             .args(&args)
             .run(),
         Command::Policies => policies::write(&workshop),
+        Command::Screenshots => screenshots::run(&workshop),
         Command::PinPython => python::pin(&workshop),
     }
 }
