@@ -15,18 +15,21 @@ use rolekeeper_aws::{Aws, ClientBuilder, HubKeys, Reader, Settings};
 use rolekeeper_domain::account::{AccountId, AccountState};
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_domain::drift::{Diff, Drift, DriftKind, Severity};
-use rolekeeper_domain::fault::Category;
+use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Guardrails, judge};
 use rolekeeper_domain::observation::{Observation, Sighting};
 use rolekeeper_domain::outcome::Mode;
 use rolekeeper_domain::plan::{Band, Plan, PlannedStep, Step};
 use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::{PolicyName, RoleName};
+use rolekeeper_domain::user::{AccessKey, Belonging, KeyUse, retirement};
 use rolekeeper_domain::verdict::{Permit, Verdict};
-use rolekeeper_engine::port::directory::Directory;
+use rolekeeper_engine::port::directory::{Directory, Page};
 use rolekeeper_engine::port::session::{
     Entry, Receipt, RoleReader, RoleWriter, SessionProvider, SessionRequest,
 };
+use rolekeeper_engine::port::user::{UserFacts, UserReader, UserRequest, UserSessions};
+use rolekeeper_engine::retire;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"sts:AssumeRole"}]}"#;
 const READ: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:Get*","Resource":"arn:aws:s3:::a+b/50%25"}]}"#;
@@ -559,4 +562,120 @@ async fn what_aws_refuses_has_its_category() {
         Category::Internal,
         "a permit for one account opened another"
     );
+}
+
+/// moto knows no service-specific credentials; everything else it does.
+struct ButServiceCredentials(rolekeeper_aws::UserReader);
+
+impl UserReader for ButServiceCredentials {
+    async fn user(&self) -> Result<Option<UserFacts>, Fault> {
+        self.0.user().await
+    }
+
+    async fn has_password(&self) -> Result<bool, Fault> {
+        self.0.has_password().await
+    }
+
+    async fn keys(&self, next: Option<&str>) -> Result<Option<Page<AccessKey>>, Fault> {
+        self.0.keys(next).await
+    }
+
+    async fn last_use(&self, key: &str) -> Result<Option<KeyUse>, Fault> {
+        self.0.last_use(key).await
+    }
+
+    async fn belongings(
+        &self,
+        kind: Belonging,
+        next: Option<&str>,
+    ) -> Result<Option<Page<String>>, Fault> {
+        match kind {
+            Belonging::ServiceCredential => Ok(Some(Page::default())),
+            other => self.0.belongings(other, next).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_was_left_behind_is_seen_whole_and_taken_apart() {
+    let moto = Moto::start().await;
+    let world = moto.plant("legacy").await;
+    let there = account(&moto, &world, "legacy").await;
+    let request = |user| UserRequest {
+        account: there.id,
+        entry: &there.entry,
+        label: "test",
+        user,
+    };
+    let sessions = there.aws.sessions();
+    let before = moto.dump().await;
+
+    let nobody = ButServiceCredentials(sessions.user_reader(request("nobody")).await.unwrap());
+    assert_eq!(retire::look(&nobody).await.unwrap(), None);
+
+    let reader = sessions.user_reader(request("cloudcoreo")).await.unwrap();
+    let reader = ButServiceCredentials(reader);
+    let user = retire::look(&reader).await.unwrap().unwrap();
+    assert_eq!(
+        user.arn.as_str(),
+        format!("arn:aws:iam::{}:user/cloudcoreo", there.id)
+    );
+    let active: Vec<bool> = user.keys.iter().map(|key| key.active).collect();
+    assert_eq!((active, user.has_password), (vec![true, false], true));
+    let device = format!("arn:aws:iam::{}:mfa/phone", there.id);
+    let belongings = [
+        (
+            Belonging::AttachedPolicy,
+            "arn:aws:iam::aws:policy/SecurityAudit",
+        ),
+        (Belonging::InlinePolicy, "six-actions"),
+        (Belonging::Group, "people"),
+        (Belonging::Device, &device),
+    ];
+    assert_eq!(
+        user.belongings,
+        belongings.map(|(kind, id)| (kind, id.to_owned())).into()
+    );
+
+    let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+    let steps = retirement(&user, jiff::SignedDuration::from_hours(24), now).unwrap();
+    let writer = sessions
+        .user_writer(request("cloudcoreo"), &steps)
+        .await
+        .unwrap();
+    let ended = retire::carry_out(&reader, &writer, &steps).await;
+    assert!(ended.gone, "{:?}", ended.taken);
+    assert!(
+        ended.taken.iter().all(|taken| taken.answer.is_ok()),
+        "{:?}",
+        ended.taken
+    );
+    assert_eq!(ended.taken.len(), steps.len());
+
+    // Nothing else went with it.
+    let after = moto.dump().await;
+    let id = there.id.to_string();
+    let users = |dump: &serde_json::Value| {
+        let users = dump[&id]["iam"]["UserDetailList"]
+            .as_array()
+            .unwrap()
+            .clone();
+        users
+            .into_iter()
+            .filter(|user| user["UserName"] != "cloudcoreo")
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(users(&after), users(&before));
+    assert_eq!(
+        after[&id]["iam"]["UserDetailList"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    for list in ["RoleDetailList", "GroupDetailList"] {
+        assert_eq!(after[&id]["iam"][list], before[&id]["iam"][list], "{list}");
+    }
+    // A second time there is nothing to do.
+    assert_eq!(retire::look(&reader).await.unwrap(), None);
 }

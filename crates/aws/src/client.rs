@@ -15,7 +15,9 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_engine::port::clock::Clock;
+use rolekeeper_engine::port::directory::Caller;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
 
 use crate::credentials::HubCredentials;
 use crate::directory::Directory;
@@ -240,6 +242,8 @@ async fn load(
 pub struct Aws {
     pub(crate) settings: Arc<Settings>,
     pub(crate) hub: HubCredentials,
+    /// Who the hub is, once that has been asked.
+    pub(crate) known_caller: Arc<OnceCell<Caller>>,
     pub(crate) iam: aws_sdk_iam::Client,
     pub(crate) organizations: aws_sdk_organizations::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
@@ -301,6 +305,7 @@ impl Aws {
             sts: service!(aws_sdk_sts, shared, settings, usual),
             settings: Arc::new(settings),
             hub,
+            known_caller: Arc::default(),
         }
     }
 

@@ -114,7 +114,15 @@ macro_rules! send {
 
 impl Port for Directory {
     async fn caller(&self) -> Result<Caller, Fault> {
-        self.aws.caller().await
+        let caller = self.aws.caller().await?;
+        // Sessions need to know as well; the first answer stays, since the account of a
+        // process does not change under it.
+        Ok(self
+            .aws
+            .known_caller
+            .get_or_init(|| async { caller.clone() })
+            .await
+            .clone())
     }
 
     async fn organization(&self) -> Result<Organization, Fault> {

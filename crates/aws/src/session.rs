@@ -84,15 +84,11 @@ impl Session {
 #[derive(Clone, Debug)]
 pub struct Sessions {
     aws: Aws,
-    caller: Arc<tokio::sync::OnceCell<Caller>>,
 }
 
 impl Sessions {
     pub(crate) fn new(aws: Aws) -> Self {
-        Self {
-            aws,
-            caller: Arc::default(),
-        }
+        Self { aws }
     }
 
     async fn open(
@@ -101,7 +97,11 @@ impl Sessions {
         policy: impl FnOnce(Partition) -> String,
     ) -> Result<Session, Fault> {
         // The partition of every ARN is that of the caller's own.
-        let caller = self.caller.get_or_try_init(|| self.aws.caller()).await?;
+        let caller = self
+            .aws
+            .known_caller
+            .get_or_try_init(|| self.aws.caller())
+            .await?;
         let identity = match request.entry {
             Entry::Hub if caller.account == request.account => Identity::Hub,
             Entry::Hub => {

@@ -97,6 +97,17 @@ impl Moto {
         self.other_hand(&[&["confirm"], names].concat()).await
     }
 
+    /// Makes a queue with these messages; answers with its URL.
+    pub async fn queue(&self, bodies: &[&str]) -> String {
+        let url = self.other_hand(&[&["queue"], bodies].concat()).await;
+        url.as_str().unwrap().to_owned()
+    }
+
+    /// How many messages are on the queue, hidden ones included.
+    pub async fn left(&self, url: &str) -> u64 {
+        self.other_hand(&["left", url]).await.as_u64().unwrap()
+    }
+
     async fn other_hand(&self, arguments: &[&str]) -> Value {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/moto_world.py");
         let output = Command::new(variable("ROLEKEEPER_TEST_PYTHON"))
