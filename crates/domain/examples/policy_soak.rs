@@ -19,7 +19,8 @@ use proptest::collection::vec;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rolekeeper_domain::policy::{
-    Authority, Context, Document, Kind, Verdict, compare, compare_authority, lint, LintContext, explain,
+    Authority, Context, Document, Kind, LintContext, Verdict, compare, compare_authority, explain,
+    lint,
 };
 
 const KINDS: [Kind; 6] = [
@@ -40,7 +41,10 @@ fn main() -> ExitCode {
     let seconds = number("--seconds").unwrap_or(60);
     let seed = number("--seed").unwrap_or_else(|| u64::from(std::process::id()));
     let corpus = corpus();
-    say(&format!("seed {seed}, {seconds} s, {} texts in the corpus", corpus.len()));
+    say(&format!(
+        "seed {seed}, {seconds} s, {} texts in the corpus",
+        corpus.len()
+    ));
 
     let mut bytes = [0; 32];
     for (to, from) in bytes.iter_mut().zip(seed.to_le_bytes().iter().cycle()) {
@@ -82,7 +86,9 @@ struct Soak {
 
 impl Soak {
     fn draw<S: Strategy>(&mut self, strategy: &S) -> Result<S::Value, String> {
-        let tree = strategy.new_tree(&mut self.runner).map_err(|why| why.to_string())?;
+        let tree = strategy
+            .new_tree(&mut self.runner)
+            .map_err(|why| why.to_string())?;
         Ok(tree.current())
     }
 
@@ -98,8 +104,9 @@ impl Soak {
         for kind in [Kind::Identity, Kind::Trust] {
             let (before, after) = self.draw(&pair(kind))?;
             let requests = self.draw(&vec(request(), 32))?;
-            let verdict = hold(&before, &after, &requests)
-                .map_err(|why| format!("{why}\nbefore {}\nafter  {}", before.text(), after.text()))?;
+            let verdict = hold(&before, &after, &requests).map_err(|why| {
+                format!("{why}\nbefore {}\nafter  {}", before.text(), after.text())
+            })?;
             *self.verdicts.entry(verdict).or_default() += 1;
         }
         self.authorities()?;
@@ -118,16 +125,25 @@ impl Soak {
         let verdict = hold_powers(&before, &after, &requests)
             .map_err(|why| format!("{why}\nbefore {before:?}\nafter  {after:?}"))?;
         *self.verdicts.entry(verdict).or_default() += 1;
-        let (one, two) = (self.draw(&document(Kind::Identity))?, self.draw(&document(Kind::Identity))?);
+        let (one, two) = (
+            self.draw(&document(Kind::Identity))?,
+            self.draw(&document(Kind::Identity))?,
+        );
         let boundary = self.draw(&document(Kind::Identity))?;
         let whole = [one.clone(), two.clone()];
         let turned = [two, one];
-        let role = |policies| Authority { trust: None, policies, boundary: Some(&boundary) };
+        let role = |policies| Authority {
+            trust: None,
+            policies,
+            boundary: Some(&boundary),
+        };
         let verdict = compare_authority(&role(&whole), &role(&turned), &Context::default()).verdict;
         if verdict == Verdict::Equivalent {
             return Ok(());
         }
-        Err(format!("two orders of the same policies are {verdict}: {whole:?}"))
+        Err(format!(
+            "two orders of the same policies are {verdict}: {whole:?}"
+        ))
     }
 
     fn changed(&mut self) -> String {
@@ -139,7 +155,12 @@ impl Soak {
                 0 => drop(bytes.drain(at..(at + self.below(20)).min(bytes.len()))),
                 1 => {
                     let other = self.below(self.corpus.len());
-                    let other = self.corpus.get(other).cloned().unwrap_or_default().into_bytes();
+                    let other = self
+                        .corpus
+                        .get(other)
+                        .cloned()
+                        .unwrap_or_default()
+                        .into_bytes();
                     let from = self.below(other.len());
                     let to = (from + self.below(60)).min(other.len());
                     let part = other.get(from..to).unwrap_or_default().to_vec();
@@ -153,7 +174,10 @@ impl Soak {
                 }
                 _ => {
                     let letters = b"\"{}[]:,*?${}\\";
-                    let letter = letters.get(self.below(letters.len())).copied().unwrap_or(b'*');
+                    let letter = letters
+                        .get(self.below(letters.len()))
+                        .copied()
+                        .unwrap_or(b'*');
                     bytes.insert(at.min(bytes.len()), letter);
                 }
             }
@@ -181,13 +205,21 @@ impl Soak {
 
 fn corpus() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let Ok(entries) = std::fs::read_dir(folder) else { return vec!["{}".to_owned()] };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return vec!["{}".to_owned()];
+    };
     let mut paths: Vec<_> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
     paths.sort();
-    paths.iter().filter_map(|p| std::fs::read_to_string(p).ok()).collect()
+    paths
+        .iter()
+        .filter_map(|p| std::fs::read_to_string(p).ok())
+        .collect()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a soak is about wall-clock time; nothing is decided by it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a soak is about wall-clock time; nothing is decided by it"
+)]
 fn now() -> Instant {
     Instant::now()
 }

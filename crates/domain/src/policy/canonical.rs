@@ -10,10 +10,11 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::condition::{Condition, Test, Value};
+use super::condition::{Condition, Value};
 use super::document::{Effect, Kind, Patterns, Statement};
 use super::json::push_string;
 use super::language;
+use super::operator::Test;
 use super::pattern::{Pattern, Token};
 use super::principal::{Name, Principals};
 
@@ -55,7 +56,11 @@ pub(super) fn of(kind: Kind, statements: &[Statement]) -> Canonical {
         // Writing to a String cannot fail.
         _ = write!(fingerprint, "{byte:02x}");
     }
-    Canonical { rows: each, text, fingerprint }
+    Canonical {
+        rows: each,
+        text,
+        fingerprint,
+    }
 }
 
 /// An element: its name ("Action", "NotAction") and its values.
@@ -81,9 +86,17 @@ impl Row {
         conditions.dedup();
         Row {
             effect: statement.effect,
-            principals: statement.principals.as_ref().map(principals).unwrap_or_default(),
+            principals: statement
+                .principals
+                .as_ref()
+                .map(principals)
+                .unwrap_or_default(),
             actions: patterns(&statement.actions),
-            resources: statement.resources.as_ref().map(patterns).unwrap_or_default(),
+            resources: statement
+                .resources
+                .as_ref()
+                .map(patterns)
+                .unwrap_or_default(),
             conditions,
         }
     }
@@ -96,9 +109,11 @@ impl Row {
         out.push_str("{\"Effect\":\"");
         out.push_str(effect);
         out.push('"');
-        for (name, element) in
-            [("Principal", &self.principals), ("Action", &self.actions), ("Resource", &self.resources)]
-        {
+        for (name, element) in [
+            ("Principal", &self.principals),
+            ("Action", &self.actions),
+            ("Resource", &self.resources),
+        ] {
             if !element.values.is_empty() {
                 out.push_str(",\"");
                 out.push_str(if element.negated { "Not" } else { "" });
@@ -164,7 +179,10 @@ fn principals(principals: &Principals) -> Element {
     if values.iter().any(|v| v == "*") {
         values = vec!["*".to_owned()];
     }
-    Element { negated: principals.negated, values }
+    Element {
+        negated: principals.negated,
+        values,
+    }
 }
 
 fn patterns(patterns: &Patterns) -> Element {
@@ -172,7 +190,10 @@ fn patterns(patterns: &Patterns) -> Element {
     let mut values: Vec<String> = kept.into_iter().map(spelling).collect();
     values.sort();
     values.dedup();
-    Element { negated: patterns.negated, values }
+    Element {
+        negated: patterns.negated,
+        values,
+    }
 }
 
 /// A pattern in canonical spelling: lower case where case does not count;
@@ -211,13 +232,25 @@ fn condition(condition: &Condition) -> (String, Vec<String>) {
         .map(|(compiled, written)| match compiled {
             Value::Pattern(p) => spelling(p),
             Value::Number(n) => n.to_string(),
-            Value::Network(n) => format!("{:x}-{:x}{}", n.first, n.last, if n.v6 { " v6" } else { "" }),
+            Value::Network(n) => format!(
+                "{:x}-{:x}{}",
+                n.first,
+                n.last,
+                if n.v6 { " v6" } else { "" }
+            ),
             Value::Flag(f) => f.to_string(),
             Value::Unusable => format!("unusable {written}"),
         })
         .collect();
     values.sort();
     values.dedup();
-    let test = if operator.test == Test::Null && values.len() == 2 { "always ".to_owned() } else { String::new() };
-    (format!("{test}{operator} {}", condition.key_lower()), values)
+    let test = if operator.test == Test::Null && values.len() == 2 {
+        "always ".to_owned()
+    } else {
+        String::new()
+    };
+    (
+        format!("{test}{operator} {}", condition.key_lower()),
+        values,
+    )
 }

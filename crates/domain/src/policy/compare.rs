@@ -8,7 +8,8 @@ use std::fmt;
 
 use super::document::{Document, Effect, Statement};
 use super::report::{Reporter, Voice};
-use super::space::{Formula, Search, Space, Within};
+use super::set::Formula;
+use super::space::{Search, Space, Within};
 use super::subsume;
 
 /// What surrounds the documents: the account they are used in.
@@ -64,7 +65,10 @@ impl Verdict {
 
     /// Whether someone may be able to do more than before.
     pub fn may_widen(self) -> bool {
-        matches!(self, Verdict::Wider | Verdict::Different | Verdict::Unproven)
+        matches!(
+            self,
+            Verdict::Wider | Verdict::Different | Verdict::Unproven
+        )
     }
 }
 
@@ -81,7 +85,11 @@ pub struct Comparison {
 
 impl Comparison {
     pub(super) fn equivalent() -> Comparison {
-        Comparison { verdict: Verdict::Equivalent, gained: Vec::new(), lost: Vec::new() }
+        Comparison {
+            verdict: Verdict::Equivalent,
+            gained: Vec::new(),
+            lost: Vec::new(),
+        }
     }
 }
 
@@ -103,7 +111,11 @@ pub fn compare(before: &Document, after: &Document, context: &Context<'_>) -> Co
         denying: vec![document],
     };
     let (old, new) = (side(before), side(after));
-    let reporter = Reporter { space: &space, kind: after.kind(), context };
+    let reporter = Reporter {
+        space: &space,
+        kind: after.kind(),
+        context,
+    };
     let gained = difference(&reporter, &old, &new, Voice::Gained);
     let lost = difference(&reporter, &new, &old, Voice::Lost);
     let no_gain = || subsume::within(&[after], &[before]);
@@ -131,7 +143,12 @@ pub(super) struct Difference {
 }
 
 /// What `new` allows beyond `old`.
-pub(super) fn difference(reporter: &Reporter<'_, '_>, old: &Side<'_>, new: &Side<'_>, voice: Voice) -> Difference {
+pub(super) fn difference(
+    reporter: &Reporter<'_, '_>,
+    old: &Side<'_>,
+    new: &Side<'_>,
+    voice: Voice,
+) -> Difference {
     let space = reporter.space;
     let denial_gone = Formula::And(vec![old.denies.clone(), new.denies.clone().negated()]);
     let granted = Formula::And(vec![
@@ -140,14 +157,19 @@ pub(super) fn difference(reporter: &Reporter<'_, '_>, old: &Side<'_>, new: &Side
         old.allows.clone().negated(),
         old.denies.clone().negated(),
     ]);
-    let mut out = Difference { sentences: Vec::new(), found: false, gave_up: false };
+    let mut out = Difference {
+        sentences: Vec::new(),
+        found: false,
+        gave_up: false,
+    };
     for (formula, effect) in [(denial_gone, Effect::Deny), (granted, Effect::Allow)] {
         match space.find(&formula, &Within::default()) {
             Search::None => {}
             Search::GaveUp => out.gave_up = true,
             Search::Found(_) => {
                 out.found = true;
-                let known: Vec<&Document> = old.granting.iter().copied().chain(old.limiting).collect();
+                let known: Vec<&Document> =
+                    old.granting.iter().copied().chain(old.limiting).collect();
                 let (from, against) = if effect == Effect::Deny {
                     (&old.denying, &new.denying)
                 } else {
@@ -197,7 +219,11 @@ pub(super) fn settle(
         Verdict::Wider => lost.clear(),
         Verdict::Different | Verdict::Unproven => {}
     }
-    Comparison { verdict, gained, lost }
+    Comparison {
+        verdict,
+        gained,
+        lost,
+    }
 }
 
 /// For documents with more statements than the space holds: only what
@@ -208,11 +234,24 @@ fn without_space(before: &Document, after: &Document) -> Comparison {
     if narrower && wider {
         return Comparison::equivalent();
     }
-    let sentence = |d: &Document| format!("a document of {} statements, too many to compare one by one", d.statements().len());
-    Comparison { verdict: Verdict::Unproven, gained: vec![sentence(after)], lost: vec![sentence(before)] }
+    let sentence = |d: &Document| {
+        format!(
+            "a document of {} statements, too many to compare one by one",
+            d.statements().len()
+        )
+    };
+    Comparison {
+        verdict: Verdict::Unproven,
+        gained: vec![sentence(after)],
+        lost: vec![sentence(before)],
+    }
 }
 
 /// The statements of documents with an effect, in order.
 pub(super) fn statements<'a>(documents: &[&'a Document], effect: Effect) -> Vec<&'a Statement> {
-    documents.iter().flat_map(|d| d.statements()).filter(|s| s.effect() == effect).collect()
+    documents
+        .iter()
+        .flat_map(|d| d.statements())
+        .filter(|s| s.effect() == effect)
+        .collect()
 }

@@ -170,11 +170,27 @@ impl Document {
     /// names the place, what stands there and what may stand there.
     pub fn parse(kind: Kind, text: &str) -> Result<Document, ParseError> {
         let parsed = parse::document(kind, text)?;
-        Ok(Document::assembled(kind, parsed.text, parsed.version, parsed.statements))
+        Ok(Document::assembled(
+            kind,
+            parsed.text,
+            parsed.version,
+            parsed.statements,
+        ))
     }
 
-    pub(super) fn assembled(kind: Kind, text: String, version: Version, statements: Vec<Statement>) -> Document {
-        Document(Arc::new(Inner { kind, text, version, statements, canonical: OnceLock::new() }))
+    pub(super) fn assembled(
+        kind: Kind,
+        text: String,
+        version: Version,
+        statements: Vec<Statement>,
+    ) -> Document {
+        Document(Arc::new(Inner {
+            kind,
+            text,
+            version,
+            statements,
+            canonical: OnceLock::new(),
+        }))
     }
 
     /// What kind of policy this is.
@@ -225,7 +241,9 @@ impl Document {
     }
 
     fn canonical(&self) -> &canonical::Canonical {
-        self.0.canonical.get_or_init(|| canonical::of(self.0.kind, &self.0.statements))
+        self.0
+            .canonical
+            .get_or_init(|| canonical::of(self.0.kind, &self.0.statements))
     }
 
     /// Principals that no longer exist: where IAM shows a unique id (`AROA…`,
@@ -254,7 +272,8 @@ impl fmt::Debug for Document {
 impl PartialEq for Document {
     fn eq(&self, other: &Document) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-            || (self.kind() == other.kind() && (self.text() == other.text() || self.fingerprint() == other.fingerprint()))
+            || (self.kind() == other.kind()
+                && (self.text() == other.text() || self.fingerprint() == other.fingerprint()))
     }
 }
 

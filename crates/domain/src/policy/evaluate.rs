@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::condition::ConditionContext;
+use super::context::ConditionContext;
 use super::document::{Document, Effect, Kind, Patterns, Statement};
 use super::pattern::Variables;
 use super::principal::{Name, Principal};
@@ -126,7 +126,12 @@ pub fn evaluate(request: &Request, policies: &Policies<'_>) -> Decision {
     let missing = |missing| Decision::ImplicitDeny { missing };
     // SCPs bind the users and roles of an account, not services or strangers.
     let bound = request.principal.account().is_some();
-    if bound && policies.scps.iter().any(|level| !level.is_empty() && !allows_any(level, request)) {
+    if bound
+        && policies
+            .scps
+            .iter()
+            .any(|level| !level.is_empty() && !allows_any(level, request))
+    {
         return missing(PolicyType::ServiceControl);
     }
     let assumes = is_assume_role(&request.action);
@@ -138,14 +143,22 @@ pub fn evaluate(request: &Request, policies: &Policies<'_>) -> Decision {
     }
     if request.principal.account().is_none() {
         let granted = grant != Grant::Nothing;
-        return if granted { Decision::Allowed { by: PolicyType::Resource } } else { missing(PolicyType::Resource) };
+        return if granted {
+            Decision::Allowed {
+                by: PolicyType::Resource,
+            }
+        } else {
+            missing(PolicyType::Resource)
+        };
     }
     if !policies.same_account && grant == Grant::Nothing {
         return missing(PolicyType::Resource);
     }
     let stands_in = policies.same_account && matches!(grant, Grant::Direct | Grant::Itself);
     if matches!(request.principal, Principal::Root { .. }) {
-        return Decision::Allowed { by: PolicyType::RootUser };
+        return Decision::Allowed {
+            by: PolicyType::RootUser,
+        };
     }
     if !stands_in && !allows_any(policies.identity, request) {
         return missing(PolicyType::Identity);
@@ -164,20 +177,36 @@ pub fn evaluate(request: &Request, policies: &Policies<'_>) -> Decision {
             return missing(PolicyType::Session);
         }
     }
-    Decision::Allowed { by: if stands_in { PolicyType::Resource } else { PolicyType::Identity } }
+    Decision::Allowed {
+        by: if stands_in {
+            PolicyType::Resource
+        } else {
+            PolicyType::Identity
+        },
+    }
 }
 
 /// The actions that a role's trust policy guards.
 fn is_assume_role(action: &str) -> bool {
-    const GUARDED: [&str; 3] = ["sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity"];
-    GUARDED.iter().any(|guarded| guarded.eq_ignore_ascii_case(action))
+    const GUARDED: [&str; 3] = [
+        "sts:AssumeRole",
+        "sts:AssumeRoleWithSAML",
+        "sts:AssumeRoleWithWebIdentity",
+    ];
+    GUARDED
+        .iter()
+        .any(|guarded| guarded.eq_ignore_ascii_case(action))
 }
 
 fn explicit_deny(request: &Request, policies: &Policies<'_>) -> Option<Decision> {
     let find = |by, documents: &mut dyn Iterator<Item = &Document>| {
         documents.enumerate().find_map(|(document, d)| {
             let statement = matching_statement(d, Effect::Deny, request)?;
-            Some(Decision::ExplicitDeny { by, document, statement })
+            Some(Decision::ExplicitDeny {
+                by,
+                document,
+                statement,
+            })
         })
     };
     let own = request.principal.account().is_some();
@@ -185,15 +214,28 @@ fn explicit_deny(request: &Request, policies: &Policies<'_>) -> Option<Decision>
     // the organization's first.
     let mut found = None;
     if own {
-        found = find(PolicyType::ServiceControl, &mut policies.scps.iter().copied().flatten());
+        found = find(
+            PolicyType::ServiceControl,
+            &mut policies.scps.iter().copied().flatten(),
+        );
     }
     found = found
-        .or_else(|| find(PolicyType::ResourceControl, &mut policies.rcps.iter().copied().flatten()))
+        .or_else(|| {
+            find(
+                PolicyType::ResourceControl,
+                &mut policies.rcps.iter().copied().flatten(),
+            )
+        })
         .or_else(|| find(PolicyType::Resource, &mut policies.resource.into_iter()));
     if own && !matches!(request.principal, Principal::Root { .. }) {
         found = found
             .or_else(|| find(PolicyType::Boundary, &mut policies.boundary.into_iter()))
-            .or_else(|| find(PolicyType::Session, &mut policies.session.unwrap_or_default().iter()))
+            .or_else(|| {
+                find(
+                    PolicyType::Session,
+                    &mut policies.session.unwrap_or_default().iter(),
+                )
+            })
             .or_else(|| find(PolicyType::Identity, &mut policies.identity.iter()));
     }
     found
@@ -213,13 +255,23 @@ enum Grant {
 }
 
 fn resource_grant(request: &Request, policy: Option<&Document>) -> Grant {
-    let Some(policy) = policy else { return Grant::Nothing };
-    let matching = policy.statements().iter().filter(|s| s.effect() == Effect::Allow && applies(s, request));
-    matching.map(|s| grant_of(s, &request.principal)).max().unwrap_or(Grant::Nothing)
+    let Some(policy) = policy else {
+        return Grant::Nothing;
+    };
+    let matching = policy
+        .statements()
+        .iter()
+        .filter(|s| s.effect() == Effect::Allow && applies(s, request));
+    matching
+        .map(|s| grant_of(s, &request.principal))
+        .max()
+        .unwrap_or(Grant::Nothing)
 }
 
 fn grant_of(statement: &Statement, who: &Principal) -> Grant {
-    let Some(principals) = statement.principals() else { return Grant::Nothing };
+    let Some(principals) = statement.principals() else {
+        return Grant::Nothing;
+    };
     let own = match who {
         Principal::User { .. } | Principal::Session { .. } | Principal::FederatedUser { .. } => {
             who.arn().map(|arn| Name::Arn(arn.into_owned()))
@@ -229,12 +281,22 @@ fn grant_of(statement: &Statement, who: &Principal) -> Grant {
     if own.is_some_and(|own| principals.lists(&own)) {
         return Grant::Itself;
     }
-    let only_account = who.account().map(|a| Name::Account(a.to_owned())).is_some_and(|account| {
-        principals.lists(&account)
-            && !principals.lists(&Name::Everyone)
-            && !who.names().iter().any(|n| *n != account && principals.lists(n))
-    });
-    if only_account { Grant::Account } else { Grant::Direct }
+    let only_account = who
+        .account()
+        .map(|a| Name::Account(a.to_owned()))
+        .is_some_and(|account| {
+            principals.lists(&account)
+                && !principals.lists(&Name::Everyone)
+                && !who
+                    .names()
+                    .iter()
+                    .any(|n| *n != account && principals.lists(n))
+        });
+    if only_account {
+        Grant::Account
+    } else {
+        Grant::Direct
+    }
 }
 
 /// Whether one document allows, its own denials aside.
@@ -249,15 +311,22 @@ fn allows_any(documents: &[Document], request: &Request) -> bool {
 /// The first statement of a document with this effect that applies to a
 /// request: what the decision names, and what a simulator's log shows.
 pub fn matching_statement(document: &Document, effect: Effect, request: &Request) -> Option<usize> {
-    document.statements().iter().position(|s| s.effect() == effect && applies(s, request))
+    document
+        .statements()
+        .iter()
+        .position(|s| s.effect() == effect && applies(s, request))
 }
 
 /// Whether a statement speaks of this request.
 pub fn applies(statement: &Statement, request: &Request) -> bool {
     let facts = Facts(request);
     statement.actions().covers(&request.action, &facts)
-        && statement.resources().is_none_or(|r| r.covers(&request.resource, &facts))
-        && statement.principals().is_none_or(|p| p.covers(&request.principal))
+        && statement
+            .resources()
+            .is_none_or(|r| r.covers(&request.resource, &facts))
+        && statement
+            .principals()
+            .is_none_or(|p| p.covers(&request.principal))
         && statement.conditions().iter().all(|c| {
             let values = facts.values(c.key_lower());
             c.holds(values.as_deref(), &facts)
@@ -267,7 +336,10 @@ pub fn applies(statement: &Statement, request: &Request) -> bool {
 /// What one document says of a request by itself: allowed, denied or neither.
 /// Identity, boundary and service control policies ignore the principal.
 pub fn document_says(document: &Document, request: &Request) -> Option<Effect> {
-    debug_assert!(document.kind() != Kind::Trust || !request.action.is_empty(), "a request has an action");
+    debug_assert!(
+        document.kind() != Kind::Trust || !request.action.is_empty(),
+        "a request has an action"
+    );
     if matching_statement(document, Effect::Deny, request).is_some() {
         return Some(Effect::Deny);
     }

@@ -1,11 +1,12 @@
 //! A request that shows a difference.
 
-use super::condition::ConditionContext;
+use super::context::ConditionContext;
 use super::document::{Document, Effect};
 use super::evaluate::Request;
 use super::pattern::is_symbol;
 use super::principal::Principal;
-use super::space::{ACTION, Formula, Found, PRINCIPAL, RESOURCE, Search, Space, Within};
+use super::set::Formula;
+use super::space::{ACTION, Found, PRINCIPAL, RESOURCE, Search, Space, Within};
 
 /// Requests that two documents decide differently.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub struct Examples {
 /// found there may still be one; [`super::compare()`] says what is proven. Names in
 /// the requests that do not stand in the documents are made up.
 pub fn examples(before: &Document, after: &Document) -> Examples {
-    let Some(space) = Space::of(&[before, after]) else { return Examples::default() };
+    let Some(space) = Space::of(&[before, after]) else {
+        return Examples::default();
+    };
     if space.entangled {
         return Examples::default();
     }
@@ -35,12 +38,17 @@ pub fn examples(before: &Document, after: &Document) -> Examples {
             allows(old).negated(),
             denies(old).negated(),
         ]);
-        [granted, gone].iter().find_map(|formula| match space.find(formula, &Within::default()) {
-            Search::Found(found) => Some(request(&space, &found)),
-            _ => None,
-        })
+        [granted, gone]
+            .iter()
+            .find_map(|formula| match space.find(formula, &Within::default()) {
+                Search::Found(found) => Some(request(&space, &found)),
+                _ => None,
+            })
     };
-    Examples { gained: find(before, after), lost: find(after, before) }
+    Examples {
+        gained: find(before, after),
+        lost: find(after, before),
+    }
 }
 
 fn request(space: &Space<'_>, found: &Found) -> Request {
@@ -48,14 +56,20 @@ fn request(space: &Space<'_>, found: &Found) -> Request {
         let n = found.path.get(dimension).copied().unwrap_or_default();
         space.columns(dimension).get(n)
     };
-    let text = |dimension| column(dimension).map(|c| instantiated(&c.text)).unwrap_or_default();
+    let text = |dimension| {
+        column(dimension)
+            .map(|c| instantiated(&c.text))
+            .unwrap_or_default()
+    };
     let who = found.path.get(PRINCIPAL).and_then(|n| space.who(*n));
     let mut context = ConditionContext::new();
     for (key, symbol) in space.variables() {
         context.set(key, instantiated(symbol));
     }
     for (dimension, key) in space.keys() {
-        let values = column(dimension).map(|c| c.values.as_slice()).unwrap_or_default();
+        let values = column(dimension)
+            .map(|c| c.values.as_slice())
+            .unwrap_or_default();
         if !values.is_empty() {
             context.set_many(key, values.iter().map(|v| instantiated(v)));
         }
@@ -64,13 +78,19 @@ fn request(space: &Space<'_>, found: &Found) -> Request {
     Request {
         principal: who.map_or_else(someone, |w| w.principal.clone()),
         action: text(ACTION),
-        resource: if resource.is_empty() { "*".to_owned() } else { resource },
+        resource: if resource.is_empty() {
+            "*".to_owned()
+        } else {
+            resource
+        },
         context,
     }
 }
 
 fn someone() -> Principal {
-    Principal::User { arn: "arn:aws:iam::000000000000:user/someone".to_owned() }
+    Principal::User {
+        arn: "arn:aws:iam::000000000000:user/someone".to_owned(),
+    }
 }
 
 /// Gives each variable's stand-in a made-up value.

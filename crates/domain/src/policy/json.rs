@@ -43,7 +43,11 @@ impl Json {
 /// characters: it may come from anywhere and ends up on a terminal.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;
-    let mut shown: String = text.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
+    let mut shown: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(SHOWN)
+        .collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
@@ -162,7 +166,10 @@ mod tests {
         let rows = [
             ("{}", "{}"),
             (" { \"a b\" : [ 1 , 2 ] }\n", "{\"a b\":[1,2]}"),
-            (r#"{ "q": "say \"a b\" \\" , "x": 1 }"#, r#"{"q":"say \"a b\" \\","x":1}"#),
+            (
+                r#"{ "q": "say \"a b\" \\" , "x": 1 }"#,
+                r#"{"q":"say \"a b\" \\","x":1}"#,
+            ),
         ];
         for (given, wanted) in rows {
             assert_eq!(minify(given), wanted);

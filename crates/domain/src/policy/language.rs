@@ -16,7 +16,11 @@ pub(super) fn without_covered(patterns: &[Pattern]) -> Vec<&Pattern> {
     }
     // Only a pattern with wildcards can cover another one. Of two that cover
     // each other, spelled differently, the first in order stays.
-    let wild: Vec<&Pattern> = unique.values().copied().filter(|p| !p.is_literal()).collect();
+    let wild: Vec<&Pattern> = unique
+        .values()
+        .copied()
+        .filter(|p| !p.is_literal())
+        .collect();
     let is_covered = |pattern: &Pattern| {
         wild.iter().any(|other| {
             other.tokens() != pattern.tokens()
@@ -24,7 +28,11 @@ pub(super) fn without_covered(patterns: &[Pattern]) -> Vec<&Pattern> {
                 && (other.tokens() < pattern.tokens() || !covers(pattern, other))
         })
     };
-    unique.values().copied().filter(|p| !is_covered(p)).collect()
+    unique
+        .values()
+        .copied()
+        .filter(|p| !is_covered(p))
+        .collect()
 }
 
 /// Whether every text of `narrow` is one of `wide`, as far as walking the one
@@ -141,7 +149,9 @@ pub(super) fn may_meet(a: &Pattern, b: &Pattern) -> bool {
 fn share_a_character(x: &Token, y: &Token) -> bool {
     match (x, y) {
         (Token::Lit(c) | Token::Fold(c), other) | (other, Token::Lit(c) | Token::Fold(c)) => {
-            other.takes(*c) || matches!((x, y), (Token::Fold(_), Token::Lit(_)) if x.takes(*c)) || other.is_star()
+            other.takes(*c)
+                || matches!((x, y), (Token::Fold(_), Token::Lit(_)) if x.takes(*c))
+                || other.is_star()
         }
         _ => true,
     }

@@ -2,9 +2,11 @@
 
 use thiserror::Error;
 
-use super::condition::{Condition, Operator};
+use super::condition::Condition;
 use super::document::{Effect, Kind, Patterns, Statement, Version};
+use super::grammar::{get, join, known_keys, no_repetition, object, one_of, principal, text_of};
 use super::json::{Json, minify, quoted};
+use super::operator::Operator;
 use super::pattern::{Pattern, Place};
 use super::principal::{Name, Principals};
 
@@ -29,9 +31,17 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    fn new(path: &str, found: impl Into<String>, allowed: impl Into<String>) -> ParseError {
+    pub(super) fn new(
+        path: &str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> ParseError {
         let path = if path.is_empty() { "document" } else { path };
-        ParseError { path: path.to_owned(), found: found.into(), allowed: allowed.into() }
+        ParseError {
+            path: path.to_owned(),
+            found: found.into(),
+            allowed: allowed.into(),
+        }
     }
 }
 
@@ -44,7 +54,11 @@ pub(super) struct Parsed {
 /// Reads a whole document.
 pub(super) fn document(kind: Kind, text: &str) -> Result<Parsed, ParseError> {
     if text.len() > MAX_BYTES {
-        return Err(ParseError::new("", format!("{} bytes", text.len()), format!("at most {MAX_BYTES} bytes")));
+        return Err(ParseError::new(
+            "",
+            format!("{} bytes", text.len()),
+            format!("at most {MAX_BYTES} bytes"),
+        ));
     }
     let json = Json::read(text).map_err(|error| {
         let at = format!("line {} column {}", error.line(), error.column());
@@ -59,20 +73,39 @@ pub(super) fn document(kind: Kind, text: &str) -> Result<Parsed, ParseError> {
     let Some(list) = get(top, "Statement") else {
         return Err(ParseError::new("", "no Statement", "a Statement element"));
     };
-    let mut reader = Reader { kind, version, values: 0 };
+    let mut reader = Reader {
+        kind,
+        version,
+        values: 0,
+    };
     let statements = match list {
         Json::Object(_) => vec![reader.statement("Statement", list)?],
         Json::List(all) if all.len() > MAX_STATEMENTS => {
             let found = format!("{} statements", all.len());
-            return Err(ParseError::new("Statement", found, format!("at most {MAX_STATEMENTS}")));
+            return Err(ParseError::new(
+                "Statement",
+                found,
+                format!("at most {MAX_STATEMENTS}"),
+            ));
         }
         Json::List(all) => {
             let each = all.iter().enumerate();
-            each.map(|(n, s)| reader.statement(&format!("Statement[{n}]"), s)).collect::<Result<_, _>>()?
+            each.map(|(n, s)| reader.statement(&format!("Statement[{n}]"), s))
+                .collect::<Result<_, _>>()?
         }
-        other => return Err(ParseError::new("Statement", other.describe(), "a statement or a list of statements")),
+        other => {
+            return Err(ParseError::new(
+                "Statement",
+                other.describe(),
+                "a statement or a list of statements",
+            ));
+        }
     };
-    Ok(Parsed { text: minify(text), version, statements })
+    Ok(Parsed {
+        text: minify(text),
+        version,
+        statements,
+    })
 }
 
 /// What was wrong with the JSON itself, without its position.
@@ -93,7 +126,11 @@ fn version(json: Option<&Json>) -> Result<Version, ParseError> {
         None => Ok(Version::V2008),
         Some(Json::Text(v)) if v == "2012-10-17" => Ok(Version::V2012),
         Some(Json::Text(v)) if v == "2008-10-17" => Ok(Version::V2008),
-        Some(other) => Err(ParseError::new("Version", other.describe(), "\"2012-10-17\" or \"2008-10-17\"")),
+        Some(other) => Err(ParseError::new(
+            "Version",
+            other.describe(),
+            "\"2012-10-17\" or \"2008-10-17\"",
+        )),
     }
 }
 
@@ -115,7 +152,10 @@ impl Reader {
             allowed.extend(["Resource", "NotResource"]);
         }
         known_keys(path, entries, &allowed)?;
-        let sid = get(entries, "Sid").map(|s| text_of(&join(path, "Sid"), s)).transpose()?.map(str::to_owned);
+        let sid = get(entries, "Sid")
+            .map(|s| text_of(&join(path, "Sid"), s))
+            .transpose()?
+            .map(str::to_owned);
         let effect = self.effect(path, get(entries, "Effect"))?;
         let principals = if self.kind.has_principals() {
             let (negated, path, json) = one_of(path, entries, "Principal", "NotPrincipal")?;
@@ -125,7 +165,11 @@ impl Reader {
         };
         let (negated, at, json) = one_of(path, entries, "Action", "NotAction")?;
         let actions = self.actions(&at, json, negated)?;
-        let resources = match (self.kind, get(entries, "Resource"), get(entries, "NotResource")) {
+        let resources = match (
+            self.kind,
+            get(entries, "Resource"),
+            get(entries, "NotResource"),
+        ) {
             // A resource policy may leave the resource it is attached to unsaid.
             (Kind::Trust, ..) | (Kind::Resource, None, None) => None,
             _ => {
@@ -137,26 +181,44 @@ impl Reader {
             Some(json) => self.conditions(&join(path, "Condition"), json)?,
             None => Vec::new(),
         };
-        Ok(Statement { sid, effect, principals, actions, resources, conditions })
+        Ok(Statement {
+            sid,
+            effect,
+            principals,
+            actions,
+            resources,
+            conditions,
+        })
     }
 
     fn effect(&self, path: &str, json: Option<&Json>) -> Result<Effect, ParseError> {
         match json {
             Some(Json::Text(e)) if e == "Allow" => Ok(Effect::Allow),
             Some(Json::Text(e)) if e == "Deny" => Ok(Effect::Deny),
-            Some(other) => {
-                Err(ParseError::new(&join(path, "Effect"), other.describe(), "\"Allow\" or \"Deny\" in this case"))
-            }
+            Some(other) => Err(ParseError::new(
+                &join(path, "Effect"),
+                other.describe(),
+                "\"Allow\" or \"Deny\" in this case",
+            )),
             None => Err(ParseError::new(path, "no Effect", "an Effect element")),
         }
     }
 
-    fn principals(&mut self, path: &str, json: &Json, negated: bool) -> Result<Principals, ParseError> {
+    fn principals(
+        &mut self,
+        path: &str,
+        json: &Json,
+        negated: bool,
+    ) -> Result<Principals, ParseError> {
         let mut names = Vec::new();
         match json {
             Json::Text(t) if t == "*" => names.push(Name::Everyone),
             Json::Object(entries) if !entries.is_empty() => {
-                known_keys(path, entries, &["AWS", "Service", "Federated", "CanonicalUser"])?;
+                known_keys(
+                    path,
+                    entries,
+                    &["AWS", "Service", "Federated", "CanonicalUser"],
+                )?;
                 for (key, value) in entries {
                     let path = join(path, key);
                     for (at, text) in self.texts(&path, value)? {
@@ -170,7 +232,11 @@ impl Reader {
             }
         }
         if negated && names.contains(&Name::Everyone) {
-            return Err(ParseError::new(path, "\"*\"", "principals to spare: with \"*\" it would speak of nobody"));
+            return Err(ParseError::new(
+                path,
+                "\"*\"",
+                "principals to spare: with \"*\" it would speak of nobody",
+            ));
         }
         names.sort();
         names.dedup();
@@ -181,23 +247,46 @@ impl Reader {
         let mut patterns = Vec::new();
         for (at, text) in self.texts(path, json)? {
             let well_formed = text == "*"
-                || text.split_once(':').is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
+                || text
+                    .split_once(':')
+                    .is_some_and(|(service, name)| !service.is_empty() && !name.is_empty());
             if !well_formed || text.chars().any(char::is_whitespace) {
-                return Err(ParseError::new(&at, quoted(&text), "\"*\" or \"service:Action\", with * and ? as wildcards"));
+                return Err(ParseError::new(
+                    &at,
+                    quoted(&text),
+                    "\"*\" or \"service:Action\", with * and ? as wildcards",
+                ));
             }
             patterns.push(Pattern::new(&text, Place::Action, false));
         }
         Ok(Patterns { negated, patterns })
     }
 
-    fn resources(&mut self, path: &str, json: &Json, negated: bool) -> Result<Patterns, ParseError> {
+    fn resources(
+        &mut self,
+        path: &str,
+        json: &Json,
+        negated: bool,
+    ) -> Result<Patterns, ParseError> {
         let mut patterns = Vec::new();
         for (at, text) in self.texts(path, json)? {
             let variable_first = self.version == Version::V2012 && text.starts_with("${");
-            if text != "*" && !text.starts_with("arn:") && !variable_first && !text.starts_with(['*', '?']) {
-                return Err(ParseError::new(&at, quoted(&text), "\"*\" or an ARN, with * and ? as wildcards"));
+            if text != "*"
+                && !text.starts_with("arn:")
+                && !variable_first
+                && !text.starts_with(['*', '?'])
+            {
+                return Err(ParseError::new(
+                    &at,
+                    quoted(&text),
+                    "\"*\" or an ARN, with * and ? as wildcards",
+                ));
             }
-            patterns.push(Pattern::new(&text, Place::Resource, self.version == Version::V2012));
+            patterns.push(Pattern::new(
+                &text,
+                Place::Resource,
+                self.version == Version::V2012,
+            ));
         }
         Ok(Patterns { negated, patterns })
     }
@@ -209,17 +298,30 @@ impl Reader {
         for (name, block) in blocks {
             let path = join(path, name);
             let Some(operator) = Operator::read(name) else {
-                return Err(ParseError::new(&path, quoted(name), "a condition operator, such as StringEquals"));
+                return Err(ParseError::new(
+                    &path,
+                    quoted(name),
+                    "a condition operator, such as StringEquals",
+                ));
             };
             let entries = object(&path, block)?;
             no_repetition(&path, entries)?;
             for (key, value) in entries {
                 let path = join(&path, key);
                 if key.trim().is_empty() {
-                    return Err(ParseError::new(&path, quoted(key), "a condition key, such as aws:SourceIp"));
+                    return Err(ParseError::new(
+                        &path,
+                        quoted(key),
+                        "a condition key, such as aws:SourceIp",
+                    ));
                 }
                 let values = self.condition_values(&path, value)?;
-                conditions.push(Condition::new(operator, key, values, self.version == Version::V2012));
+                conditions.push(Condition::new(
+                    operator,
+                    key,
+                    values,
+                    self.version == Version::V2012,
+                ));
             }
         }
         Ok(conditions)
@@ -237,8 +339,16 @@ impl Reader {
                 Json::Text(t) | Json::Number(t) => Ok(t.clone()),
                 Json::Bool(b) => Ok(b.to_string()),
                 other => {
-                    let path = if matches!(json, Json::List(_)) { format!("{path}[{n}]") } else { path.to_owned() };
-                    Err(ParseError::new(&path, other.describe(), "a string, a number, true or false, or a list of them"))
+                    let path = if matches!(json, Json::List(_)) {
+                        format!("{path}[{n}]")
+                    } else {
+                        path.to_owned()
+                    };
+                    Err(ParseError::new(
+                        &path,
+                        other.describe(),
+                        "a string, a number, true or false, or a list of them",
+                    ))
                 }
             })
             .collect()
@@ -270,87 +380,12 @@ impl Reader {
     fn count(&mut self, path: &str, more: usize) -> Result<(), ParseError> {
         self.values += more;
         if self.values > MAX_VALUES {
-            return Err(ParseError::new(path, format!("value {}", self.values), format!("at most {MAX_VALUES} values")));
+            return Err(ParseError::new(
+                path,
+                format!("value {}", self.values),
+                format!("at most {MAX_VALUES} values"),
+            ));
         }
         Ok(())
     }
-}
-
-fn principal(path: &str, kind: &str, text: &str) -> Result<Name, ParseError> {
-    match kind {
-        "AWS" => Name::aws(text).ok_or_else(|| {
-            let allowed = "\"*\", an account id, or the ARN of an account's root, a user, a role or a session, \
-                           without wildcards in it";
-            ParseError::new(path, quoted(text), allowed)
-        }),
-        _ if text == "*" => Ok(Name::Everyone),
-        _ if text.is_empty() || text.contains(['*', '?']) => {
-            Err(ParseError::new(path, quoted(text), "a name without wildcards"))
-        }
-        "Service" => Ok(Name::Service(text.to_owned())),
-        "Federated" => Ok(Name::Federated(text.to_owned())),
-        _ => Ok(Name::Canonical(text.to_owned())),
-    }
-}
-
-fn object<'a>(path: &str, json: &'a Json) -> Result<&'a [(String, Json)], ParseError> {
-    match json {
-        Json::Object(entries) => Ok(entries),
-        other => Err(ParseError::new(path, other.describe(), "an object")),
-    }
-}
-
-fn get<'a>(entries: &'a [(String, Json)], key: &str) -> Option<&'a Json> {
-    entries.iter().find(|(k, _)| k == key).map(|(_, v)| v)
-}
-
-fn text_of<'a>(path: &str, json: &'a Json) -> Result<&'a str, ParseError> {
-    match json {
-        Json::Text(text) => Ok(text),
-        other => Err(ParseError::new(path, other.describe(), "a string")),
-    }
-}
-
-/// Of an element and its negation exactly one must be there.
-fn one_of<'a>(
-    path: &str,
-    entries: &'a [(String, Json)],
-    plain: &str,
-    negation: &str,
-) -> Result<(bool, String, &'a Json), ParseError> {
-    match (get(entries, plain), get(entries, negation)) {
-        (Some(json), None) => Ok((false, join(path, plain), json)),
-        (None, Some(json)) => Ok((true, join(path, negation), json)),
-        (Some(_), Some(_)) => {
-            Err(ParseError::new(path, format!("both {plain} and {negation}"), format!("one of {plain} and {negation}")))
-        }
-        (None, None) => {
-            Err(ParseError::new(path, format!("neither {plain} nor {negation}"), format!("one of {plain} and {negation}")))
-        }
-    }
-}
-
-fn known_keys(path: &str, entries: &[(String, Json)], allowed: &[&str]) -> Result<(), ParseError> {
-    for (key, _) in entries {
-        if !allowed.contains(&key.as_str()) {
-            let other_case = allowed.iter().find(|a| a.eq_ignore_ascii_case(key));
-            let hint = other_case.map_or_else(|| allowed.join(", "), |right| format!("{right} in this case"));
-            return Err(ParseError::new(&join(path, key), "an unknown element", hint));
-        }
-    }
-    no_repetition(path, entries)
-}
-
-fn no_repetition(path: &str, entries: &[(String, Json)]) -> Result<(), ParseError> {
-    let mut keys: Vec<&str> = entries.iter().map(|(k, _)| k.as_str()).collect();
-    keys.sort_unstable();
-    match keys.windows(2).find(|pair| pair.first() == pair.last()) {
-        Some([key, _]) => Err(ParseError::new(&join(path, key), "the key twice", "each key once")),
-        _ => Ok(()),
-    }
-}
-
-fn join(path: &str, key: &str) -> String {
-    let shown: String = key.chars().filter(|c| !c.is_control()).take(60).collect();
-    if path.is_empty() { shown } else { format!("{path}.{shown}") }
 }

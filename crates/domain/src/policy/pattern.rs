@@ -93,7 +93,10 @@ impl Pattern {
             confine_to_segments(&mut tokens, place);
         }
         collapse_stars(&mut tokens);
-        Pattern { source: source.to_owned(), tokens }
+        Pattern {
+            source: source.to_owned(),
+            tokens,
+        }
     }
 
     /// The author's spelling.
@@ -114,7 +117,9 @@ impl Pattern {
     /// Whether it has no wildcard and no variable: it matches one text only
     /// (up to case, where case does not count).
     pub(super) fn is_literal(&self) -> bool {
-        self.tokens.iter().all(|t| matches!(t, Token::Lit(_) | Token::Fold(_)))
+        self.tokens
+            .iter()
+            .all(|t| matches!(t, Token::Lit(_) | Token::Fold(_)))
     }
 
     /// The variables in it.
@@ -194,7 +199,10 @@ fn variable(inside: &str) -> Token {
         }
         None => (inside, None),
     };
-    Token::Variable(Variable { key: key.to_lowercase(), default })
+    Token::Variable(Variable {
+        key: key.to_lowercase(),
+        default,
+    })
 }
 
 /// The lower-case form when it is one character; IAM's texts are Latin-1.
@@ -215,7 +223,9 @@ fn confine_to_segments(tokens: &mut [Token], place: Place) {
     let mut seen = 0;
     for at in 0..tokens.len() {
         let ends_segment = matches!(tokens.get(at + 1), Some(Token::Lit(':')));
-        let Some(token) = tokens.get_mut(at) else { break };
+        let Some(token) = tokens.get_mut(at) else {
+            break;
+        };
         match token {
             Token::Lit(':') => seen += 1,
             Token::One => *token = Token::OneInSegment,
@@ -233,8 +243,9 @@ fn confine_to_segments(tokens: &mut [Token], place: Place) {
 /// `**` is `*`, also where one of the two stays within its segment.
 fn collapse_stars(tokens: &mut Vec<Token>) {
     tokens.dedup_by(|next, kept| match (&*next, &*kept) {
-        (Token::Many, Token::Many)
-        | (Token::ManyInSegment, Token::ManyInSegment | Token::Many) => true,
+        (Token::Many, Token::Many) | (Token::ManyInSegment, Token::ManyInSegment | Token::Many) => {
+            true
+        }
         (Token::Many, Token::ManyInSegment) => {
             *kept = Token::Many;
             true
@@ -292,8 +303,12 @@ fn run_with_one_way_back(tokens: &[Token], subject: &str) -> bool {
                 rest = rest.get(c.len_utf8()..).unwrap_or_default();
             }
             _ => {
-                let Some((star, from)) = back else { return false };
-                let Some(c) = from.chars().next() else { return false };
+                let Some((star, from)) = back else {
+                    return false;
+                };
+                let Some(c) = from.chars().next() else {
+                    return false;
+                };
                 rest = from.get(c.len_utf8()..).unwrap_or_default();
                 at = star;
                 back = Some((star, rest));
@@ -362,8 +377,18 @@ mod tests {
             ("s3:?et*", Place::Action, "s3:et", false),
             ("*", Place::Action, "iam:CreateUser", true),
             ("arn:aws:s3:::B", Place::Resource, "arn:aws:s3:::b", false),
-            ("arn:aws:s3:::b/*", Place::Resource, "arn:aws:s3:::b/x:y/z", true),
-            ("arn:aws:s3:::b?c", Place::Resource, "arn:aws:s3:::b:c", true),
+            (
+                "arn:aws:s3:::b/*",
+                Place::Resource,
+                "arn:aws:s3:::b/x:y/z",
+                true,
+            ),
+            (
+                "arn:aws:s3:::b?c",
+                Place::Resource,
+                "arn:aws:s3:::b:c",
+                true,
+            ),
             ("*", Place::Exact, "anything", false),
             ("*", Place::Exact, "*", true),
             ("ABC", Place::ExactNoCase, "aBc", true),
@@ -384,13 +409,43 @@ mod tests {
     fn wildcards_keep_to_the_segments_of_an_arn() {
         let rows = [
             // the last character of a segment reaches beyond the colon
-            ("arn:aws:iam::*:role/x", Place::Resource, "arn:aws:iam::1:2:role/x", true),
-            ("arn:aws:iam::1*2:role/x", Place::Resource, "arn:aws:iam::1:2:role/x", false),
-            ("arn:aws:iam::1*2:role/x", Place::Resource, "arn:aws:iam::1332:role/x", true),
+            (
+                "arn:aws:iam::*:role/x",
+                Place::Resource,
+                "arn:aws:iam::1:2:role/x",
+                true,
+            ),
+            (
+                "arn:aws:iam::1*2:role/x",
+                Place::Resource,
+                "arn:aws:iam::1:2:role/x",
+                false,
+            ),
+            (
+                "arn:aws:iam::1*2:role/x",
+                Place::Resource,
+                "arn:aws:iam::1332:role/x",
+                true,
+            ),
             // condition operators compare each segment by itself
-            ("arn:aws:iam::*:role/x", Place::Arn, "arn:aws:iam::1:2:role/x", false),
-            ("arn:aws:iam::*:role/x", Place::Arn, "arn:aws:iam::12:role/x", true),
-            ("arn:aws:sns:*:1:t*", Place::Arn, "arn:aws:sns:eu-west-1:1:topic:sub", true),
+            (
+                "arn:aws:iam::*:role/x",
+                Place::Arn,
+                "arn:aws:iam::1:2:role/x",
+                false,
+            ),
+            (
+                "arn:aws:iam::*:role/x",
+                Place::Arn,
+                "arn:aws:iam::12:role/x",
+                true,
+            ),
+            (
+                "arn:aws:sns:*:1:t*",
+                Place::Arn,
+                "arn:aws:sns:eu-west-1:1:topic:sub",
+                true,
+            ),
         ];
         for (pattern, place, subject, wanted) in rows {
             check(pattern, place, true, subject, wanted);
@@ -405,7 +460,12 @@ mod tests {
             // the value of a variable is text, not a pattern
             ("home/${aws:username}/*", true, "home/boXb/x", false),
             ("home/${aws:username}/*", false, "home/bo*b/x", false),
-            ("home/${aws:username}/*", false, "home/${aws:username}/x", true),
+            (
+                "home/${aws:username}/*",
+                false,
+                "home/${aws:username}/x",
+                true,
+            ),
             ("home/${aws:none}/*", true, "home//x", false),
             ("home/${aws:none, 'all'}/*", true, "home/all/x", true),
             ("a${*}b${?}${$}", true, "a*b?$", true),

@@ -82,7 +82,9 @@ impl Name {
         }
         match arn.service {
             "iam" if arn.resource == "root" => Some(Name::Account(arn.account.to_owned())),
-            "iam" if starts_with_any(arn.resource, &["user/", "role/"]) => Some(Name::Arn(text.to_owned())),
+            "iam" if starts_with_any(arn.resource, &["user/", "role/"]) => {
+                Some(Name::Arn(text.to_owned()))
+            }
             "sts" if starts_with_any(arn.resource, &["assumed-role/", "federated-user/"]) => {
                 Some(Name::Arn(text.to_owned()))
             }
@@ -129,7 +131,9 @@ impl fmt::Display for Name {
 }
 
 fn describe_arn(arn: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Some(parts) = Arn::split(arn) else { return f.write_str(arn) };
+    let Some(parts) = Arn::split(arn) else {
+        return f.write_str(arn);
+    };
     let kinds = [
         ("assumed-role/", "the role session"),
         ("federated-user/", "the federated user"),
@@ -186,13 +190,17 @@ impl Principal {
     /// taken to be empty and the root user.
     pub fn from_arn(text: &str) -> Option<Principal> {
         if is_account(text) {
-            return Some(Principal::Root { account: text.to_owned() });
+            return Some(Principal::Root {
+                account: text.to_owned(),
+            });
         }
         let arn = Arn::split(text)?;
         let account = arn.account.to_owned();
         match arn.service {
             "iam" if arn.resource == "root" => Some(Principal::Root { account }),
-            "iam" if arn.resource.starts_with("user/") => Some(Principal::User { arn: text.to_owned() }),
+            "iam" if arn.resource.starts_with("user/") => Some(Principal::User {
+                arn: text.to_owned(),
+            }),
             "sts" => match arn.resource.split_once('/')? {
                 ("assumed-role", rest) => {
                     let (role, name) = rest.rsplit_once('/')?;
@@ -215,7 +223,9 @@ impl Principal {
     pub fn arn(&self) -> Option<Cow<'_, str>> {
         match self {
             Principal::Root { account } => Some(Cow::Owned(format!("arn:aws:iam::{account}:root"))),
-            Principal::User { arn } | Principal::FederatedUser { arn, .. } => Some(Cow::Borrowed(arn)),
+            Principal::User { arn } | Principal::FederatedUser { arn, .. } => {
+                Some(Cow::Borrowed(arn))
+            }
             Principal::Session { role, name } => session_arn(role, name).map(Cow::Owned),
             Principal::Service(_) | Principal::Federated(_) | Principal::Anonymous => None,
         }
@@ -225,9 +235,9 @@ impl Principal {
     pub fn account(&self) -> Option<&str> {
         match self {
             Principal::Root { account } => Some(account),
-            Principal::User { arn } | Principal::FederatedUser { arn, .. } | Principal::Session { role: arn, .. } => {
-                Arn::split(arn).map(|a| a.account)
-            }
+            Principal::User { arn }
+            | Principal::FederatedUser { arn, .. }
+            | Principal::Session { role: arn, .. } => Arn::split(arn).map(|a| a.account),
             Principal::Service(_) | Principal::Federated(_) | Principal::Anonymous => None,
         }
     }
@@ -280,7 +290,10 @@ impl Principal {
 fn session_arn(role: &str, session: &str) -> Option<String> {
     let arn = Arn::split(role)?;
     let name = arn.resource.rsplit('/').next()?;
-    Some(format!("arn:{}:sts::{}:assumed-role/{name}/{session}", arn.partition, arn.account))
+    Some(format!(
+        "arn:{}:sts::{}:assumed-role/{name}/{session}",
+        arn.partition, arn.account
+    ))
 }
 
 /// The parts of an ARN.
@@ -303,7 +316,12 @@ impl<'a> Arn<'a> {
         let _region = parts.next()?;
         let account = parts.next()?;
         let resource = parts.next()?;
-        Some(Arn { partition, service, account, resource })
+        Some(Arn {
+            partition,
+            service,
+            account,
+            resource,
+        })
     }
 }
 
@@ -317,7 +335,9 @@ pub(super) fn is_unique_id(text: &str) -> bool {
     const PREFIXES: [&str; 4] = ["AROA", "AIDA", "AGPA", "AIPA"];
     text.len() >= 16
         && starts_with_any(text, &PREFIXES)
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 fn starts_with_any(text: &str, prefixes: &[&str]) -> bool {
@@ -338,8 +358,14 @@ mod tests {
             ("111122223333", account()),
             ("arn:aws:iam::111122223333:root", account()),
             ("arn:aws-cn:iam::111122223333:root", account()),
-            ("AROAEXAMPLEID1234567", Some(Name::Dead("AROAEXAMPLEID1234567".into()))),
-            ("AIDAEXAMPLEID1234567", Some(Name::Dead("AIDAEXAMPLEID1234567".into()))),
+            (
+                "AROAEXAMPLEID1234567",
+                Some(Name::Dead("AROAEXAMPLEID1234567".into())),
+            ),
+            (
+                "AIDAEXAMPLEID1234567",
+                Some(Name::Dead("AIDAEXAMPLEID1234567".into())),
+            ),
             ("arn:aws:iam::111122223333:role/*", None),
             ("arn:aws:iam::1:role/x", None),
             ("arn:aws:s3:::bucket", None),
@@ -353,17 +379,32 @@ mod tests {
 
     #[test]
     fn a_session_is_meant_by_its_own_name_its_role_and_its_account() {
-        let session = Principal::Session { role: "arn:aws:iam::111122223333:role/deep/x".into(), name: "s".into() };
-        assert_eq!(session.arn().unwrap(), "arn:aws:sts::111122223333:assumed-role/x/s");
-        assert_eq!(session.principal_arn().unwrap(), "arn:aws:iam::111122223333:role/deep/x");
-        let mean = |name: &str, negated| Principals { negated, names: vec![Name::aws(name).unwrap()] };
+        let session = Principal::Session {
+            role: "arn:aws:iam::111122223333:role/deep/x".into(),
+            name: "s".into(),
+        };
+        assert_eq!(
+            session.arn().unwrap(),
+            "arn:aws:sts::111122223333:assumed-role/x/s"
+        );
+        assert_eq!(
+            session.principal_arn().unwrap(),
+            "arn:aws:iam::111122223333:role/deep/x"
+        );
+        let mean = |name: &str, negated| Principals {
+            negated,
+            names: vec![Name::aws(name).unwrap()],
+        };
         for name in [
             "arn:aws:sts::111122223333:assumed-role/x/s",
             "arn:aws:iam::111122223333:role/deep/x",
             "111122223333",
         ] {
             assert!(mean(name, false).covers(&session), "{name}");
-            assert!(mean(name, true).covers(&session), "one name alone does not spare: {name}");
+            assert!(
+                mean(name, true).covers(&session),
+                "one name alone does not spare: {name}"
+            );
         }
         assert!(!mean("444455556666", false).covers(&session));
         let all = Principals {
@@ -375,11 +416,16 @@ mod tests {
 
     #[test]
     fn everyone_means_services_and_strangers_too() {
-        let everyone = Principals { negated: false, names: vec![Name::Everyone] };
+        let everyone = Principals {
+            negated: false,
+            names: vec![Name::Everyone],
+        };
         for who in [
             Principal::Anonymous,
             Principal::Service("ec2.amazonaws.com".into()),
-            Principal::Root { account: "111122223333".into() },
+            Principal::Root {
+                account: "111122223333".into(),
+            },
         ] {
             assert!(everyone.covers(&who));
         }

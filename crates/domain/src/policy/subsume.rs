@@ -37,12 +37,17 @@ fn lies_in(inner: &Statement, outer: &Statement) -> bool {
             (_, None) => true,
             (None, Some(_)) => false,
         }
-        && outer.conditions().iter().all(|o| inner.conditions().iter().any(|i| implies(i, o)))
+        && outer
+            .conditions()
+            .iter()
+            .all(|o| inner.conditions().iter().any(|i| implies(i, o)))
 }
 
 fn patterns_in(inner: &Patterns, outer: &Patterns) -> bool {
     let all_covered = |some: &Patterns, by: &Patterns| {
-        some.patterns().iter().all(|s| by.patterns().iter().any(|b| covers(b, s)))
+        some.patterns()
+            .iter()
+            .all(|s| by.patterns().iter().any(|b| covers(b, s)))
     };
     match (inner.is_negated(), outer.is_negated()) {
         (false, false) => all_covered(inner, outer),
@@ -69,6 +74,10 @@ fn implies(inner: &Condition, outer: &Condition) -> bool {
     if inner.operator() != outer.operator() || inner.key_lower() != outer.key_lower() {
         return false;
     }
-    let (few, many) = if inner.operator().negated { (outer, inner) } else { (inner, outer) };
+    let (few, many) = if inner.operator().negated {
+        (outer, inner)
+    } else {
+        (inner, outer)
+    };
     few.values().iter().all(|v| many.values().contains(v))
 }

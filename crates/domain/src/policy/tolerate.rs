@@ -5,12 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Condition, Operator};
+use super::condition::Condition;
 use super::document::{Document, Effect, Patterns, Statement};
+use super::explain;
 use super::json::{Json, push_string};
+use super::operator::Operator;
 use super::pattern::{Pattern, Place};
 use super::principal::{Name, Principals};
-use super::explain;
 
 /// The document without each Deny statement that one of `templates` matches
 /// and that `agreed` does not have itself, and what was left out, in words.
@@ -21,13 +22,23 @@ use super::explain;
 /// shape. Operators and condition keys must be the same; a statement with
 /// other or further conditions is another statement. A template's `Sid` is
 /// compared too, when it has one.
-pub fn without_tolerated(observed: &Document, agreed: &Document, templates: &[Document]) -> (Document, Vec<String>) {
+pub fn without_tolerated(
+    observed: &Document,
+    agreed: &Document,
+    templates: &[Document],
+) -> (Document, Vec<String>) {
     let mut dropped = BTreeSet::new();
     let mut words = Vec::new();
-    for (n, (statement, row)) in observed.statements().iter().zip(observed.rows()).enumerate() {
+    for (n, (statement, row)) in observed
+        .statements()
+        .iter()
+        .zip(observed.rows())
+        .enumerate()
+    {
         let ours = agreed.rows().contains(row);
         let mut candidates = templates.iter().flat_map(Document::statements);
-        if statement.effect() == Effect::Deny && !ours && candidates.any(|t| matches(t, statement)) {
+        if statement.effect() == Effect::Deny && !ours && candidates.any(|t| matches(t, statement))
+        {
             dropped.insert(n);
             words.push(explain::statement(observed.kind(), statement));
         }
@@ -42,11 +53,16 @@ pub fn without_tolerated(observed: &Document, agreed: &Document, templates: &[Do
     });
     let kept = kept.cloned().collect();
     let text = without_statements(observed.text(), &dropped);
-    (Document::assembled(observed.kind(), text, observed.version(), kept), words)
+    (
+        Document::assembled(observed.kind(), text, observed.version(), kept),
+        words,
+    )
 }
 
 fn matches(template: &Statement, statement: &Statement) -> bool {
-    let sid = template.sid().is_none_or(|wanted| like(wanted, statement.sid().unwrap_or_default()));
+    let sid = template
+        .sid()
+        .is_none_or(|wanted| like(wanted, statement.sid().unwrap_or_default()));
     sid && template.effect() == Effect::Deny
         && patterns(template.actions(), statement.actions())
         && match (template.resources(), statement.resources()) {
@@ -69,32 +85,45 @@ fn like(pattern: &str, text: &str) -> bool {
 fn patterns(template: &Patterns, element: &Patterns) -> bool {
     let fits = |text: &str| {
         let text = text.to_lowercase();
-        template.patterns().iter().any(|t| like(&t.source().to_lowercase(), &text))
+        template
+            .patterns()
+            .iter()
+            .any(|t| like(&t.source().to_lowercase(), &text))
     };
-    template.is_negated() == element.is_negated() && element.patterns().iter().all(|p| fits(p.source()))
+    template.is_negated() == element.is_negated()
+        && element.patterns().iter().all(|p| fits(p.source()))
 }
 
 fn principals(template: &Principals, element: &Principals) -> bool {
     if template.names().contains(&Name::Everyone) {
         return true;
     }
-    template.is_negated() == element.is_negated() && element.names().iter().all(|n| template.names().contains(n))
+    template.is_negated() == element.is_negated()
+        && element.names().iter().all(|n| template.names().contains(n))
 }
 
 fn conditions(templates: &[Condition], conditions: &[Condition]) -> bool {
     let alike = |t: &Condition, c: &Condition| {
         let same: (Operator, &str) = (t.operator(), t.key_lower());
         same == (c.operator(), c.key_lower())
-            && c.values().iter().all(|v| t.values().iter().any(|pattern| like(pattern, v)))
+            && c.values()
+                .iter()
+                .all(|v| t.values().iter().any(|pattern| like(pattern, v)))
     };
     templates.len() == conditions.len()
-        && conditions.iter().all(|c| templates.iter().any(|t| alike(t, c)))
-        && templates.iter().all(|t| conditions.iter().any(|c| alike(t, c)))
+        && conditions
+            .iter()
+            .all(|c| templates.iter().any(|t| alike(t, c)))
+        && templates
+            .iter()
+            .all(|t| conditions.iter().any(|c| alike(t, c)))
 }
 
 /// The author's text without some of its statements.
 fn without_statements(text: &str, dropped: &BTreeSet<usize>) -> String {
-    let Ok(Json::Object(mut entries)) = Json::read(text) else { return text.to_owned() };
+    let Ok(Json::Object(mut entries)) = Json::read(text) else {
+        return text.to_owned();
+    };
     for (key, value) in &mut entries {
         if key != "Statement" {
             continue;
@@ -103,7 +132,11 @@ fn without_statements(text: &str, dropped: &BTreeSet<usize>) -> String {
             Json::List(all) => all,
             one => vec![one],
         };
-        let kept = all.into_iter().enumerate().filter(|(n, _)| !dropped.contains(n)).map(|(_, s)| s);
+        let kept = all
+            .into_iter()
+            .enumerate()
+            .filter(|(n, _)| !dropped.contains(n))
+            .map(|(_, s)| s);
         *value = Json::List(kept.collect());
     }
     let mut out = String::with_capacity(text.len());

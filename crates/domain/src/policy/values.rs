@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Condition, Network, Quantifier, Test, Value};
+use super::condition::{Condition, Value};
+use super::operator::{Quantifier, Test};
 use super::pattern::{Pattern, Place, Token};
+use super::quantity::Network;
 use super::witness::{Witnesses, witnesses};
 
 /// Up to this many different values every set of them is looked at.
@@ -44,33 +46,67 @@ pub(super) fn candidates(
     tokens_of: &dyn Fn(&Pattern) -> Vec<Token>,
     also: &[Pattern],
 ) -> Candidates {
-    let sorts: BTreeSet<Sort> = conditions.iter().filter_map(|c| sort(c.operator().test)).collect();
-    let mut complete = sorts.len() <= 1 || sorts.iter().all(|s| matches!(s, Sort::Text | Sort::Truth));
+    let sorts: BTreeSet<Sort> = conditions
+        .iter()
+        .filter_map(|c| sort(c.operator().test))
+        .collect();
+    let mut complete =
+        sorts.len() <= 1 || sorts.iter().all(|s| matches!(s, Sort::Text | Sort::Truth));
     let usable = |c: &&Condition| c.compiled().iter().all(|v| !matches!(v, Value::Unusable));
     complete &= conditions.iter().all(usable);
     let mut singles: Vec<String> = Vec::new();
     for sort_here in &sorts {
-        let values = conditions.iter().filter(|c| sort(c.operator().test) == Some(*sort_here));
+        let values = conditions
+            .iter()
+            .filter(|c| sort(c.operator().test) == Some(*sort_here));
         let values = values.flat_map(|c| c.compiled());
         match sort_here {
-            Sort::Truth if sorts.len() == 1 => singles.extend(["true".to_owned(), "false".to_owned()]),
+            Sort::Truth if sorts.len() == 1 => {
+                singles.extend(["true".to_owned(), "false".to_owned()])
+            }
             Sort::Truth | Sort::Text => {
-                let patterns = values.filter_map(|v| if let Value::Pattern(p) = v { Some(p) } else { None });
+                let patterns = values.filter_map(|v| {
+                    if let Value::Pattern(p) = v {
+                        Some(p)
+                    } else {
+                        None
+                    }
+                });
                 let mut lists: Vec<Vec<Token>> = patterns.map(tokens_of).collect();
                 lists.extend(also.iter().map(tokens_of));
                 let universe = universe(key);
                 let universe: Vec<&[Token]> = universe.iter().map(Pattern::tokens).collect();
-                let Witnesses { texts, complete: whole, .. } = witnesses(&lists, &universe);
+                let Witnesses {
+                    texts,
+                    complete: whole,
+                    ..
+                } = witnesses(&lists, &universe);
                 singles.extend(texts);
                 complete &= whole;
             }
             Sort::Number | Sort::Date => {
-                let points = values.filter_map(|v| if let Value::Number(n) = v { Some(*n) } else { None });
-                let spell = if *sort_here == Sort::Date { spell_date } else { spell_number };
+                let points = values.filter_map(|v| {
+                    if let Value::Number(n) = v {
+                        Some(*n)
+                    } else {
+                        None
+                    }
+                });
+                let spell = if *sort_here == Sort::Date {
+                    spell_date
+                } else {
+                    spell_number
+                };
                 singles.extend(around(points).into_iter().filter_map(spell));
             }
             Sort::Address => {
-                let ranges = values.filter_map(|v| if let Value::Network(n) = v { Some(*n) } else { None });
+                let ranges = values.filter_map(|v| {
+                    if let Value::Network(n) = v {
+                        Some(*n)
+                    } else {
+                        None
+                    }
+                });
                 singles.extend(addresses(ranges.collect()));
             }
         }
@@ -80,8 +116,10 @@ pub(super) fn candidates(
     }
     singles.sort();
     singles.dedup();
-    let several =
-        SEVERAL.contains(&key) || conditions.iter().any(|c| c.operator().quantifier != Quantifier::One);
+    let several = SEVERAL.contains(&key)
+        || conditions
+            .iter()
+            .any(|c| c.operator().quantifier != Quantifier::One);
     let mut values = vec![Vec::new()];
     if several {
         complete &= singles.len() <= MAX_VALUES_IN_SETS;
@@ -94,9 +132,11 @@ pub(super) fn candidates(
 
 fn sort(test: Test) -> Option<Sort> {
     match test {
-        Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike | Test::Binary | Test::Arn => {
-            Some(Sort::Text)
-        }
+        Test::StringEquals
+        | Test::StringEqualsIgnoreCase
+        | Test::StringLike
+        | Test::Binary
+        | Test::Arn => Some(Sort::Text),
         Test::Bool => Some(Sort::Truth),
         Test::IpAddress => Some(Sort::Address),
         Test::Null => None,
@@ -110,7 +150,10 @@ fn sets(singles: &[String]) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     if singles.len() <= MAX_VALUES_IN_SETS {
         for mask in 1u32..(1 << singles.len()) {
-            let chosen = singles.iter().enumerate().filter(|(n, _)| mask & (1 << n) != 0);
+            let chosen = singles
+                .iter()
+                .enumerate()
+                .filter(|(n, _)| mask & (1 << n) != 0);
             out.push(chosen.map(|(_, v)| v.clone()).collect());
         }
         return out;
@@ -119,7 +162,11 @@ fn sets(singles: &[String]) -> Vec<Vec<String>> {
     let few: Vec<&String> = singles.iter().take(SHOWN).collect();
     for (n, one) in few.iter().enumerate() {
         out.push(vec![(*one).clone()]);
-        out.extend(few.iter().skip(n + 1).map(|two| vec![(*one).clone(), (*two).clone()]));
+        out.extend(
+            few.iter()
+                .skip(n + 1)
+                .map(|two| vec![(*one).clone(), (*two).clone()]),
+        );
     }
     out.push(singles.to_vec());
     out
@@ -138,7 +185,9 @@ fn spell_number(value: i128) -> Option<String> {
 }
 
 fn spell_date(value: i128) -> Option<String> {
-    jiff::Timestamp::from_nanosecond(value).ok().map(|t| t.to_string())
+    jiff::Timestamp::from_nanosecond(value)
+        .ok()
+        .map(|t| t.to_string())
 }
 
 /// The ends of each range and the addresses just outside, in both families.
@@ -154,7 +203,9 @@ fn addresses(ranges: Vec<Network>) -> Vec<String> {
         if v6 {
             Some(std::net::Ipv6Addr::from(point).to_string())
         } else {
-            u32::try_from(point).ok().map(|p| std::net::Ipv4Addr::from(p).to_string())
+            u32::try_from(point)
+                .ok()
+                .map(|p| std::net::Ipv4Addr::from(p).to_string())
         }
     };
     points.into_iter().filter_map(spell).collect()
@@ -172,7 +223,10 @@ fn universe(key: &str) -> Vec<Pattern> {
         ],
         _ => &[],
     };
-    shapes.iter().map(|s| Pattern::new(s, Place::Arn, false)).collect()
+    shapes
+        .iter()
+        .map(|s| Pattern::new(s, Place::Arn, false))
+        .collect()
 }
 
 /// A pattern for the ARNs of one account's users and roles.

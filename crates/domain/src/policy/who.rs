@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::condition::{Test, Value};
+use super::condition::Value;
 use super::document::Statement;
-use super::pattern::{Place, Pattern};
+use super::operator::Test;
+use super::pattern::{Pattern, Place};
 use super::principal::{Arn, Name, Principal, is_account};
 
 /// A principal that stands for itself or for others like it.
@@ -48,13 +49,25 @@ pub(super) fn cast(statements: &[&Statement]) -> Cast {
         names.extend(principals.names().iter().cloned());
     }
     mentioned_in_conditions(statements, &mut names);
-    let accounts: BTreeSet<String> = names.iter().filter_map(Name::account).map(str::to_owned).collect();
-    let mut cast = Cast { complete: true, accounts, ..Cast::default() };
+    let accounts: BTreeSet<String> = names
+        .iter()
+        .filter_map(Name::account)
+        .map(str::to_owned)
+        .collect();
+    let mut cast = Cast {
+        complete: true,
+        accounts,
+        ..Cast::default()
+    };
     for name in &names {
         match name {
             Name::Arn(arn) => cast.add_arn(arn, &names),
-            Name::Service(service) => cast.add(Principal::Service(service.clone()), StandsFor::Outside),
-            Name::Federated(provider) => cast.add(Principal::Federated(provider.clone()), StandsFor::Outside),
+            Name::Service(service) => {
+                cast.add(Principal::Service(service.clone()), StandsFor::Outside)
+            }
+            Name::Federated(provider) => {
+                cast.add(Principal::Federated(provider.clone()), StandsFor::Outside)
+            }
             // Requests are not made under canonical user ids here.
             Name::Canonical(_) => cast.complete = false,
             Name::Everyone | Name::Account(_) | Name::Dead(_) => {}
@@ -62,22 +75,37 @@ pub(super) fn cast(statements: &[&Statement]) -> Cast {
     }
     for account in cast.accounts.clone() {
         let arn = format!("arn:aws:iam::{account}:user/someone-else");
-        cast.add(Principal::User { arn }, StandsFor::AnyoneIn(account.clone()));
+        cast.add(
+            Principal::User { arn },
+            StandsFor::AnyoneIn(account.clone()),
+        );
         cast.arns.insert(format!("arn:aws:iam::{account}:root"));
         cast.add(Principal::Root { account }, StandsFor::Itself);
     }
-    let stranger = (0..).map(|n: u64| format!("{n:012}")).find(|a| !cast.accounts.contains(a)).unwrap_or_default();
+    let stranger = (0..)
+        .map(|n: u64| format!("{n:012}"))
+        .find(|a| !cast.accounts.contains(a))
+        .unwrap_or_default();
     let arn = format!("arn:aws:iam::{stranger}:user/stranger");
     cast.add(Principal::User { arn }, StandsFor::Strangers);
-    cast.add(Principal::Service("some-other-service.amazonaws.com".to_owned()), StandsFor::Outside);
-    cast.add(Principal::Federated("some-other-provider".to_owned()), StandsFor::Outside);
+    cast.add(
+        Principal::Service("some-other-service.amazonaws.com".to_owned()),
+        StandsFor::Outside,
+    );
+    cast.add(
+        Principal::Federated("some-other-provider".to_owned()),
+        StandsFor::Outside,
+    );
     cast.add(Principal::Anonymous, StandsFor::Outside);
     cast
 }
 
 impl Cast {
     fn add(&mut self, principal: Principal, stands_for: StandsFor) {
-        self.all.push(Who { principal, stands_for });
+        self.all.push(Who {
+            principal,
+            stands_for,
+        });
     }
 
     fn add_arn(&mut self, arn: &str, names: &BTreeSet<Name>) {
@@ -86,9 +114,20 @@ impl Cast {
             self.arns.insert(arn.to_owned());
             if parts.resource.starts_with("role/") {
                 let name = "some-other-session".to_owned();
-                self.add(Principal::Session { role: arn.to_owned(), name }, StandsFor::Sessions);
+                self.add(
+                    Principal::Session {
+                        role: arn.to_owned(),
+                        name,
+                    },
+                    StandsFor::Sessions,
+                );
             } else {
-                self.add(Principal::User { arn: arn.to_owned() }, StandsFor::Itself);
+                self.add(
+                    Principal::User {
+                        arn: arn.to_owned(),
+                    },
+                    StandsFor::Itself,
+                );
             }
             return;
         }
@@ -117,7 +156,13 @@ impl Cast {
                 roles.insert(role);
                 for role in roles {
                     self.arns.insert(role.clone());
-                    self.add(Principal::Session { role, name: name.clone() }, StandsFor::Itself);
+                    self.add(
+                        Principal::Session {
+                            role,
+                            name: name.clone(),
+                        },
+                        StandsFor::Itself,
+                    );
                 }
             }
             Some(other) => self.add(other, StandsFor::Itself),
@@ -135,14 +180,15 @@ impl Cast {
         };
         let account_of = |arn: &str| Arn::split(arn).map(|a| a.account.to_owned());
         match (key, &who.stands_for) {
-            ("aws:principalaccount", StandsFor::Strangers) => value.is_some_and(|v| !self.accounts.contains(v)),
+            ("aws:principalaccount", StandsFor::Strangers) => {
+                value.is_some_and(|v| !self.accounts.contains(v))
+            }
             ("aws:principalaccount", _) => value == who.principal.account(),
             ("aws:principalarn", StandsFor::Strangers) => {
                 value.is_some_and(|v| account_of(v).is_none_or(|a| !self.accounts.contains(&a)))
             }
-            ("aws:principalarn", StandsFor::AnyoneIn(account)) => {
-                value.is_some_and(|v| account_of(v).as_ref() == Some(account) && !self.arns.contains(v))
-            }
+            ("aws:principalarn", StandsFor::AnyoneIn(account)) => value
+                .is_some_and(|v| account_of(v).as_ref() == Some(account) && !self.arns.contains(v)),
             ("aws:principalarn", _) => value == who.principal.principal_arn().as_deref(),
             ("aws:principaltype", StandsFor::Strangers | StandsFor::AnyoneIn(_)) => value.is_some(),
             ("aws:principaltype", _) => value == Some(who.principal.principal_type()),
@@ -152,13 +198,19 @@ impl Cast {
 }
 
 /// Keys whose value follows from the principal.
-pub(super) const FROM_PRINCIPAL: [&str; 3] = ["aws:principalaccount", "aws:principalarn", "aws:principaltype"];
+pub(super) const FROM_PRINCIPAL: [&str; 3] = [
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principaltype",
+];
 
 /// Accounts and ARNs that conditions on the principal name in full are
 /// mentioned as well.
 fn mentioned_in_conditions(statements: &[&Statement], names: &mut BTreeSet<Name>) {
     for condition in statements.iter().flat_map(|s| s.conditions()) {
-        if !FROM_PRINCIPAL.contains(&condition.key_lower()) || condition.operator().test == Test::Null {
+        if !FROM_PRINCIPAL.contains(&condition.key_lower())
+            || condition.operator().test == Test::Null
+        {
             continue;
         }
         for (value, text) in condition.compiled().iter().zip(condition.values()) {
@@ -168,7 +220,10 @@ fn mentioned_in_conditions(statements: &[&Statement], names: &mut BTreeSet<Name>
             };
             if let Some(name) = literal.as_deref().and_then(Name::aws) {
                 names.insert(name);
-            } else if let Some(account) = Arn::split(text).map(|a| a.account).filter(|a| is_account(a)) {
+            } else if let Some(account) = Arn::split(text)
+                .map(|a| a.account)
+                .filter(|a| is_account(a))
+            {
                 names.insert(Name::Account(account.to_owned()));
             }
         }

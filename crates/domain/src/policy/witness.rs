@@ -23,14 +23,20 @@ pub(super) struct Witnesses {
     /// Whether every way is represented.
     pub(super) complete: bool,
     /// States reached and steps taken, for the tests of the bounds.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests ask what an answer cost"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only the tests ask what an answer cost")
+    )]
     pub(super) cost: (usize, usize),
 }
 
 /// Finds a text for each set of `patterns` that can be matched together,
 /// among the texts that one of `universe` matches (all texts when it is empty).
 pub(super) fn witnesses(patterns: &[Vec<Token>], universe: &[&[Token]]) -> Witnesses {
-    let is_literal = |p: &Vec<Token>| p.iter().all(|t| matches!(t, Token::Lit(_) | Token::Fold(_)));
+    let is_literal = |p: &Vec<Token>| {
+        p.iter()
+            .all(|t| matches!(t, Token::Lit(_) | Token::Fold(_)))
+    };
     let unique: BTreeSet<&Vec<Token>> = patterns.iter().collect();
     let (literal, wild): (Vec<_>, Vec<_>) = unique.into_iter().partition(|p| is_literal(p));
     let mixed = mixes_case(patterns);
@@ -42,7 +48,9 @@ pub(super) fn witnesses(patterns: &[Vec<Token>], universe: &[&[Token]]) -> Witne
         let literals: BTreeSet<String> = literal.iter().map(|p| spelled(p)).collect();
         let found = explore(&wild, universe, patterns);
         if found.texts.iter().all(|t| !literals.contains(t)) {
-            let inside = literals.into_iter().filter(|t| universe.is_empty() || universe.iter().any(|u| super::pattern::run(u, t)));
+            let inside = literals.into_iter().filter(|t| {
+                universe.is_empty() || universe.iter().any(|u| super::pattern::run(u, t))
+            });
             let texts = found.texts.iter().cloned().chain(inside).collect();
             return Witnesses { texts, ..found };
         }
@@ -100,12 +108,19 @@ struct Machine<'a> {
 
 impl<'a> Machine<'a> {
     fn new(patterns: &[&'a [Token]], other: char, fold_both: bool) -> Machine<'a> {
-        let mut machine =
-            Machine { tokens: Vec::new(), accepts: BTreeMap::new(), starts: Vec::new(), other, fold_both };
+        let mut machine = Machine {
+            tokens: Vec::new(),
+            accepts: BTreeMap::new(),
+            starts: Vec::new(),
+            other,
+            fold_both,
+        };
         for (number, pattern) in patterns.iter().enumerate() {
             machine.starts.push(position(machine.tokens.len()));
             machine.tokens.extend(pattern.iter().map(Some));
-            machine.accepts.insert(position(machine.tokens.len()), number);
+            machine
+                .accepts
+                .insert(position(machine.tokens.len()), number);
             machine.tokens.push(None);
         }
         machine
@@ -163,7 +178,10 @@ impl<'a> Machine<'a> {
     }
 
     fn accepted(&self, active: &[u32]) -> Vec<usize> {
-        active.iter().filter_map(|at| self.accepts.get(at).copied()).collect()
+        active
+            .iter()
+            .filter_map(|at| self.accepts.get(at).copied())
+            .collect()
     }
 }
 
@@ -173,24 +191,38 @@ fn position(n: usize) -> u32 {
 }
 
 fn explore(patterns: &[&Vec<Token>], universe: &[&[Token]], all: &[Vec<Token>]) -> Witnesses {
-    let Some(other) = other_letter(all) else { return Witnesses::default() };
+    let Some(other) = other_letter(all) else {
+        return Witnesses::default();
+    };
     let mut lists: Vec<&[Token]> = patterns.iter().map(|p| p.as_slice()).collect();
     let first_universe = lists.len();
     lists.extend(universe);
     let machine = Machine::new(&lists, other, mixes_case(all));
     // Positions of the universe come last: without one of them no text of the
     // universe is ahead.
-    let universe_start = machine.starts.get(first_universe).copied().unwrap_or_default();
-    let alive = |active: &[u32]| universe.is_empty() || active.last().is_some_and(|at| *at >= universe_start);
+    let universe_start = machine
+        .starts
+        .get(first_universe)
+        .copied()
+        .unwrap_or_default();
+    let alive = |active: &[u32]| {
+        universe.is_empty() || active.last().is_some_and(|at| *at >= universe_start)
+    };
 
-    let mut nodes = vec![Node { active: machine.closed(machine.starts.clone()), parent: 0, letter: other }];
+    let mut nodes = vec![Node {
+        active: machine.closed(machine.starts.clone()),
+        parent: 0,
+        letter: other,
+    }];
     let mut seen: BTreeSet<Vec<u32>> = nodes.iter().map(|n| n.active.clone()).collect();
     let mut found: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
     let mut queue = VecDeque::from([0]);
     let mut steps = 0;
     let mut complete = true;
     while let Some(number) = queue.pop_front() {
-        let Some(active) = nodes.get(number).map(|n| n.active.clone()) else { break };
+        let Some(active) = nodes.get(number).map(|n| n.active.clone()) else {
+            break;
+        };
         let mut accepted = machine.accepted(&active);
         if universe.is_empty() || accepted.iter().any(|p| *p >= first_universe) {
             accepted.retain(|p| *p < first_universe);
@@ -202,7 +234,11 @@ fn explore(patterns: &[&Vec<Token>], universe: &[&[Token]], all: &[Vec<Token>]) 
             if alive(&next) && !seen.contains(&next) {
                 seen.insert(next.clone());
                 queue.push_back(nodes.len());
-                nodes.push(Node { active: next, parent: number, letter });
+                nodes.push(Node {
+                    active: next,
+                    parent: number,
+                    letter,
+                });
             }
         }
         if nodes.len() > MAX_STATES || steps > MAX_STEPS {
@@ -213,7 +249,11 @@ fn explore(patterns: &[&Vec<Token>], universe: &[&[Token]], all: &[Vec<Token>]) 
     let mut texts: Vec<(usize, String)> = found.values().map(|n| (*n, spell(&nodes, *n))).collect();
     texts.sort();
     let texts = texts.into_iter().map(|(_, text)| text).collect();
-    Witnesses { texts, complete, cost: (nodes.len(), steps) }
+    Witnesses {
+        texts,
+        complete,
+        cost: (nodes.len(), steps),
+    }
 }
 
 fn spell(nodes: &[Node], mut number: usize) -> String {
@@ -233,7 +273,10 @@ mod tests {
     use super::*;
 
     fn tokens(patterns: &[&str], place: Place) -> Vec<Vec<Token>> {
-        patterns.iter().map(|p| Pattern::new(p, place, false).tokens().to_vec()).collect()
+        patterns
+            .iter()
+            .map(|p| Pattern::new(p, place, false).tokens().to_vec())
+            .collect()
     }
 
     /// Which of the patterns each witness matches, as a set of words.
@@ -242,7 +285,13 @@ mod tests {
         let found = witnesses(&list, &[]);
         assert!(found.complete);
         let way = |text: &String| {
-            let matched = list.iter().map(|p| if super::super::pattern::run(p, text) { '1' } else { '0' });
+            let matched = list.iter().map(|p| {
+                if super::super::pattern::run(p, text) {
+                    '1'
+                } else {
+                    '0'
+                }
+            });
             matched.collect::<String>()
         };
         found.texts.iter().map(way).collect()
@@ -261,9 +310,17 @@ mod tests {
         check(&["a*", "ab"], Place::Like, &["00", "10", "11"]);
         check(&["a*", "*b"], Place::Like, &["00", "10", "01", "11"]);
         check(&["a?", "?b"], Place::Like, &["00", "10", "01", "11"]);
-        check(&["a?", "?b", "ab"], Place::Like, &["000", "100", "010", "111"]);
+        check(
+            &["a?", "?b", "ab"],
+            Place::Like,
+            &["000", "100", "010", "111"],
+        );
         check(&["*", "?*", ""], Place::Like, &["101", "110"]);
-        check(&["S3:Get*", "s3:get?", "s3:getx"], Place::Action, &["000", "100", "110", "111"]);
+        check(
+            &["S3:Get*", "s3:get?", "s3:getx"],
+            Place::Action,
+            &["000", "100", "110", "111"],
+        );
     }
 
     #[test]
@@ -274,25 +331,43 @@ mod tests {
         let ways: BTreeSet<(bool, bool)> = found
             .texts
             .iter()
-            .map(|t| (list.first().is_some_and(|p| super::super::pattern::run(p, t)), list.last().is_some_and(|p| super::super::pattern::run(p, t))))
+            .map(|t| {
+                (
+                    list.first()
+                        .is_some_and(|p| super::super::pattern::run(p, t)),
+                    list.last()
+                        .is_some_and(|p| super::super::pattern::run(p, t)),
+                )
+            })
             .collect();
-        assert_eq!(ways, BTreeSet::from([(false, false), (false, true), (true, true)]));
+        assert_eq!(
+            ways,
+            BTreeSet::from([(false, false), (false, true), (true, true)])
+        );
     }
 
     #[test]
     fn hostile_patterns_end_at_the_bound() {
         let many = |n: usize| -> Vec<String> {
-            (0..n).map(|k| format!("*a{}*b{}*", "?".repeat(k % 9), "a".repeat(k % 7))).collect()
+            (0..n)
+                .map(|k| format!("*a{}*b{}*", "?".repeat(k % 9), "a".repeat(k % 7)))
+                .collect()
         };
         for n in [1, 4, 16, 64, 256] {
             let list = many(n);
-            let list = tokens(&list.iter().map(String::as_str).collect::<Vec<_>>(), Place::Like);
+            let list = tokens(
+                &list.iter().map(String::as_str).collect::<Vec<_>>(),
+                Place::Like,
+            );
             let positions: usize = list.iter().map(|p| p.len() + 1).sum();
             let found = witnesses(&list, &[]);
             let (states, steps) = found.cost;
             // Past the bound only the letters of one state are still tried.
             let slack = (positions + 1) * 8;
-            assert!(states <= MAX_STATES + 8 && steps <= MAX_STEPS + slack, "{n}: {states} states, {steps} steps");
+            assert!(
+                states <= MAX_STATES + 8 && steps <= MAX_STEPS + slack,
+                "{n}: {states} states, {steps} steps"
+            );
             assert!(found.complete || steps > MAX_STEPS || states > MAX_STATES);
         }
     }
@@ -300,12 +375,18 @@ mod tests {
     #[test]
     fn the_cost_of_plain_lists_is_nothing_and_of_prefixes_linear() {
         let plain: Vec<String> = (0..500).map(|n| format!("s3:Action{n}")).collect();
-        let list = tokens(&plain.iter().map(String::as_str).collect::<Vec<_>>(), Place::Action);
+        let list = tokens(
+            &plain.iter().map(String::as_str).collect::<Vec<_>>(),
+            Place::Action,
+        );
         let found = witnesses(&list, &[]);
         assert!(found.complete && found.cost.0 < 10, "{:?}", found.cost);
         assert_eq!(found.texts.len(), 501);
         let prefixes: Vec<String> = (0..500).map(|n| format!("s3:Action{n:03}*")).collect();
-        let list = tokens(&prefixes.iter().map(String::as_str).collect::<Vec<_>>(), Place::Action);
+        let list = tokens(
+            &prefixes.iter().map(String::as_str).collect::<Vec<_>>(),
+            Place::Action,
+        );
         let found = witnesses(&list, &[]);
         let letters: usize = prefixes.iter().map(String::len).sum();
         assert!(found.complete && found.cost.0 < letters, "{:?}", found.cost);

@@ -1,7 +1,8 @@
 //! Policies in words.
 
-use super::condition::{Condition, Quantifier, Test};
+use super::condition::Condition;
 use super::document::{Kind, Patterns, Statement};
+use super::operator::{Quantifier, Test};
 use super::principal::{Name, Principals};
 
 /// How many names, actions or resources one sentence lists.
@@ -11,7 +12,11 @@ const LISTED: usize = 12;
 pub(super) fn list(items: &[String], last: &str) -> String {
     if items.len() > LISTED {
         let shown: Vec<&str> = items.iter().take(LISTED - 1).map(String::as_str).collect();
-        return format!("{} {last} {} more", shown.join(", "), items.len() - shown.len());
+        return format!(
+            "{} {last} {} more",
+            shown.join(", "),
+            items.len() - shown.len()
+        );
     }
     match items {
         [] => String::new(),
@@ -23,7 +28,11 @@ pub(super) fn list(items: &[String], last: &str) -> String {
 /// Text of a policy for a sentence: on one line, without control characters.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
-    let mut out: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let mut out: String = text
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST)
+        .collect();
     if text.chars().nth(LONGEST).is_some() {
         out.push('…');
     }
@@ -41,7 +50,11 @@ pub(super) fn resources(element: &Patterns) -> String {
 }
 
 fn every_but(element: &Patterns, every: &str) -> String {
-    let spelled: Vec<String> = element.patterns().iter().map(|p| shown(p.source())).collect();
+    let spelled: Vec<String> = element
+        .patterns()
+        .iter()
+        .map(|p| shown(p.source()))
+        .collect();
     match (element.is_negated(), element.names_everything()) {
         (false, true) => every.to_owned(),
         (false, false) => list(&spelled, "and"),
@@ -60,7 +73,11 @@ pub(super) fn principals(element: &Principals) -> String {
         let names: Vec<String> = element.names().iter().map(spare).collect();
         return format!("anyone but {}", list(&names, "and"));
     }
-    let names: Vec<String> = element.names().iter().map(|n| shown(&n.to_string())).collect();
+    let names: Vec<String> = element
+        .names()
+        .iter()
+        .map(|n| shown(&n.to_string()))
+        .collect();
     list(&names, "and")
 }
 
@@ -90,7 +107,9 @@ fn is_secret(key_lower: &str) -> bool {
 pub(super) fn condition(condition: &Condition) -> String {
     let operator = condition.operator();
     let key = shown(condition.key());
-    if is_secret(condition.key_lower()) && operator.test == Test::StringEquals && operator.quantifier == Quantifier::One
+    if is_secret(condition.key_lower())
+        && operator.test == Test::StringEquals
+        && operator.quantifier == Quantifier::One
     {
         return match (operator.negated, operator.if_exists) {
             (false, false) => "they present the external id",
@@ -112,14 +131,27 @@ pub(super) fn condition(condition: &Condition) -> String {
     } else {
         condition.values().iter().map(|v| shown(v)).collect()
     };
-    let values = if values.is_empty() { "nothing at all".to_owned() } else { list(&values, "or") };
+    let values = if values.is_empty() {
+        "nothing at all".to_owned()
+    } else {
+        list(&values, "or")
+    };
     let verb = verb(operator.test, operator.negated);
-    let absent = if operator.if_exists { ", if present," } else { "" };
+    let absent = if operator.if_exists {
+        ", if present,"
+    } else {
+        ""
+    };
     format!("{subject}{absent} {verb} {values}")
 }
 
 fn null_words(condition: &Condition, key: &str) -> String {
-    let has = |wanted: &str| condition.values().iter().any(|v| v.eq_ignore_ascii_case(wanted));
+    let has = |wanted: &str| {
+        condition
+            .values()
+            .iter()
+            .any(|v| v.eq_ignore_ascii_case(wanted))
+    };
     match (has("true"), has("false")) {
         (true, false) => format!("{key} is absent"),
         (false, true) => format!("{key} is present"),
@@ -130,8 +162,14 @@ fn null_words(condition: &Condition, key: &str) -> String {
 
 fn verb(test: Test, negated: bool) -> &'static str {
     match (test, negated) {
-        (Test::StringEquals | Test::NumericEquals | Test::DateEquals | Test::Bool | Test::Binary, false) => "is",
-        (Test::StringEquals | Test::NumericEquals | Test::DateEquals | Test::Bool | Test::Binary, true) => "is not",
+        (
+            Test::StringEquals | Test::NumericEquals | Test::DateEquals | Test::Bool | Test::Binary,
+            false,
+        ) => "is",
+        (
+            Test::StringEquals | Test::NumericEquals | Test::DateEquals | Test::Bool | Test::Binary,
+            true,
+        ) => "is not",
         (Test::StringEqualsIgnoreCase, false) => "is, in any case,",
         (Test::StringEqualsIgnoreCase, true) => "is not, in any case,",
         (Test::StringLike | Test::Arn, false) => "is like",
@@ -186,5 +224,9 @@ pub(super) fn without(
         );
     }
     words.dedup();
-    if words.is_empty() { String::new() } else { format!(" {}", words.join(" and ")) }
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", words.join(" and "))
+    }
 }

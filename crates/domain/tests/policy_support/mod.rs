@@ -7,13 +7,27 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use rolekeeper_domain::policy::{
-    Authority, ConditionContext, Context, Document, Effect, Kind, Policies, Principal, Request, Verdict, compare,
-    compare_authority, document_says, evaluate, examples,
+    Authority, ConditionContext, Context, Document, Effect, Kind, Policies, Principal, Request,
+    Verdict, compare, compare_authority, document_says, evaluate, examples,
 };
 
 const ACTIONS: [&str; 16] = [
-    "*", "*:*", "s3:*", "S3:get*", "s3:GetObject", "s3:getobject", "s3:Get?bject", "s3:Put*", "s3:*Object", "iam:*",
-    "iam:CreateUser", "iam:Create*", "iam:PassRole", "*:Get*", "sts:AssumeRole", "sts:*",
+    "*",
+    "*:*",
+    "s3:*",
+    "S3:get*",
+    "s3:GetObject",
+    "s3:getobject",
+    "s3:Get?bject",
+    "s3:Put*",
+    "s3:*Object",
+    "iam:*",
+    "iam:CreateUser",
+    "iam:Create*",
+    "iam:PassRole",
+    "*:Get*",
+    "sts:AssumeRole",
+    "sts:*",
 ];
 const RESOURCES: [&str; 14] = [
     "*",
@@ -104,7 +118,11 @@ fn element(name: &'static str, pool: &'static [&'static str]) -> impl Strategy<V
     let values = subsequence(pool, 1..=3.min(pool.len()));
     (prop::bool::weighted(0.15), values).prop_map(move |(negated, values)| {
         let values: Vec<String> = values.iter().map(|v| format!("\"{v}\"")).collect();
-        format!("\"{}{name}\":[{}]", if negated { "Not" } else { "" }, values.join(","))
+        format!(
+            "\"{}{name}\":[{}]",
+            if negated { "Not" } else { "" },
+            values.join(",")
+        )
     })
 }
 
@@ -117,17 +135,25 @@ fn principal() -> impl Strategy<Value = String> {
 
 fn conditions() -> impl Strategy<Value = String> {
     let some = prop_oneof![3 => Just(0usize), 3 => Just(1), 1 => Just(2), 1 => Just(3)];
-    some.prop_flat_map(|n| vec(select(&CONDITIONS[..]), n)).prop_map(|all| {
-        let mut kept: Vec<&str> = Vec::new();
-        for one in all {
-            let operator = |c: &str| c.split(':').take(2).collect::<String>().to_lowercase();
-            let name = |c: &str| c.split_once("\":{").map(|(n, _)| n.to_lowercase());
-            if !kept.iter().any(|k| name(k) == name(one) || operator(k) == operator(one)) {
-                kept.push(one);
+    some.prop_flat_map(|n| vec(select(&CONDITIONS[..]), n))
+        .prop_map(|all| {
+            let mut kept: Vec<&str> = Vec::new();
+            for one in all {
+                let operator = |c: &str| c.split(':').take(2).collect::<String>().to_lowercase();
+                let name = |c: &str| c.split_once("\":{").map(|(n, _)| n.to_lowercase());
+                if !kept
+                    .iter()
+                    .any(|k| name(k) == name(one) || operator(k) == operator(one))
+                {
+                    kept.push(one);
+                }
             }
-        }
-        if kept.is_empty() { String::new() } else { format!(",\"Condition\":{{{}}}", kept.join(",")) }
-    })
+            if kept.is_empty() {
+                String::new()
+            } else {
+                format!(",\"Condition\":{{{}}}", kept.join(","))
+            }
+        })
 }
 
 fn effect() -> impl Strategy<Value = &'static str> {
@@ -136,10 +162,20 @@ fn effect() -> impl Strategy<Value = &'static str> {
 
 fn statement(kind: Kind) -> BoxedStrategy<String> {
     match kind {
-        Kind::Trust => (effect(), principal(), element("Action", &ACTIONS[12..]), conditions())
+        Kind::Trust => (
+            effect(),
+            principal(),
+            element("Action", &ACTIONS[12..]),
+            conditions(),
+        )
             .prop_map(|(e, p, a, c)| format!("{{\"Effect\":\"{e}\",{p},{a}{c}}}"))
             .boxed(),
-        _ => (effect(), element("Action", &ACTIONS), element("Resource", &RESOURCES), conditions())
+        _ => (
+            effect(),
+            element("Action", &ACTIONS),
+            element("Resource", &RESOURCES),
+            conditions(),
+        )
             .prop_map(|(e, a, r, c)| format!("{{\"Effect\":\"{e}\",{a},{r}{c}}}"))
             .boxed(),
     }
@@ -175,35 +211,63 @@ pub(crate) fn parse(kind: Kind, text: &str) -> Document {
 /// dropping, exchanging or turning round a statement.
 pub(crate) fn pair(kind: Kind) -> impl Strategy<Value = (Document, Document)> {
     let change = (0usize..6, any::<prop::sample::Index>(), statement(kind));
-    (parts(kind), parts(kind), change).prop_map(move |((v, mut first), (w, second), (how, at, other))| {
-        let before = parse(kind, &text(v, &first));
-        let n = at.index(first.len());
-        match how {
-            0 => return (before, parse(kind, &text(w, &second))),
-            1 => first.push(other),
-            2 => drop(first.remove(n)),
-            3 => first[n] = other,
-            4 => first.reverse(),
-            _ => {
-                let flipped = if first[n].contains("\"Allow\"") { ("\"Allow\"", "\"Deny\"") } else { ("\"Deny\"", "\"Allow\"") };
-                first[n] = first[n].replacen(flipped.0, flipped.1, 1);
+    (parts(kind), parts(kind), change).prop_map(
+        move |((v, mut first), (w, second), (how, at, other))| {
+            let before = parse(kind, &text(v, &first));
+            let n = at.index(first.len());
+            match how {
+                0 => return (before, parse(kind, &text(w, &second))),
+                1 => first.push(other),
+                2 => drop(first.remove(n)),
+                3 => drop(first.splice(n..=n, [other])),
+                4 => first.reverse(),
+                _ => first.iter_mut().skip(n).take(1).for_each(turn_round),
             }
-        }
-        (before, parse(kind, &text(v, &first)))
-    })
+            (before, parse(kind, &text(v, &first)))
+        },
+    )
+}
+
+/// Makes an Allow of a Deny and the other way round.
+fn turn_round(statement: &mut String) {
+    let (from, to) = if statement.contains("\"Allow\"") {
+        ("\"Allow\"", "\"Deny\"")
+    } else {
+        ("\"Deny\"", "\"Allow\"")
+    };
+    *statement = statement.replacen(from, to, 1);
 }
 
 fn requester() -> impl Strategy<Value = Principal> {
     let role = "arn:aws:iam::111122223333:role/x".to_owned();
     select(vec![
-        Principal::Root { account: "111122223333".into() },
-        Principal::User { arn: "arn:aws:iam::111122223333:user/u".into() },
-        Principal::User { arn: "arn:aws:iam::111122223333:user/v".into() },
-        Principal::Session { role: role.clone(), name: "s".into() },
-        Principal::Session { role, name: "t".into() },
-        Principal::Session { role: "arn:aws:iam::111122223333:role/deep/x".into(), name: "s".into() },
-        Principal::User { arn: "arn:aws:iam::444455556666:user/u".into() },
-        Principal::User { arn: "arn:aws:iam::777788889999:user/u".into() },
+        Principal::Root {
+            account: "111122223333".into(),
+        },
+        Principal::User {
+            arn: "arn:aws:iam::111122223333:user/u".into(),
+        },
+        Principal::User {
+            arn: "arn:aws:iam::111122223333:user/v".into(),
+        },
+        Principal::Session {
+            role: role.clone(),
+            name: "s".into(),
+        },
+        Principal::Session {
+            role,
+            name: "t".into(),
+        },
+        Principal::Session {
+            role: "arn:aws:iam::111122223333:role/deep/x".into(),
+            name: "s".into(),
+        },
+        Principal::User {
+            arn: "arn:aws:iam::444455556666:user/u".into(),
+        },
+        Principal::User {
+            arn: "arn:aws:iam::777788889999:user/u".into(),
+        },
         Principal::Service("ec2.amazonaws.com".into()),
         Principal::Service("sns.amazonaws.com".into()),
         Principal::Federated("accounts.google.com".into()),
@@ -211,7 +275,10 @@ fn requester() -> impl Strategy<Value = Principal> {
     ])
 }
 
-fn key(name: &'static str, pool: &'static [&'static str]) -> impl Strategy<Value = (&'static str, Vec<String>)> {
+fn key(
+    name: &'static str,
+    pool: &'static [&'static str],
+) -> impl Strategy<Value = (&'static str, Vec<String>)> {
     prop_oneof![
         1 => Just((name, Vec::new())),
         3 => select(pool).prop_map(move |v| (name, vec![v.to_owned()])),
@@ -226,10 +293,38 @@ fn context() -> impl Strategy<Value = ConditionContext> {
         key("aws:username", &["bob", "alice", "a"]),
         key("s3:prefix", &["", "home", "bob/x", "alice/"]),
         key("aws:MultiFactorAuthPresent", &["true", "false"]),
-        key("aws:MultiFactorAuthAge", &["299.4", "299.5", "299.9", "300", "301"]),
-        key("aws:CurrentTime", &["2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-07-01T00:00:00Z"]),
-        key("aws:SourceIp", &["10.1.2.3", "10.1.9.9", "10.200.0.1", "11.0.0.0", "2001:db8::1"]),
-        key("aws:SourceArn", &["arn:aws:s3:::a", "arn:aws:s3:::ab", "arn:aws:s3:::b", "arn:aws:sns:::a"]),
+        key(
+            "aws:MultiFactorAuthAge",
+            &["299.4", "299.5", "299.9", "300", "301"],
+        ),
+        key(
+            "aws:CurrentTime",
+            &[
+                "2025-12-31T23:59:59Z",
+                "2026-01-01T00:00:00Z",
+                "2026-03-01T00:00:00Z",
+                "2026-07-01T00:00:00Z",
+            ],
+        ),
+        key(
+            "aws:SourceIp",
+            &[
+                "10.1.2.3",
+                "10.1.9.9",
+                "10.200.0.1",
+                "11.0.0.0",
+                "2001:db8::1",
+            ],
+        ),
+        key(
+            "aws:SourceArn",
+            &[
+                "arn:aws:s3:::a",
+                "arn:aws:s3:::ab",
+                "arn:aws:s3:::b",
+                "arn:aws:sns:::a",
+            ],
+        ),
         key("aws:PrincipalOrgID", &["o-aaaaaaaaaa", "o-bbbbbbbbbb"]),
     );
     (single, tag_keys).prop_map(|(k, tags)| {
@@ -248,14 +343,42 @@ fn context() -> impl Strategy<Value = ConditionContext> {
 
 /// A request.
 pub(crate) fn request() -> impl Strategy<Value = Request> {
-    let actions = select(&["s3:GetObject", "s3:GetBucket", "s3:PutObject", "iam:CreateUser", "iam:PassRole", "iam:GetRole", "sts:AssumeRole", "sts:TagSession", "ec2:GetThing"][..]);
-    let resources = select(&["*", "arn:aws:s3:::a", "arn:aws:s3:::a/k", "arn:aws:s3:::ab", "arn:aws:s3:::b", "arn:aws:s3:::home/bob", "arn:aws:s3:::home/bob/x", "arn:aws:s3:::home/alice/x", "arn:aws:iam::111122223333:role/x", "arn:aws:iam::999999999999:role/x", "arn:aws:ec2:::i"][..]);
-    (requester(), actions, resources, context()).prop_map(|(principal, action, resource, context)| Request {
-        principal,
-        action: action.to_owned(),
-        resource: resource.to_owned(),
-        context,
-    })
+    let actions = select(
+        &[
+            "s3:GetObject",
+            "s3:GetBucket",
+            "s3:PutObject",
+            "iam:CreateUser",
+            "iam:PassRole",
+            "iam:GetRole",
+            "sts:AssumeRole",
+            "sts:TagSession",
+            "ec2:GetThing",
+        ][..],
+    );
+    let resources = select(
+        &[
+            "*",
+            "arn:aws:s3:::a",
+            "arn:aws:s3:::a/k",
+            "arn:aws:s3:::ab",
+            "arn:aws:s3:::b",
+            "arn:aws:s3:::home/bob",
+            "arn:aws:s3:::home/bob/x",
+            "arn:aws:s3:::home/alice/x",
+            "arn:aws:iam::111122223333:role/x",
+            "arn:aws:iam::999999999999:role/x",
+            "arn:aws:ec2:::i",
+        ][..],
+    );
+    (requester(), actions, resources, context()).prop_map(
+        |(principal, action, resource, context)| Request {
+            principal,
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            context,
+        },
+    )
 }
 
 /// How far a document lets a request come: denied, unmentioned, allowed.
@@ -269,7 +392,11 @@ pub(crate) fn reach(document: &Document, request: &Request) -> u8 {
 
 /// Holds the verdict on a pair against requests, its own sentences, its own
 /// examples and its mirror image. The error names what does not hold.
-pub(crate) fn hold(before: &Document, after: &Document, requests: &[Request]) -> Result<Verdict, String> {
+pub(crate) fn hold(
+    before: &Document,
+    after: &Document,
+    requests: &[Request],
+) -> Result<Verdict, String> {
     let comparison = compare(before, after, &Context::default());
     let verdict = comparison.verdict;
     let no_gain = matches!(verdict, Verdict::Equivalent | Verdict::Narrower);
@@ -321,34 +448,61 @@ pub(crate) type Powers = (Vec<Document>, Option<Document>);
 /// Two states of a role, often alike.
 pub(crate) fn powers() -> impl Strategy<Value = (Powers, Powers)> {
     let identity = || document(Kind::Identity);
-    (vec(identity(), 1..3), prop::option::of(identity()), pair(Kind::Identity), 0usize..5).prop_map(
-        |(policies, boundary, (one, other), how)| {
-            let with = |extra: &Document| -> Vec<Document> { policies.iter().chain([extra]).cloned().collect() };
+    (
+        vec(identity(), 1..3),
+        prop::option::of(identity()),
+        pair(Kind::Identity),
+        0usize..5,
+    )
+        .prop_map(|(policies, boundary, (one, other), how)| {
+            let with = |extra: &Document| -> Vec<Document> {
+                policies.iter().chain([extra]).cloned().collect()
+            };
             match how {
                 0 => ((with(&one), boundary.clone()), (with(&other), boundary)),
                 1 => ((policies.clone(), Some(one)), (policies, Some(other))),
                 2 => ((policies.clone(), Some(one)), (policies, None)),
                 3 => ((with(&one), boundary.clone()), (policies.clone(), boundary)),
-                _ => ((with(&one), boundary), (with(&one).into_iter().rev().collect(), Some(other))),
+                _ => (
+                    (with(&one), boundary),
+                    (with(&one).into_iter().rev().collect(), Some(other)),
+                ),
             }
-        },
-    )
+        })
 }
 
 /// Holds the verdict on two states of a role against requests.
-pub(crate) fn hold_powers(before: &Powers, after: &Powers, requests: &[Request]) -> Result<Verdict, String> {
+pub(crate) fn hold_powers(
+    before: &Powers,
+    after: &Powers,
+    requests: &[Request],
+) -> Result<Verdict, String> {
     fn role(powers: &Powers) -> Authority<'_> {
-        Authority { trust: None, policies: &powers.0, boundary: powers.1.as_ref() }
+        Authority {
+            trust: None,
+            policies: &powers.0,
+            boundary: powers.1.as_ref(),
+        }
     }
     let verdict = compare_authority(&role(before), &role(after), &Context::default()).verdict;
     let no_gain = matches!(verdict, Verdict::Equivalent | Verdict::Narrower);
     let no_loss = matches!(verdict, Verdict::Equivalent | Verdict::Wider);
     let allowed = |request: &Request, powers: &Powers| {
         let (identity, boundary) = (powers.0.as_slice(), powers.1.as_ref());
-        let policies = Policies { identity, boundary, same_account: true, ..Policies::default() };
+        let policies = Policies {
+            identity,
+            boundary,
+            same_account: true,
+            ..Policies::default()
+        };
         evaluate(request, &policies).is_allowed()
     };
-    for request in requests.iter().filter(|r| matches!(r.principal, Principal::User { .. } | Principal::Session { .. })) {
+    for request in requests.iter().filter(|r| {
+        matches!(
+            r.principal,
+            Principal::User { .. } | Principal::Session { .. }
+        )
+    }) {
         let (was, is) = (allowed(request, before), allowed(request, after));
         if (no_gain && is && !was) || (no_loss && was && !is) {
             return Err(format!("{verdict}, but {was} became {is}: {request:?}"));

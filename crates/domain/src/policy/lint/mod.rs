@@ -6,10 +6,12 @@ mod trust;
 
 use std::fmt;
 
-use super::condition::{Condition, Quantifier, Value};
+use super::condition::{Condition, Value};
 use super::document::{Document, Effect, Kind, Patterns, Statement, Version};
+use super::operator::Quantifier;
 use super::pattern::Pattern;
-use super::space::{Formula, Search, Space, Within};
+use super::set::Formula;
+use super::space::{Search, Space, Within};
 
 /// How much a remark weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +51,11 @@ pub struct Lint {
 
 impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = if self.path.is_empty() { String::new() } else { format!("{}: ", self.path) };
+        let at = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", self.path)
+        };
         write!(f, "{at}{} ({}); {}", self.message, self.code, self.remedy)
     }
 }
@@ -84,7 +90,7 @@ pub fn lint(document: &Document, context: &LintContext<'_>) -> Vec<Lint> {
         escalation::lint(document, context, &mut remarks);
     }
     let mut all = remarks.0;
-    all.sort_by(|a, b| b.severity.cmp(&a.severity));
+    all.sort_by_key(|lint| std::cmp::Reverse(lint.severity));
     all
 }
 
@@ -101,45 +107,96 @@ impl Remarks {
         remedy: impl Into<String>,
     ) {
         let (path, message, remedy) = (path.to_owned(), message.into(), remedy.into());
-        self.0.push(Lint { severity, code, path, message, remedy });
+        self.0.push(Lint {
+            severity,
+            code,
+            path,
+            message,
+            remedy,
+        });
     }
 }
 
 fn whole(document: &Document, context: &LintContext<'_>, remarks: &mut Remarks) {
-    let limit = context.character_limit.or_else(|| document.kind().character_limit());
+    let limit = context
+        .character_limit
+        .or_else(|| document.kind().character_limit());
     if let Some(limit) = limit.filter(|l| document.size() > *l) {
         let message = format!("{} characters, where AWS accepts {limit}", document.size());
-        remarks.add(LintSeverity::Error, "too_long", "", message, "split it, or use wildcards in place of lists");
+        remarks.add(
+            LintSeverity::Error,
+            "too_long",
+            "",
+            message,
+            "split it, or use wildcards in place of lists",
+        );
     }
-    let foreign = document.text().chars().find(|c| *c > '\u{ff}' || (c.is_control() && !c.is_whitespace()));
+    let foreign = document
+        .text()
+        .chars()
+        .find(|c| *c > '\u{ff}' || (c.is_control() && !c.is_whitespace()));
     if let Some(c) = foreign {
-        let message = format!("the character U+{:04X}, which IAM does not accept in a policy", u32::from(c));
-        remarks.add(LintSeverity::Error, "characters", "", message, "keep to Latin-1 characters");
+        let message = format!(
+            "the character U+{:04X}, which IAM does not accept in a policy",
+            u32::from(c)
+        );
+        remarks.add(
+            LintSeverity::Error,
+            "characters",
+            "",
+            message,
+            "keep to Latin-1 characters",
+        );
     }
     if document.statements().is_empty() {
-        remarks.add(LintSeverity::Error, "empty", "Statement", "no statements", "AWS wants at least one");
+        remarks.add(
+            LintSeverity::Error,
+            "empty",
+            "Statement",
+            "no statements",
+            "AWS wants at least one",
+        );
     }
     if document.version() == Version::V2008 && document.text().contains("${") {
         let message = "without \"Version\": \"2012-10-17\" the text ${…} is no policy variable but plain text";
-        remarks.add(LintSeverity::Warning, "variable_as_text", "Version", message, "state the version 2012-10-17");
+        remarks.add(
+            LintSeverity::Warning,
+            "variable_as_text",
+            "Version",
+            message,
+            "state the version 2012-10-17",
+        );
     }
 }
 
 fn actions(path: &str, statement: &Statement, remarks: &mut Remarks) {
     let element = statement.actions();
-    let name = if element.is_negated() { "NotAction" } else { "Action" };
+    let name = if element.is_negated() {
+        "NotAction"
+    } else {
+        "Action"
+    };
     for (n, pattern) in element.patterns().iter().enumerate() {
         let path = format!("{path}.{name}[{n}]");
         action(&path, pattern, remarks);
     }
     if element.is_negated() && statement.effect() == Effect::Allow {
-        let message = "Allow with NotAction also allows every action of every service that AWS adds later";
-        remarks.add(LintSeverity::Note, "allow_not_action", &format!("{path}.NotAction"), message, "list what is meant");
+        let message =
+            "Allow with NotAction also allows every action of every service that AWS adds later";
+        remarks.add(
+            LintSeverity::Note,
+            "allow_not_action",
+            &format!("{path}.NotAction"),
+            message,
+            "list what is meant",
+        );
     }
 }
 
 fn action(path: &str, pattern: &Pattern, remarks: &mut Remarks) {
-    let Some((service, name)) = pattern.source().split_once(':') else { return };
+    let Some((service, name)) = pattern.source().split_once(':') else {
+        return;
+    };
     if service.contains(['*', '?']) {
         return;
     }
@@ -152,10 +209,26 @@ fn action(path: &str, pattern: &Pattern, remarks: &mut Remarks) {
         if !names::is_service(service) {
             let near = names::nearest_service(service).map(|s| format!("{s}:{name}"));
             let message = format!("{shown} names no service that is known here");
-            remarks.add(LintSeverity::Warning, "unknown_service", path, message, suggestion(near));
-        } else if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '?')) {
-            let message = format!("{shown} cannot be an action: they consist of letters and digits");
-            remarks.add(LintSeverity::Warning, "impossible_action", path, message, suggestion(None));
+            remarks.add(
+                LintSeverity::Warning,
+                "unknown_service",
+                path,
+                message,
+                suggestion(near),
+            );
+        } else if !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '?'))
+        {
+            let message =
+                format!("{shown} cannot be an action: they consist of letters and digits");
+            remarks.add(
+                LintSeverity::Warning,
+                "impossible_action",
+                path,
+                message,
+                suggestion(None),
+            );
         }
         return;
     };
@@ -164,9 +237,19 @@ fn action(path: &str, pattern: &Pattern, remarks: &mut Remarks) {
         pattern.matches(&full, &super::ConditionContext::new())
     };
     if !known.clone().any(|a| matches(&a)) {
-        let near = names::nearest(name, known).map(|a| format!("{}:{a}", service.to_ascii_lowercase()));
-        let message = format!("{shown} matches no action of {}", service.to_ascii_lowercase());
-        remarks.add(LintSeverity::Warning, "unknown_action", path, message, suggestion(near));
+        let near =
+            names::nearest(name, known).map(|a| format!("{}:{a}", service.to_ascii_lowercase()));
+        let message = format!(
+            "{shown} matches no action of {}",
+            service.to_ascii_lowercase()
+        );
+        remarks.add(
+            LintSeverity::Warning,
+            "unknown_action",
+            path,
+            message,
+            suggestion(near),
+        );
     }
 }
 
@@ -184,7 +267,13 @@ fn conditions(path: &str, statement: &Statement, remarks: &mut Remarks) {
         {
             let message = format!("ForAllValues also holds when the request has no {key} at all");
             let remedy = format!("add \"Null\": {{\"{key}\": \"false\"}} if it must be there");
-            remarks.add(LintSeverity::Warning, "for_all_values", &path, message, remedy);
+            remarks.add(
+                LintSeverity::Warning,
+                "for_all_values",
+                &path,
+                message,
+                remedy,
+            );
         }
     }
 }
@@ -193,19 +282,36 @@ fn unusable_values(path: &str, condition: &Condition, remarks: &mut Remarks) {
     for (value, written) in condition.compiled().iter().zip(condition.values()) {
         if matches!(value, Value::Unusable) {
             let shown = super::words::shown(written);
-            let message = format!("the value {shown} can never match with {}", condition.operator());
-            remarks.add(LintSeverity::Warning, "condition_value", path, message, "correct the value or the operator");
+            let message = format!(
+                "the value {shown} can never match with {}",
+                condition.operator()
+            );
+            remarks.add(
+                LintSeverity::Warning,
+                "condition_value",
+                path,
+                message,
+                "correct the value or the operator",
+            );
         }
     }
     if condition.values().is_empty() {
         let message = "a condition without values can never match (a negated one always does)";
-        remarks.add(LintSeverity::Warning, "condition_value", path, message, "give it a value, or leave it out");
+        remarks.add(
+            LintSeverity::Warning,
+            "condition_value",
+            path,
+            message,
+            "give it a value, or leave it out",
+        );
     }
 }
 
 /// Statements that change nothing, because of what the others say.
 fn without_effect(document: &Document, remarks: &mut Remarks) {
-    let Some(space) = Space::of(&[document]) else { return };
+    let Some(space) = Space::of(&[document]) else {
+        return;
+    };
     if !space.complete || space.entangled || document.statements().len() < 2 {
         return;
     }
@@ -217,9 +323,16 @@ fn without_effect(document: &Document, remarks: &mut Remarks) {
         let own = Formula::Some(space.only(document, n));
         let open = Formula::And(vec![own, denies.clone().negated()]);
         if space.find(&open, &Within::default()) == Search::None {
-            let message = "this grants nothing: all of it is denied by the document itself, or never applies";
+            let message =
+                "this grants nothing: all of it is denied by the document itself, or never applies";
             let path = format!("Statement[{n}]");
-            remarks.add(LintSeverity::Note, "without_effect", &path, message, "leave it out, or correct the denial");
+            remarks.add(
+                LintSeverity::Note,
+                "without_effect",
+                &path,
+                message,
+                "leave it out, or correct the denial",
+            );
         }
     }
 }

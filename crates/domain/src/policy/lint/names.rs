@@ -122,7 +122,9 @@ UpdatePolicy UpdateResponsibilityTransfer
 
 /// Whether a service has this prefix.
 pub(super) fn is_service(prefix: &str) -> bool {
-    SERVICES.split_whitespace().any(|s| s.eq_ignore_ascii_case(prefix))
+    SERVICES
+        .split_whitespace()
+        .any(|s| s.eq_ignore_ascii_case(prefix))
 }
 
 /// The actions of a service, where they are known one by one.
@@ -141,7 +143,10 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     let name = name.to_ascii_lowercase();
     let limit = if name.len() < 6 { 1 } else { 3 };
     let with_distance = known.map(|k| (distance(&name, &k.to_ascii_lowercase()), k));
-    with_distance.filter(|(d, _)| *d <= limit).min_by_key(|(d, _)| *d).map(|(_, k)| k)
+    with_distance
+        .filter(|(d, _)| *d <= limit)
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, k)| k)
 }
 
 /// The service whose prefix is nearest.
@@ -179,7 +184,11 @@ mod tests {
             ("organizations", "ListAcounts", Some("ListAccounts")),
         ];
         for (service, name, wanted) in rows {
-            assert_eq!(actions_of(service).and_then(|known| nearest(name, known)), wanted, "{name}");
+            assert_eq!(
+                actions_of(service).and_then(|known| nearest(name, known)),
+                wanted,
+                "{name}"
+            );
         }
         assert_eq!(nearest_service("dynamdb"), Some("dynamodb"));
         assert!(is_service("S3"));
