@@ -212,6 +212,11 @@ def events_add_the_queue_and_nothing_else():
     assert hub_policy(EventsQueueArn=QUEUE) == load("hub-events")
 
 
+def selectors_and_a_source_identity_add_what_they_need():
+    asked = {"EventsQueueArn": QUEUE, "SelectsByUnit": "yes", "SelectsByTag": "yes", "SourceIdentity": "yes"}
+    assert hub_policy(**asked) == load("hub-everything")
+
+
 def a_role_that_reads_the_organization_takes_that_from_the_hub():
     reader = "arn:aws:iam::444455556666:role/Reader"
     through = hub_policy(OrganizationRoleArn=reader)
@@ -278,6 +283,7 @@ CHECKS = [
     an_admin_role_for_audits_is_what_an_audit_session_is,
     the_parameters_reach_every_statement,
     events_add_the_queue_and_nothing_else,
+    selectors_and_a_source_identity_add_what_they_need,
     a_role_that_reads_the_organization_takes_that_from_the_hub,
     each_platform_makes_one_role_that_only_it_may_take,
     the_admin_role_trusts_the_hub_role_alone,

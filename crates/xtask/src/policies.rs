@@ -15,6 +15,7 @@ const FOLDER: &str = "deploy/policies";
 const PRINTED: &[(&str, &str, &[&str])] = &[
     ("hub.json", "rolekeeper.toml", &["hub"]),
     ("hub-events.json", "events.toml", &["hub"]),
+    ("hub-everything.json", "everything.toml", &["hub"]),
     ("admin.json", "rolekeeper.toml", &["admin"]),
     (
         "admin-no-rollback.json",
