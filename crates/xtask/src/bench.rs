@@ -6,6 +6,7 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::python::Python;
 use crate::shell::Shell;
+use crate::steps;
 use crate::workshop::Workshop;
 
 /// What to measure.
@@ -28,9 +29,7 @@ pub(crate) fn run(workshop: &Workshop, args: &BenchArgs) -> Result<(), Failure> 
 
 /// The quick form for the test command: counts requests with the debug build.
 pub(crate) fn check(workshop: &Workshop) -> Result<(), Failure> {
-    Shell::cargo(workshop)
-        .args(["build", "--workspace", "--bins"])
-        .run()?;
+    steps::daemon(workshop)?;
     measure(workshop, "debug", &["--check".to_owned()])
 }
 

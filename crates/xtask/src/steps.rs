@@ -131,6 +131,7 @@ const STEPS: &[Step] = &[
         run: |workshop| {
             Shell::cargo(workshop)
                 .args(["test", "--workspace", "--doc"])
+                .args(features(&[]))
                 .run()
         },
     },
