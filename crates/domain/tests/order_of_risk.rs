@@ -41,18 +41,26 @@ fn cases(cases: u32) -> ProptestConfig {
 
 /// One statement out of a small vocabulary in which most things overlap.
 fn statement() -> impl Strategy<Value = String> {
-    let action = prop::sample::select(vec![
-        r#""*""#,
-        r#""s3:*""#,
-        r#""s3:GetObject""#,
-        r#"["s3:PutObject","ec2:RunInstances"]"#,
-        r#""iam:*""#,
-        r#""iam:CreateUser""#,
+    let actions = prop::sample::select(vec![
+        r#""Action":"*""#,
+        r#""Action":"s3:*""#,
+        r#""Action":"s3:GetObject""#,
+        r#""Action":["s3:PutObject","ec2:RunInstances"]"#,
+        r#""Action":"iam:*""#,
+        r#""Action":"iam:CreateUser""#,
+        r#""NotAction":"iam:*""#,
     ]);
     let resource = prop::sample::select(vec![r#""*""#, r#""*""#, r#""arn:aws:s3:::open/*""#]);
     let effect = prop::sample::select(vec!["Allow", "Allow", "Deny"]);
-    (effect, action, resource).prop_map(|(effect, action, resource)| {
-        format!(r#"{{"Effect":"{effect}","Action":{action},"Resource":{resource}}}"#)
+    let condition = prop::sample::select(vec![
+        "",
+        "",
+        "",
+        r#","Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}"#,
+        r#","Condition":{"StringNotEquals":{"aws:RequestedRegion":"eu-west-1"}}"#,
+    ]);
+    (effect, actions, resource, condition).prop_map(|(effect, actions, resource, condition)| {
+        format!(r#"{{"Effect":"{effect}",{actions},"Resource":{resource}{condition}}}"#)
     })
 }
 
@@ -74,6 +82,7 @@ fn trust_policy() -> impl Strategy<Value = Document> {
         format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{ACCOUNT}:user/someone"}},"Action":"sts:AssumeRole"}}"#),
         r#"{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":"secret"}}}"#.to_owned(),
         r#"{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::666666666666:root"},"Action":"sts:AssumeRole"}"#.to_owned(),
+        format!(r#"{{"Effect":"Allow","Principal":{{"AWS":"{vendor}"}},"Action":"sts:AssumeRole","Condition":{{"StringLike":{{"sts:ExternalId":"sec*"}},"Bool":{{"aws:MultiFactorAuthPresent":"true"}}}}}}"#),
     ];
     prop::sample::subsequence(rows, 1..=3).prop_map(|statements| {
         trust(&format!(
@@ -130,6 +139,7 @@ struct Case {
     extras: Extras,
     versions: usize,
     role_there: bool,
+    trust_unreadable: bool,
     readable: bool,
     guard_left: Option<Document>,
     absent: bool,
@@ -166,6 +176,7 @@ fn case() -> impl Strategy<Value = Case> {
         prop::bool::weighted(0.7),
         prop::option::weighted(0.1, document()),
         prop::bool::weighted(0.1),
+        prop::bool::weighted(0.05),
     );
     (
         (trust_policy(), trust_policy(), any::<bool>()),
@@ -180,7 +191,8 @@ fn case() -> impl Strategy<Value = Case> {
                 (boundaries, spec, seen),
                 rest,
             )| {
-                let (extras, versions, role_there, readable, guard_left, absent) = rest;
+                let (extras, versions, role_there, readable, guard_left, absent, trust_unreadable) =
+                    rest;
                 let found = if same { agreed.clone() } else { found };
                 Case {
                     trusts: (agreed, found),
@@ -194,6 +206,7 @@ fn case() -> impl Strategy<Value = Case> {
                     extras,
                     versions,
                     role_there,
+                    trust_unreadable,
                     readable,
                     guard_left,
                     absent,
@@ -285,7 +298,14 @@ fn role_of(case: &Case, world: &World) -> model::Role {
     let mut role = model::Role {
         id: "AROA0".to_owned(),
         path: "/".to_owned(),
-        trust: ObservedDocument::Valid(case.trusts.1.clone()),
+        trust: if case.trust_unreadable {
+            ObservedDocument::Malformed {
+                text: "{}".to_owned(),
+                why: "no Statement".to_owned(),
+            }
+        } else {
+            ObservedDocument::Valid(case.trusts.1.clone())
+        },
         description: String::new(),
         max_session_duration: 3600,
         boundary: match case.boundary_found {

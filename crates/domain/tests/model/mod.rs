@@ -591,7 +591,12 @@ pub fn who() -> Vec<Request> {
     let user = Principal::User {
         arn: format!("arn:aws:iam::{ACCOUNT}:user/someone"),
     };
+    let mut with_second_factor = ask(root(VENDOR), Some("secret"));
+    with_second_factor
+        .context
+        .set("aws:MultiFactorAuthPresent", "true");
     vec![
+        with_second_factor,
         ask(root(VENDOR), Some("secret")),
         ask(root(VENDOR), None),
         ask(root("666666666666"), Some("secret")),
@@ -617,12 +622,18 @@ pub fn what() -> Vec<Request> {
     let mut all = Vec::new();
     for action in ACTIONS {
         for resource in RESOURCES {
-            all.push(Request {
-                principal: principal.clone(),
-                action: action.to_owned(),
-                resource: resource.to_owned(),
-                context: ConditionContext::new(),
-            });
+            for region in [None, Some("eu-west-1")] {
+                let mut context = ConditionContext::new();
+                if let Some(region) = region {
+                    context.set("aws:RequestedRegion", region);
+                }
+                all.push(Request {
+                    principal: principal.clone(),
+                    action: action.to_owned(),
+                    resource: resource.to_owned(),
+                    context,
+                });
+            }
         }
     }
     all
