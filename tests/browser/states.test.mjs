@@ -107,16 +107,18 @@ test("a sweep shows where it is and how fast, and can be ended", async () => {
     const done = async () => Number(/^([\d,]+)/.exec(await live.locator("p").first().textContent())[1]);
     const first = await done();
     await eventually(async () => first < (await done()), "the count stands still");
-    await live.getByText("Rate limits in force").click();
+    await live.locator("summary").focus();
+    await page.keyboard.press("Enter");
     await live.getByRole("cell", { name: "ListAccounts" }).waitFor();
-    // Drawn anew twice a second: what was opened stays open.
+    // Filled anew twice a second: what was opened stays open, what has the focus keeps it.
     const second = await done();
     await eventually(async () => second < (await done()), "the count stands still");
     assert.ok(await live.getByRole("cell", { name: "ListAccounts" }).isVisible());
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Rate limits in force");
     await accessible(page, "running");
     await live.getByRole("button", { name: "End this sweep" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "End it" }).click();
-    await live.waitFor({ state: "detached" });
+    await live.waitFor({ state: "hidden" });
   });
   const { items } = await eventually(async () => {
     const list = await api("/api/v1/sweeps");

@@ -53,7 +53,9 @@ async function show(moved = false) {
   try {
     const content = await VIEWS[view](wanted, context);
     if (controller.signal.aborted) return;
+    const focused = moved ? null : place(main);
     main.replaceChildren(...[content].flat(Infinity).filter(Boolean));
+    if (focused) find(main, focused)?.focus({ preventScroll: true });
   } catch (problem) {
     if (controller.signal.aborted) return;
     main.replaceChildren(failed(problem, () => show()));
@@ -65,6 +67,20 @@ async function show(moved = false) {
     main.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
+}
+
+const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+
+/** Which element has the focus, in words that hold when the view is drawn anew. */
+function place(main) {
+  const active = document.activeElement;
+  if (!main.contains(active) || active === main) return null;
+  return { tag: active.tagName, text: active.textContent, href: active.getAttribute("href") };
+}
+
+function find(main, { tag, text, href }) {
+  const alike = [...main.querySelectorAll(FOCUSABLE)].filter((one) => one.tagName === tag && one.getAttribute("href") === href);
+  return alike.find((one) => one.textContent === text) ?? (href ? alike[0] : null);
 }
 
 function nav(view) {

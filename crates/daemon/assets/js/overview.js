@@ -64,26 +64,40 @@ function tiles(summary) {
         h("strong", {}, count(summary.accounts[outcome])), h("span", {}, name(outcome))))));
 }
 
-/** The panel is drawn anew twice a second; what the reader has opened stays open. */
+/** What the reader has opened stays open when the view is read anew. */
 let ratesOpen = false;
 
-export function progress(running, rates, summary, reload) {
-  // Skipped accounts are not walked through, so they are no part of the way either.
-  const done = running.done.accounts - running.done.skipped;
-  const of = running.selected;
-  const bar = running.whole ? { max: Math.max(of, 1), value: Math.min(done, Math.max(of, 1)) } : {};
-  return h("section", { class: "card", "aria-label": "Sweep under way" },
-    h("h2", {}, running.sweep.mode === "repair" ? "A repair is under way" : "An audit is under way"),
-    h("progress", { ...bar, "aria-label": "Accounts done" }),
-    h("p", {}, running.whole ? `${count(done)} of ${accounts(of)} done` : `${accounts(done)} done while the organization is still being listed`,
-      `, ${count(running.in_flight)} in flight, ${running.accounts_per_second} accounts/s`,
-      running.wave ? `, wave ${running.wave[0]} of ${running.wave[1]}` : "", "."),
-    h("p", { class: "quiet" }, OUTCOMES.filter((outcome) => running.done[outcome]).map((outcome) => `${count(running.done[outcome])} ${name(outcome)}`).join(", ")),
-    rates.length ? h("details", { ontoggle: (event) => { ratesOpen = event.target.open; }, open: ratesOpen }, h("summary", {}, "Rate limits in force"),
-      table("Rate limits in force", [{ label: "Service" }, { label: "Operation" }, { label: "Calls a second", class: "number" }],
-        rates.map((rate) => [rate.service, rate.operation, rate.rate.toFixed(1)]))) : null,
-    h("div", { class: "actions" },
-      h("button", { class: "danger", type: "button", onclick: () => withToken(summary, () => askCancel(running.sweep, reload)) }, "End this sweep")));
+/** The sweep under way: made once and then filled twice a second, so that a focused button stays where it is. */
+export function panel(summary, reload) {
+  let sweep = null;
+  const title = h("h2", {});
+  const bar = h("progress", { "aria-label": "Accounts done" });
+  const counts = h("p", {});
+  const outcomes = h("p", { class: "quiet" });
+  const limits = h("div", {});
+  const details = h("details", { open: ratesOpen, ontoggle: (event) => { ratesOpen = event.target.open; } }, h("summary", {}, "Rate limits in force"), limits);
+  const element = h("section", { class: "card", "aria-label": "Sweep under way" }, title, bar, counts, outcomes, details,
+    h("div", { class: "actions" }, h("button", { class: "danger", type: "button", onclick: () => withToken(summary, () => askCancel(sweep, reload)) }, "End this sweep")));
+  function fill(running, rates) {
+    element.hidden = !running;
+    if (!running) return;
+    sweep = running.sweep;
+    // Skipped accounts are not walked through, so they are no part of the way either.
+    const done = running.done.accounts - running.done.skipped;
+    const of = running.selected;
+    bar.max = Math.max(of, 1);
+    if (running.whole) bar.value = Math.min(done, of);
+    else bar.removeAttribute("value");
+    title.textContent = sweep.mode === "repair" ? "A repair is under way" : "An audit is under way";
+    counts.textContent = [running.whole ? `${count(done)} of ${accounts(of)} done` : `${accounts(done)} done while the organization is still being listed`,
+      `${count(running.in_flight)} in flight`, `${running.accounts_per_second} accounts/s`, running.wave ? `wave ${running.wave[0]} of ${running.wave[1]}` : null].filter(Boolean).join(", ");
+    outcomes.textContent = OUTCOMES.filter((outcome) => running.done[outcome]).map((outcome) => `${count(running.done[outcome])} ${name(outcome)}`).join(", ");
+    details.hidden = rates.length === 0;
+    limits.replaceChildren(table("Rate limits in force", [{ label: "Service" }, { label: "Operation" }, { label: "Calls a second", class: "number" }],
+      rates.map((rate) => [rate.service, rate.operation, rate.rate.toFixed(1)])));
+  }
+  fill(summary.running, summary.rates);
+  return { element, fill };
 }
 
 function wrong(summary) {
@@ -106,13 +120,13 @@ function skipped(summary) {
 export async function overview(_params, context) {
   const summary = await get("/api/v1/summary", context.signal);
   context.summary(summary);
-  const live = h("div", { id: "live" }, summary.running ? progress(summary.running, summary.rates, summary, context.reload) : null);
-  context.onProgress((running, rates) => live.replaceChildren(...(running ? [progress(running, rates, summary, context.reload)] : [])));
+  const live = panel(summary, context.reload);
+  context.onProgress(live.fill);
   if (Object.values(summary.accounts).every((number) => !number) && !summary.running) {
-    return [state(summary, context.reload), h("section", { class: "card" }, empty(h("p", {}, "Nothing has been looked at yet."), h("p", {}, "The first sweep fills this page: it runs on the schedule, or when you start one.")))];
+    return [state(summary, context.reload), live.element, h("section", { class: "card" }, empty(h("p", {}, "Nothing has been looked at yet."), h("p", {}, "The first sweep fills this page: it runs on the schedule, or when you start one.")))];
   }
   return [
-    state(summary, context.reload), live, tiles(summary), skipped(summary),
+    state(summary, context.reload), live.element, tiles(summary), skipped(summary),
     h("div", { class: "columns" },
       h("section", { class: "card" }, h("h2", {}, "Where"), map(summary.units)),
       wrong(summary)),

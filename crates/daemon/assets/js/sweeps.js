@@ -3,7 +3,7 @@
 import { download, get } from "./api.js";
 import { askSweep, withToken } from "./dialogs.js";
 import { h, toast } from "./dom.js";
-import { progress } from "./overview.js";
+import { panel } from "./overview.js";
 import { badge, empty, facts, link, table, when } from "./parts.js";
 import { OUTCOMES, count, name, took } from "./words.js";
 
@@ -69,9 +69,9 @@ export async function sweeps(params, context) {
   if (params.sweep) return one(params.sweep, context);
   const [page, summary] = await Promise.all([get("/api/v1/sweeps", context.signal), get("/api/v1/summary", context.signal)]);
   context.summary(summary);
-  const live = h("div", { id: "live" }, summary.running ? progress(summary.running, summary.rates, summary, context.reload) : null);
-  context.onProgress((running, rates) => live.replaceChildren(...(running ? [progress(running, rates, summary, context.reload)] : [])));
-  return [live, h("section", { class: "card" }, h("h1", {}, "Sweeps"),
+  const live = panel(summary, context.reload);
+  context.onProgress(live.fill);
+  return [live.element, h("section", { class: "card" }, h("h1", {}, "Sweeps"),
     h("div", { class: "actions" }, h("button", { class: "primary", type: "button", disabled: Boolean(summary.running), onclick: () => withToken(summary, () => askSweep(summary, null, context.reload)) }, "Start a sweep")),
     page.items.length ? table("Sweeps", [{ label: "Sweep" }, { label: "Mode" }, { label: "Began" }, { label: "Took" }, { label: "Outcome" }, { label: "Accounts" }, { label: "Asked for by" }], page.items.map(row))
       : empty("No sweep has run yet."))];
