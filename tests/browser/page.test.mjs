@@ -24,7 +24,7 @@ after(async () => {
 async function on(path, body, options = {}) {
   const { page, context, wrongs } = await openPage(browser, demo, options);
   await page.goto(demo.url + path);
-  await page.locator("main h1, main h2").first().waitFor();
+  await page.locator("main h1:visible, main h2:visible").first().waitFor();
   await body(page);
   // The browser itself logs an answer that the test provokes, such as a 404.
   assert.deepEqual(wrongs.filter((wrong) => !options.provoked?.test(wrong)), []);

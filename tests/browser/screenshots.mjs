@@ -49,7 +49,7 @@ try {
   for (const [name, where, options] of PICTURES) {
     const { page, context, wrongs } = await openPage(browser, demo, options);
     await page.goto(demo.url + (typeof where === "string" ? where : await where(api)));
-    await page.locator("main h1, main h2").first().waitFor();
+    await page.locator("main h1:visible, main h2:visible").first().waitFor();
     await page.waitForLoadState("load");
     const path = join(folder, `${name}.png`);
     await page.screenshot({ path, animations: "disabled" });

@@ -43,7 +43,7 @@ async function on(path, body, options = {}) {
     await dialog.dismiss();
   });
   await page.goto(daemon.url + path);
-  await page.locator("main h1, main h2").first().waitFor();
+  await page.locator("main h1:visible, main h2:visible").first().waitFor();
   await body(page);
   assert.deepEqual(wrongs.filter((wrong) => !options.provoked?.test(wrong)), []);
   await context.close();
@@ -109,11 +109,11 @@ test("a sweep shows where it is and how fast, and can be ended", async () => {
     await eventually(async () => first < (await done()), "the count stands still");
     await live.locator("summary").focus();
     await page.keyboard.press("Enter");
-    await live.getByRole("cell", { name: "ListAccounts" }).waitFor();
+    await live.getByRole("cell", { name: "ListAccounts", exact: true }).waitFor();
     // Filled anew twice a second: what was opened stays open, what has the focus keeps it.
     const second = await done();
     await eventually(async () => second < (await done()), "the count stands still");
-    assert.ok(await live.getByRole("cell", { name: "ListAccounts" }).isVisible());
+    assert.ok(await live.getByRole("cell", { name: "ListAccounts", exact: true }).isVisible());
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Rate limits in force");
     await accessible(page, "running");
     await live.getByRole("button", { name: "End this sweep" }).click();
