@@ -16,11 +16,17 @@ function counts(summary) {
   return OUTCOMES.filter((outcome) => summary[outcome]).map((outcome) => `${count(summary[outcome])} ${name(outcome)}`).join(", ") || "none";
 }
 
+/** Who asked, and by which way where that says more. */
+function asker(sweep) {
+  const way = name(sweep.trigger);
+  return sweep.requested_by.toLowerCase() === way ? way : `${sweep.requested_by} (${way})`;
+}
+
 function row(sweep) {
   return [
     link({ view: "sweeps", sweep: sweep.id }, h("span", { class: "mono" }, sweep.id)), sweep.mode, when(sweep.started_at),
     sweep.finished_at ? took(sweep.started_at, sweep.finished_at) : "–",
-    sweep.outcome ? badge(sweep.outcome) : badge("running", "running"), counts(sweep.summary), `${sweep.requested_by} (${name(sweep.trigger)})`,
+    sweep.outcome ? badge(sweep.outcome) : badge("running", "running"), counts(sweep.summary), asker(sweep),
   ];
 }
 
@@ -58,7 +64,7 @@ async function one(id, context) {
     h("h1", {}, sweep.mode === "repair" ? "Repair " : "Audit ", h("span", { class: "mono" }, sweep.id), " ", sweep.outcome ? badge(sweep.outcome) : badge("running", "running")),
     sweep.reason ? h("p", {}, sweep.reason) : null,
     facts([["Began", when(sweep.started_at)], sweep.finished_at ? ["Took", took(sweep.started_at, sweep.finished_at)] : null,
-      ["Asked for by", `${sweep.requested_by} (${name(sweep.trigger)})`], ["Accounts", `${count(sweep.summary.accounts)}: ${counts(sweep.summary)}`]]),
+      ["Asked for by", asker(sweep)], ["Accounts", `${count(sweep.summary.accounts)}: ${counts(sweep.summary)}`]]),
     h("h2", {}, "Report"),
     h("div", { class: "actions" }, FORMATS.map(([format, label, ending]) => h("button", { type: "button", onclick: () => save(format, ending ?? format) }, label)))), changed];
 }
