@@ -22,7 +22,10 @@ pub(crate) struct App {
 impl App {
     /// The configuration file that is meant.
     pub(crate) fn config_path(&self) -> Result<PathBuf, Failure> {
-        Ok(config::find(self.global.config.as_deref(), &self.environment)?)
+        Ok(config::find(
+            self.global.config.as_deref(),
+            &self.environment,
+        )?)
     }
 
     /// The configuration.
@@ -38,7 +41,10 @@ impl App {
 
     /// Who gives the command, for the journal.
     pub(crate) fn person(&self) -> String {
-        let user = self.environment.get("SUDO_USER").or_else(|| self.environment.get("USER"));
+        let user = self
+            .environment
+            .get("SUDO_USER")
+            .or_else(|| self.environment.get("USER"));
         match user {
             Some(user) => format!("{user} at the command line"),
             None => "the command line".to_owned(),

@@ -23,7 +23,11 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure in one's own words.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Error, message: message.into(), help: None }
+        Self {
+            exit: Exit::Error,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The same, with what to do about it.
@@ -45,7 +49,11 @@ impl Failure {
 
     /// Somebody pressed Ctrl-C.
     pub(crate) fn interrupted() -> Self {
-        Self { exit: Exit::Interrupted, message: "interrupted".to_owned(), help: None }
+        Self {
+            exit: Exit::Interrupted,
+            message: "interrupted".to_owned(),
+            help: None,
+        }
     }
 
     /// Tells it and says how the process ends.
@@ -122,7 +130,9 @@ fn remedy(error: &SweepError) -> Option<&'static str> {
                 "only the management account or a delegated administrator may list the organization; \
                  `rolekeeper iam-policy hub` prints what the hub needs, aws.organization_role_arn names a role that may",
             ),
-            Category::Network | Category::Timeout => Some("is the network or aws.endpoint_url right?"),
+            Category::Network | Category::Timeout => {
+                Some("is the network or aws.endpoint_url right?")
+            }
             _ => None,
         },
         SweepError::Halted { .. } => Some("`rolekeeper resume` lifts the halt"),
@@ -132,7 +142,6 @@ fn remedy(error: &SweepError) -> Option<&'static str> {
         SweepError::Unreadable { .. } => {
             Some("name the other accounts with --accounts, and undo this one by hand")
         }
-        SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists them"),
-        _ => None,
+        SweepError::Store(_) => None,
     }
 }

@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
-use rand::SeedableRng as _;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_simulator::{Drift, World};
 
@@ -20,7 +20,9 @@ pub(crate) async fn haunt(world: &World, seed: u64, told: impl Fn(AccountId, Dri
     loop {
         pause(BETWEEN).await;
         let accounts = world.reachable();
-        let chosen = accounts.choose(&mut random).zip(Drift::visible().choose(&mut random));
+        let chosen = accounts
+            .choose(&mut random)
+            .zip(Drift::visible().choose(&mut random));
         if let Some((account, drift)) = chosen
             && world.plant(*account, *drift)
         {

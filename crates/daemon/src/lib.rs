@@ -23,6 +23,7 @@ mod report;
 mod api;
 mod metrics;
 mod notify;
+mod traces;
 mod web;
 
 mod cron;
@@ -41,7 +42,11 @@ pub fn main() -> ExitCode {
             // Help and version go to stdout and are no mistake; where neither can be
             // written there is nobody left to tell.
             let _closed = problem.print();
-            if problem.use_stderr() { exit::Exit::Error.report() } else { exit::Exit::Clean.report() }
+            if problem.use_stderr() {
+                exit::Exit::Error.report()
+            } else {
+                exit::Exit::Clean.report()
+            }
         }
     }
 }

@@ -7,8 +7,6 @@ use crate::config::Environment;
 /// What the terminal can do, and where to write.
 #[derive(Clone, Debug)]
 pub(crate) struct Terminal {
-    /// Whether stdout is a person's terminal.
-    pub(crate) is_interactive: bool,
     /// Whether stderr is one: progress is shown there.
     pub(crate) shows_progress: bool,
     /// Whether questions can be asked.
@@ -50,12 +48,15 @@ impl Terminal {
     /// The terminal of this process.
     pub(crate) fn of_process(environment: &Environment) -> Self {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        let colors = environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
+        let colors =
+            environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
         Self {
-            is_interactive: out,
             shows_progress: err && environment.get("TERM") != Some("dumb"),
             can_ask: io::stdin().is_terminal() && err,
-            width: out.then(|| console::Term::stdout().size_checked()).flatten().map(|(_, columns)| columns.into()),
+            width: out
+                .then(|| console::Term::stdout().size_checked())
+                .flatten()
+                .map(|(_, columns)| columns.into()),
             color: out && colors,
             color_errors: err && colors,
         }
@@ -64,7 +65,13 @@ impl Terminal {
     /// No terminal at all: no colors, nothing cut.
     #[cfg(test)]
     pub(crate) const fn plain() -> Self {
-        Self { is_interactive: false, shows_progress: false, can_ask: false, width: None, color: false, color_errors: false }
+        Self {
+            shows_progress: false,
+            can_ask: false,
+            width: None,
+            color: false,
+            color_errors: false,
+        }
     }
 
     /// Writes a result. A reader who has seen enough (`| head`) is no error.
@@ -85,12 +92,18 @@ impl Terminal {
 
     /// Tells what went wrong.
     pub(crate) fn error(&self, text: &str) {
-        self.tell(&format!("{} {text}", self.paint_error(Style::Alarm, "error:")));
+        self.tell(&format!(
+            "{} {text}",
+            self.paint_error(Style::Alarm, "error:")
+        ));
     }
 
     /// Tells what should be looked at.
     pub(crate) fn warn(&self, text: &str) {
-        self.tell(&format!("{} {text}", self.paint_error(Style::Warning, "warning:")));
+        self.tell(&format!(
+            "{} {text}",
+            self.paint_error(Style::Warning, "warning:")
+        ));
     }
 
     /// Asks a question; only yes is yes.
@@ -120,16 +133,23 @@ impl Terminal {
 }
 
 fn painted(color: bool, style: Style, text: &str) -> String {
-    if color && !text.is_empty() { format!("\u{1b}[{}m{text}\u{1b}[0m", style.code()) } else { text.to_owned() }
+    if color && !text.is_empty() {
+        format!("\u{1b}[{}m{text}\u{1b}[0m", style.code())
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Text from AWS without what could steer a terminal: control characters and
 /// the invisible ones that change the direction of writing.
 pub(crate) fn plain(text: &str) -> String {
     let steers = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if steers(c) { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -139,7 +159,10 @@ mod tests {
     #[test]
     fn names_cannot_steer_the_terminal() {
         assert_eq!(plain("Payments"), "Payments");
-        assert_eq!(plain("\u{1b}[2Jgone\r\n"), "\u{fffd}[2Jgone\u{fffd}\u{fffd}");
+        assert_eq!(
+            plain("\u{1b}[2Jgone\r\n"),
+            "\u{fffd}[2Jgone\u{fffd}\u{fffd}"
+        );
         assert_eq!(plain("abc\u{202e}dcba"), "abc\u{fffd}dcba");
         assert_eq!(plain("Zürich 支店"), "Zürich 支店");
     }

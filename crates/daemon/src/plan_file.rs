@@ -13,8 +13,8 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::SweepRecord;
 use rolekeeper_domain::plan::{Plan, PlannedStep};
 use rolekeeper_domain::role::RoleName;
-use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::SavedPlans;
+use rolekeeper_engine::event::{Event, EventSink};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -83,38 +83,58 @@ impl PlanFile {
             sweep: sweep.id.to_string(),
             made_at: sweep.started_at.to_string(),
             spec_revision: spec_revision.to_owned(),
-            plans: plans.iter().filter(|plan| !plan.is_empty()).map(Entry::of).collect(),
+            plans: plans
+                .iter()
+                .filter(|plan| !plan.is_empty())
+                .map(Entry::of)
+                .collect(),
         }
     }
 
     /// Writes the file, for this user's eyes: trust policies hold the external id.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let failed = |problem: std::io::Error| Failure::new(format!("{} cannot be written: {problem}", path.display()));
+        let failed = |problem: std::io::Error| {
+            Failure::new(format!("{} cannot be written: {problem}", path.display()))
+        };
         let text = serde_json::to_string_pretty(self).map_err(|problem| failed(problem.into()))?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path).map_err(failed)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.write_all(b"\n"))
+            .and_then(|()| file.sync_all())
+            .map_err(failed)
     }
 
     /// Reads the file and makes sure that it still says what it said when it was made.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let place = path.display();
-        let failed = |problem: std::io::Error| Failure::new(format!("the plan file {place} cannot be read: {problem}"));
+        let failed = |problem: std::io::Error| {
+            Failure::new(format!("the plan file {place} cannot be read: {problem}"))
+        };
         let length = std::fs::metadata(path).map_err(failed)?.len();
         if length > MOST_BYTES {
-            return Err(Failure::new(format!("the plan file {place} is larger than any plan: {length} bytes")));
+            return Err(Failure::new(format!(
+                "the plan file {place} is larger than any plan: {length} bytes"
+            )));
         }
         let text = std::fs::read_to_string(path).map_err(failed)?;
-        let file: Self = serde_json::from_str(&text)
-            .map_err(|problem| Failure::new(format!("{place} is no plan file: {problem}")).with_help("`rolekeeper plan --out FILE` makes one"))?;
+        let file: Self = serde_json::from_str(&text).map_err(|problem| {
+            Failure::new(format!("{place} is no plan file: {problem}"))
+                .with_help("`rolekeeper plan --out FILE` makes one")
+        })?;
         if file.schema != SCHEMA {
-            return Err(Failure::new(format!("{place} is of the form {}, and this version reads {SCHEMA}", file.schema)));
+            return Err(Failure::new(format!(
+                "{place} is of the form {}, and this version reads {SCHEMA}",
+                file.schema
+            )));
         }
         for entry in &file.plans {
-            entry.ids().map_err(|problem| Failure::new(format!("{place}: {problem}")))?;
+            entry
+                .ids()
+                .map_err(|problem| Failure::new(format!("{place}: {problem}")))?;
             if entry.recomputed() != entry.digest {
                 return Err(Failure::new(format!(
                     "{place} was changed after it was made: the plan for {} in {} does not have its digest any more",
@@ -164,7 +184,10 @@ impl Entry {
     }
 
     fn ids(&self) -> Result<(AccountId, RoleName), String> {
-        let account = self.account_id.parse().map_err(|problem| format!("{problem}"))?;
+        let account = self
+            .account_id
+            .parse()
+            .map_err(|problem| format!("{problem}"))?;
         let role = self.role.parse().map_err(|problem| format!("{problem}"))?;
         Ok((account, role))
     }
@@ -182,10 +205,12 @@ impl Entry {
                 hash.update(format!("  if {precondition}\n"));
             }
         }
-        hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        })
+        hash.finalize()
+            .iter()
+            .fold(String::with_capacity(64), |mut text, byte| {
+                let _infallible = write!(text, "{byte:02x}");
+                text
+            })
     }
 }
 
@@ -194,8 +219,17 @@ impl Step {
         Self {
             action: planned.step.operation().action(),
             resource: planned.step.resource(),
-            parameters: planned.step.parameters().into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-            preconditions: planned.preconditions.iter().map(ToString::to_string).collect(),
+            parameters: planned
+                .step
+                .parameters()
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            preconditions: planned
+                .preconditions
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             because: planned.because.iter().map(ToString::to_string).collect(),
         }
     }
@@ -215,7 +249,10 @@ impl Collector {
 impl EventSink for Collector {
     fn emit(&self, event: &Event) {
         if let Event::Planned { plan, .. } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(plan.as_ref().clone());
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(plan.as_ref().clone());
         }
     }
 }
@@ -231,12 +268,21 @@ mod tests {
     fn plan() -> Plan {
         let account: AccountId = "111111111111".parse().unwrap();
         let role: RoleName = "Auditor".parse().unwrap();
-        let arn: rolekeeper_domain::arn::Arn = "arn:aws:iam::aws:policy/ReadOnlyAccess".parse().unwrap();
+        let arn: rolekeeper_domain::arn::Arn =
+            "arn:aws:iam::aws:policy/ReadOnlyAccess".parse().unwrap();
         let mut plan = Plan::empty(account, role.clone());
         plan.steps.push(PlannedStep {
-            step: DomainStep::AttachRolePolicy { role, arn: arn.clone() },
+            step: DomainStep::AttachRolePolicy {
+                role,
+                arn: arn.clone(),
+            },
             band: Band::Widen,
-            preconditions: vec![Precondition::RoleIs { role_id: "AROAEXAMPLE".to_owned() }, Precondition::NotAttached { arn }],
+            preconditions: vec![
+                Precondition::RoleIs {
+                    role_id: "AROAEXAMPLE".to_owned(),
+                },
+                Precondition::NotAttached { arn },
+            ],
             because: vec![rolekeeper_domain::drift::DriftKind::AttachmentMissing],
             before: None,
         });

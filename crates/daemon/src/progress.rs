@@ -25,7 +25,11 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar on stderr; one that is never seen when stderr is no terminal.
     pub(crate) fn on(terminal: &Terminal) -> Self {
-        let target = if terminal.shows_progress { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if terminal.shows_progress {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self {
             bar: ProgressBar::with_draw_target(None, target),
             drifted: AtomicU64::new(0),
@@ -40,7 +44,9 @@ impl Progress {
         }
         self.bar.reset();
         self.bar.unset_length();
-        self.bar.set_style(style("{spinner} {prefix}: reading the organization, {pos} accounts {msg}"));
+        self.bar.set_style(style(
+            "{spinner} {prefix}: reading the organization, {pos} accounts {msg}",
+        ));
         self.bar.set_prefix(match mode {
             Mode::Audit => "audit",
             Mode::Repair => "repair",
@@ -49,7 +55,11 @@ impl Progress {
     }
 
     fn counts(&self) -> String {
-        let parts = [(&self.repaired, "repaired"), (&self.drifted, "drifted"), (&self.failed, "failed")];
+        let parts = [
+            (&self.repaired, "repaired"),
+            (&self.drifted, "drifted"),
+            (&self.failed, "failed"),
+        ];
         parts
             .into_iter()
             .map(|(counter, word)| (counter.load(Ordering::Relaxed), word))
@@ -63,9 +73,15 @@ impl EventSink for Progress {
     fn emit(&self, event: &Event) {
         match event {
             Event::SweepStarted { sweep } => self.begin(sweep.mode),
-            Event::Discovered { listed, whole: true, .. } => {
+            Event::Discovered {
+                listed,
+                whole: true,
+                ..
+            } => {
                 self.bar.set_length(*listed);
-                self.bar.set_style(style("{spinner} {prefix} {wide_bar} {pos}/{len} accounts {per_sec} {msg}"));
+                self.bar.set_style(style(
+                    "{spinner} {prefix} {wide_bar} {pos}/{len} accounts {per_sec} {msg}",
+                ));
             }
             Event::AccountFinished { report, .. } => {
                 match report.outcome {
@@ -78,8 +94,14 @@ impl EventSink for Progress {
                 self.bar.inc(1);
                 self.bar.set_message(self.counts());
             }
-            Event::WaveStarted { wave, of, accounts, .. } => {
-                self.bar.set_message(format!("  wave {wave} of {of}: {} accounts{}", grouped(*accounts), self.counts()));
+            Event::WaveStarted {
+                wave, of, accounts, ..
+            } => {
+                self.bar.set_message(format!(
+                    "  wave {wave} of {of}: {} accounts{}",
+                    grouped(*accounts),
+                    self.counts()
+                ));
             }
             Event::SweepFinished { .. } => self.bar.finish_and_clear(),
             _ => {}
@@ -89,5 +111,7 @@ impl EventSink for Progress {
 
 fn style(template: &str) -> ProgressStyle {
     // A template that does not parse would be our mistake; a plain bar is better than none.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▓░")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▓░")
 }

@@ -8,8 +8,8 @@ use rolekeeper_domain::arn::Partition;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::spec::{
-    Binding, BoundTemplate, BoundaryTemplate, Danger, ExternalId, ManagedPolicyTemplate, SpecTemplate, Surroundings,
-    TemplateError, dangers,
+    Binding, BoundTemplate, BoundaryTemplate, Danger, ExternalId, ManagedPolicyTemplate,
+    SpecTemplate, Surroundings, TemplateError, dangers,
 };
 use rolekeeper_engine::settings::{Place, Roles};
 use secrecy::ExposeSecret;
@@ -47,23 +47,41 @@ impl Specs {
             }
             templates.push(template);
         }
-        Ok((Self { templates, bound: Mutex::default() }, warnings))
+        Ok((
+            Self {
+                templates,
+                bound: Mutex::default(),
+            },
+            warnings,
+        ))
     }
 
     fn bound(&self, place: &Place<'_>) -> Result<Arc<Bound>, TemplateError> {
         let binding = Binding {
             partition: place.partition,
             hub_account_id: place.hub_account,
-            organization_id: (!place.organization_id.is_empty()).then(|| place.organization_id.to_owned()),
+            organization_id: (!place.organization_id.is_empty())
+                .then(|| place.organization_id.to_owned()),
         };
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bound) = bound.as_ref().filter(|bound| bound.binding == binding) {
             return Ok(Arc::clone(bound));
         }
-        let templates: Vec<BoundTemplate> =
-            self.templates.iter().map(|template| template.clone().bind(binding.clone())).collect::<Result<_, _>>()?;
-        let shared = if templates.iter().all(BoundTemplate::is_shared) { Some(all(&templates, place.account)?) } else { None };
-        let fresh = Arc::new(Bound { binding, templates, shared });
+        let templates: Vec<BoundTemplate> = self
+            .templates
+            .iter()
+            .map(|template| template.clone().bind(binding.clone()))
+            .collect::<Result<_, _>>()?;
+        let shared = if templates.iter().all(BoundTemplate::is_shared) {
+            Some(all(&templates, place.account)?)
+        } else {
+            None
+        };
+        let fresh = Arc::new(Bound {
+            binding,
+            templates,
+            shared,
+        });
         *bound = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
@@ -71,7 +89,8 @@ impl Specs {
 
 impl Roles for Specs {
     fn wanted(&self, place: &Place<'_>) -> Result<Arc<[RoleSpec]>, Fault> {
-        let invalid = |problem: TemplateError| Fault::new(Category::InvalidSpec, problem.to_string());
+        let invalid =
+            |problem: TemplateError| Fault::new(Category::InvalidSpec, problem.to_string());
         let bound = self.bound(place).map_err(invalid)?;
         match &bound.shared {
             Some(shared) => Ok(Arc::clone(shared)),
@@ -81,7 +100,14 @@ impl Roles for Specs {
 }
 
 fn all(templates: &[BoundTemplate], account: AccountId) -> Result<Arc<[RoleSpec]>, TemplateError> {
-    templates.iter().map(|template| template.in_account(account).map(|spec| spec.as_ref().clone())).collect()
+    templates
+        .iter()
+        .map(|template| {
+            template
+                .in_account(account)
+                .map(|spec| spec.as_ref().clone())
+        })
+        .collect()
 }
 
 /// The specifications of a configuration in an account that stands for any: for what needs their names alone.
@@ -105,10 +131,12 @@ pub(crate) fn revision(config: &Config) -> String {
             hash.update(Sha256::digest(id.expose_secret()));
         }
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn template(role: &Role) -> Result<SpecTemplate, TemplateError> {
@@ -119,7 +147,9 @@ fn template(role: &Role) -> Result<SpecTemplate, TemplateError> {
         ensure: entry.ensure,
         trust: role.trust_policy.clone(),
         description: entry.description.clone(),
-        max_session_duration: entry.max_session_duration.and_then(|seconds| u32::try_from(seconds).ok()),
+        max_session_duration: entry
+            .max_session_duration
+            .and_then(|seconds| u32::try_from(seconds).ok()),
         boundary: match entry.permissions_boundary.as_deref() {
             None => BoundaryTemplate::Unmanaged,
             Some("none") => BoundaryTemplate::None,
@@ -137,19 +167,29 @@ fn template(role: &Role) -> Result<SpecTemplate, TemplateError> {
             })
             .collect(),
         attach: entry.attach.clone(),
-        inline: role.inline.iter().map(|(policy, document)| (policy.name.clone(), document.clone())).collect(),
+        inline: role
+            .inline
+            .iter()
+            .map(|(policy, document)| (policy.name.clone(), document.clone()))
+            .collect(),
         extras: entry.extras,
         adopt: entry.adopt,
         tolerate: role.tolerate.clone(),
         legacy_users: entry.legacy_users.iter().cloned().collect(),
         vendor_account_id: entry.vendor_account_id,
-        external_id: entry.external_id.as_ref().map(|id| ExternalId::new(id.expose_secret())).transpose()?,
+        external_id: entry
+            .external_id
+            .as_ref()
+            .map(|id| ExternalId::new(id.expose_secret()))
+            .transpose()?,
     })
 }
 
 /// The specification in an account that stands for any. The ids are AWS's own examples.
 fn sample(template: &SpecTemplate, config: &Config) -> Result<Option<RoleSpec>, TemplateError> {
-    let (Ok(hub), Ok(account)) = ("210987654321".parse(), "123456789012".parse()) else { return Ok(None) };
+    let (Ok(hub), Ok(account)) = ("210987654321".parse(), "123456789012".parse()) else {
+        return Ok(None);
+    };
     let binding = Binding {
         partition: partition_of(&config.aws.region),
         hub_account_id: hub,
@@ -172,10 +212,17 @@ pub(crate) fn partition_of(region: &str) -> Partition {
 
 /// Refuses what is dangerous wherever it is written; answers what was said to be understood.
 fn guard(role: &Role, spec: &RoleSpec, config: &Config) -> Result<Vec<String>, ConfigError> {
-    let surroundings = Surroundings { admin_roles: config.aws.admin_roles.clone(), ..Surroundings::default() };
+    let surroundings = Surroundings {
+        admin_roles: config.aws.admin_roles.clone(),
+        ..Surroundings::default()
+    };
     let mut warnings = Vec::new();
     for danger in dangers(spec, &surroundings) {
-        let understood = role.entry.i_understand.iter().any(|word| word == danger.name());
+        let understood = role
+            .entry
+            .i_understand
+            .iter()
+            .any(|word| word == danger.name());
         if danger.can_be_understood() && understood {
             warnings.push(format!("{}: {danger} (i_understand)", role.key));
         } else {
@@ -186,23 +233,28 @@ fn guard(role: &Role, spec: &RoleSpec, config: &Config) -> Result<Vec<String>, C
 }
 
 fn refused(role: &Role, danger: &Danger) -> ConfigError {
-    ConfigError {
-        at: role.at.clone(),
-        key: role.key.clone(),
-        found: danger.to_string(),
-        allowed: "a role that is not a danger to the accounts it is in".to_owned(),
-        help: danger
-            .can_be_understood()
-            .then(|| format!("if this is meant: i_understand = [\"{}\"]", danger.name())),
+    let allowed = "a role that is not a danger to the accounts it is in";
+    let error = ConfigError::new(
+        role.at.clone(),
+        role.key.clone(),
+        danger.to_string(),
+        allowed,
+    );
+    if danger.can_be_understood() {
+        error.with_help(format!(
+            "if this is meant: i_understand = [\"{}\"]",
+            danger.name()
+        ))
+    } else {
+        error
     }
 }
 
 fn wrong(role: &Role, problem: &TemplateError) -> ConfigError {
-    ConfigError {
-        at: role.at.clone(),
-        key: format!("{}.{}", role.key, problem.part),
-        found: problem.problem.clone(),
-        allowed: String::new(),
-        help: None,
-    }
+    ConfigError::new(
+        role.at.clone(),
+        format!("{}.{}", role.key, problem.part),
+        problem.problem.clone(),
+        String::new(),
+    )
 }

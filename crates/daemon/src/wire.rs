@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use rolekeeper_aws::{Aws, AuditOnly, ClientBuilder, Directory, HubKeys, Sessions, Settings, Timeouts};
+use rolekeeper_aws::{
+    AuditOnly, Aws, ClientBuilder, Directory, HubKeys, Sessions, Settings, Timeouts,
+};
 use rolekeeper_domain::census::CensusLimits;
 use rolekeeper_domain::outcome::Mode;
 use rolekeeper_domain::selector::{ManagementPolicy, Rules, Selector};
-use rolekeeper_engine::{Engine, Ports};
 use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_engine::rollout::{Rollout, Share};
 use rolekeeper_engine::schedule::{Cadence, Schedule};
 use rolekeeper_engine::settings::{EngineSettings, Freeze, Limits};
+use rolekeeper_engine::{Engine, Ports};
 use rolekeeper_store::Store;
 use secrecy::ExposeSecret;
 
@@ -65,7 +67,10 @@ pub(crate) async fn aws_with(config: &Config, keys: HubKeys) -> Result<Aws, Fail
         session_name: aws.session_name.clone(),
         source_identity: aws.source_identity.clone(),
         session_duration: aws.session_duration,
-        timeouts: Timeouts { operation: config.limits.call_timeout, ..Timeouts::default() },
+        timeouts: Timeouts {
+            operation: config.limits.call_timeout,
+            ..Timeouts::default()
+        },
         // As many as may be in use at once: each account has its reads in flight together.
         idle_connections: number(config.limits.concurrency).saturating_mul(4),
     };
@@ -81,22 +86,34 @@ fn hub_keys(config: &Config) -> HubKeys {
 
 /// The store, made or brought up to date.
 pub(crate) async fn store(config: &Config) -> Result<Arc<Store>, Failure> {
-    Ok(Arc::new(rolekeeper_store::open(config.store_url.expose_secret()).await?))
+    Ok(Arc::new(
+        rolekeeper_store::open(config.store_url.expose_secret()).await?,
+    ))
 }
 
 /// The store as it is, for commands that only look.
 pub(crate) async fn store_to_read(config: &Config) -> Result<Arc<Store>, Failure> {
-    Ok(Arc::new(rolekeeper_store::open_read_only(config.store_url.expose_secret()).await?))
+    Ok(Arc::new(
+        rolekeeper_store::open_read_only(config.store_url.expose_secret()).await?,
+    ))
 }
 
 /// An engine that only looks.
-pub(crate) async fn audit(config: &Config, store: Arc<Store>, sinks: Sinks) -> Result<AuditEngine, Failure> {
+pub(crate) async fn audit(
+    config: &Config,
+    store: Arc<Store>,
+    sinks: Sinks,
+) -> Result<AuditEngine, Failure> {
     let aws = aws(config).await?;
     engine(config, &aws, aws.audit_only(), store, sinks).await
 }
 
 /// An engine that may write.
-pub(crate) async fn repair(config: &Config, store: Arc<Store>, sinks: Sinks) -> Result<RepairEngine, Failure> {
+pub(crate) async fn repair(
+    config: &Config,
+    store: Arc<Store>,
+    sinks: Sinks,
+) -> Result<RepairEngine, Failure> {
     let aws = aws(config).await?;
     engine(config, &aws, aws.sessions(), store, sinks).await
 }
@@ -134,9 +151,15 @@ pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
             ManagementAccount::Skip => ManagementPolicy::Skip,
             ManagementAccount::Include => ManagementPolicy::Include,
         },
-        selector: Selector { include: rules(&config.include), exclude: rules(&config.exclude) },
+        selector: Selector {
+            include: rules(&config.include),
+            exclude: rules(&config.exclude),
+        },
         roles: Arc::new(Specs::new(config)?.0),
-        census: CensusLimits { smallest_share: limits.smallest_listing, ..CensusLimits::default() },
+        census: CensusLimits {
+            smallest_share: limits.smallest_listing,
+            ..CensusLimits::default()
+        },
         rollout: Rollout {
             canary: number(config.rollout.canary),
             waves: config.rollout.waves.iter().copied().map(share).collect(),
@@ -178,7 +201,9 @@ fn freeze(freezes: &[config::Freeze]) -> Option<Freeze> {
     }
     let freezes = freezes.to_vec();
     Some(Arc::new(move |now| {
-        let current = freezes.iter().find(|freeze| (freeze.from..freeze.until).contains(&now))?;
+        let current = freezes
+            .iter()
+            .find(|freeze| (freeze.from..freeze.until).contains(&now))?;
         Some(format!("{} (until {})", current.why, current.until))
     }))
 }
@@ -195,19 +220,27 @@ fn schedule(config: &Config) -> Schedule {
         (None, Some(every)) => Cadence::Every(every),
         (None, None) => Cadence::Never,
     };
-    Schedule { cadence, jitter: Share::new(schedule.jitter).unwrap_or(Share::NONE), mode: schedule.mode }
+    Schedule {
+        cadence,
+        jitter: Share::new(schedule.jitter).unwrap_or(Share::NONE),
+        mode: schedule.mode,
+    }
 }
 
 /// This process's name among replicas.
 fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
-    format!("{}/{}", if host.is_empty() { "localhost" } else { host }, std::process::id())
+    format!(
+        "{}/{}",
+        if host.is_empty() { "localhost" } else { host },
+        std::process::id()
+    )
 }
 
 /// What jitter and sweep ids are drawn from: the moment, and which process it is.
 #[expect(clippy::cast_sign_loss, reason = "any bits will do")]
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     (time_of_day().as_nanosecond() as u64) ^ u64::from(std::process::id()).rotate_left(32)
 }
 

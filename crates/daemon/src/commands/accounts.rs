@@ -21,13 +21,19 @@ pub(crate) async fn run(app: &App, format: Format) -> Result<Exit, Failure> {
     let store = wire::store(&config).await?;
     let engine = wire::audit(&config, store, Sinks::default()).await?;
     let found = engine.discover().await?;
-    let undecided = found.iter().any(|(_, selection)| matches!(selection, Selection::Undecided(_)));
+    let undecided = found
+        .iter()
+        .any(|(_, selection)| matches!(selection, Selection::Undecided(_)));
     let text = match format {
         Format::Text => table(&found, &app.terminal),
         Format::Json => document(&found),
     };
     app.terminal.result(&text)?;
-    Ok(if undecided { Exit::Incomplete } else { Exit::Clean })
+    Ok(if undecided {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    })
 }
 
 fn document(found: &[(Account, Selection)]) -> String {
@@ -46,14 +52,22 @@ fn document(found: &[(Account, Selection)]) -> String {
         })
         .collect();
     let lines: Vec<String> = accounts.iter().map(Value::to_string).collect();
-    format!("{{\"schema\":\"rolekeeper.accounts/v1\",\"accounts\":[\n{}\n]}}\n", lines.join(",\n"))
+    format!(
+        "{{\"schema\":\"rolekeeper.accounts/v1\",\"accounts\":[\n{}\n]}}\n",
+        lines.join(",\n")
+    )
 }
 
 fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
     const NAME: usize = 32; // longer names are cut, so that the columns stay columns
     const PLACE: usize = 28;
     let widest = |of: fn(&Account) -> String, most: usize| {
-        found.iter().map(|(account, _)| plain(&of(account)).chars().count()).max().unwrap_or(0).min(most)
+        found
+            .iter()
+            .map(|(account, _)| plain(&of(account)).chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(most)
     };
     let names = widest(|account| account.name.clone(), NAME);
     let places = widest(|account| account.path.to_string(), PLACE);
@@ -61,8 +75,15 @@ fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
     for (account, selection) in found {
         let name = cut(&plain(&account.name), NAME);
         let place = cut(&plain(&account.path.to_string()), PLACE);
-        let words = format!("{}  {name:<names$}  {place:<places$}  {:<11}  {}", account.id, state(&account.state), plain(&selection.to_string()));
-        let line = terminal.width.map_or_else(|| words.clone(), |width| cut(&words, width));
+        let words = format!(
+            "{}  {name:<names$}  {place:<places$}  {:<11}  {}",
+            account.id,
+            state(&account.state),
+            plain(&selection.to_string())
+        );
+        let line = terminal
+            .width
+            .map_or_else(|| words.clone(), |width| cut(&words, width));
         let style = match selection {
             Selection::Included { .. } => None,
             Selection::Undecided(_) => Some(Style::Alarm),
@@ -71,8 +92,15 @@ fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
         let line = style.map_or_else(|| line.clone(), |style| terminal.paint(style, &line));
         let _infallible = writeln!(text, "{}", line.trim_end());
     }
-    let selected = found.iter().filter(|(_, selection)| selection.is_included()).count();
-    let _infallible = writeln!(text, "\n{}, {selected} selected", count_of(found.len() as u64));
+    let selected = found
+        .iter()
+        .filter(|(_, selection)| selection.is_included())
+        .count();
+    let _infallible = writeln!(
+        text,
+        "\n{}, {selected} selected",
+        count_of(found.len() as u64)
+    );
     text
 }
 

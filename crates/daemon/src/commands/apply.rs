@@ -24,9 +24,14 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     let config = app.config()?;
     let plans = args.plan.as_deref().map(PlanFile::read).transpose()?;
     let chosen = chosen(&args, plans.as_ref())?;
-    if plans.as_ref().is_some_and(|plans| !plans.is_for(&specs::revision(&config))) {
-        return Err(Failure::new("the roles of the configuration have changed since the plan was saved")
-            .with_help("make a new plan with `rolekeeper plan --out FILE`"));
+    if plans
+        .as_ref()
+        .is_some_and(|plans| !plans.is_for(&specs::revision(&config)))
+    {
+        return Err(Failure::new(
+            "the roles of the configuration have changed since the plan was saved",
+        )
+        .with_help("make a new plan with `rolekeeper plan --out FILE`"));
     }
     let store = wire::store(&config).await?;
     let agreed = match &plans {
@@ -51,19 +56,31 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     let done = result?;
     sweep::show(app, &store, &done.record, args.format).await?;
     if args.format == Format::Text && done.record.summary.repaired > 0 {
-        app.terminal.tell(&format!("What was done in an account: rolekeeper history ACCOUNT. Sweep {}.", done.record.id));
+        app.terminal.tell(&format!(
+            "What was done in an account: rolekeeper history ACCOUNT. Sweep {}.",
+            done.record.id
+        ));
     }
     store.close().await;
     Ok(sweep::exit(&done))
 }
 
 /// The accounts that are meant: of a plan file only those that have a plan.
-fn chosen(args: &ApplyArgs, plans: Option<&PlanFile>) -> Result<Option<BTreeSet<AccountId>>, Failure> {
-    let Some(plans) = plans else { return Ok(args.accounts.chosen()) };
+fn chosen(
+    args: &ApplyArgs,
+    plans: Option<&PlanFile>,
+) -> Result<Option<BTreeSet<AccountId>>, Failure> {
+    let Some(plans) = plans else {
+        return Ok(args.accounts.chosen());
+    };
     let planned = plans.saved().accounts();
-    let Some(named) = args.accounts.chosen() else { return Ok(Some(planned)) };
+    let Some(named) = args.accounts.chosen() else {
+        return Ok(Some(planned));
+    };
     match named.iter().find(|account| !planned.contains(account)) {
-        Some(account) => Err(Failure::new(format!("the plan file has nothing for account {account}"))),
+        Some(account) => Err(Failure::new(format!(
+            "the plan file has nothing for account {account}"
+        ))),
         None => Ok(Some(named)),
     }
 }
@@ -74,7 +91,9 @@ fn agrees_to_plans(app: &App, args: &ApplyArgs, plans: &PlanFile) -> Result<bool
         return Ok(true);
     }
     let count = plans.saved().accounts().len() as u64;
-    Ok(app.terminal.ask(&format!("Carry out the saved plan in {}?", accounts(count)))?)
+    Ok(app
+        .terminal
+        .ask(&format!("Carry out the saved plan in {}?", accounts(count)))?)
 }
 
 /// Shows what would be done and asks. Without a person, or with `--yes`, nobody is asked.
@@ -99,5 +118,8 @@ async fn agrees_to_repair(
         return Ok(true);
     }
     sweep::show(app, store, &done.record, Format::Text).await?;
-    Ok(app.terminal.ask(&format!("Repair {}?", accounts(done.record.summary.drifted)))?)
+    Ok(app.terminal.ask(&format!(
+        "Repair {}?",
+        accounts(done.record.summary.drifted)
+    ))?)
 }

@@ -8,7 +8,8 @@ use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Denial, Fault};
 use rolekeeper_domain::least_privilege::missing_statement;
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, Trigger};
-use rolekeeper_domain::policy::Document;
+use rolekeeper_domain::policy::{Document, Lint, LintContext, LintSeverity, lint};
+use rolekeeper_domain::role::Boundary;
 use rolekeeper_domain::selector::Selection;
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::store::{Control as _, ReportFilter, Sweeps as _};
@@ -16,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::iam_policy;
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::exit::Exit;
 use crate::failure::{Failure, whole};
 use crate::output::{Style, Terminal, plain};
+use crate::report::broken;
 use crate::specs;
 use crate::wire::{self, AuditEngine, Sinks};
 
@@ -28,7 +30,15 @@ pub(crate) async fn run(app: &App, offline: bool) -> Result<Exit, Failure> {
     // A mistake in the configuration is told as everywhere else.
     let config = app.config()?;
     let mut lines = Lines::new(&app.terminal);
-    lines.ok("configuration", &format!("{}: {} roles", app.config_path()?.display(), config.roles.len()))?;
+    let roles_of = |role: &Role| match &role.entry.preset {
+        Some(preset) => format!("{} (preset {preset})", role.entry.name),
+        None => role.entry.name.to_string(),
+    };
+    let names: Vec<String> = config.roles.iter().map(roles_of).collect();
+    lines.ok(
+        "configuration",
+        &format!("{}, for {}", app.config_path()?.display(), names.join(", ")),
+    )?;
     roles(&config, &mut lines)?;
     http(&config, &mut lines)?;
     if offline {
@@ -39,6 +49,9 @@ pub(crate) async fn run(app: &App, offline: bool) -> Result<Exit, Failure> {
     Ok(lines.exit())
 }
 
+/// As wide as `warning` and two spaces.
+const INDENT: usize = 9;
+
 /// The lines, and the worst of them.
 struct Lines<'a> {
     terminal: &'a Terminal,
@@ -48,7 +61,11 @@ struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     const fn new(terminal: &'a Terminal) -> Self {
-        Self { terminal, errors: 0, accounts_failed: 0 }
+        Self {
+            terminal,
+            errors: 0,
+            accounts_failed: 0,
+        }
     }
 
     fn ok(&self, what: &str, words: &str) -> Result<(), Failure> {
@@ -74,13 +91,34 @@ impl<'a> Lines<'a> {
     }
 
     fn line(&self, style: Style, word: &str, what: &str, words: &str) -> Result<(), Failure> {
-        let padding = " ".repeat(8_usize.saturating_sub(word.len()));
+        let padding = " ".repeat(INDENT.saturating_sub(word.len()));
         let word = self.terminal.paint(style, word);
-        Ok(self.terminal.result(&format!("{word}{padding} {}: {}\n", plain(what), plain(words)))?)
+        self.print(
+            &format!("{word}{padding}"),
+            &format!("{}: {}", plain(what), plain(words)),
+        )
     }
 
     fn remedy(&self, remedy: &str) -> Result<(), Failure> {
-        if remedy.is_empty() { Ok(()) } else { Ok(self.terminal.result(&format!("         remedy: {}\n", plain(remedy)))?) }
+        if remedy.is_empty() {
+            Ok(())
+        } else {
+            self.print(&" ".repeat(INDENT), &format!("remedy: {}", plain(remedy)))
+        }
+    }
+
+    /// A paragraph beside its first word, no wider than the terminal.
+    fn print(&self, first: &str, words: &str) -> Result<(), Failure> {
+        let width = self
+            .terminal
+            .width
+            .map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(40));
+        let mut before = first.to_owned();
+        for line in broken(words, width) {
+            self.terminal.result(&format!("{before}{line}\n"))?;
+            before = " ".repeat(INDENT);
+        }
+        Ok(())
     }
 
     const fn exit(&self) -> Exit {
@@ -96,30 +134,89 @@ impl<'a> Lines<'a> {
 
 fn roles(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     for spec in specs::samples(config) {
-        let sizes = std::iter::once(&spec.trust).chain(spec.managed_policies.iter().map(|policy| &policy.document));
+        let sizes = std::iter::once(&spec.trust)
+            .chain(spec.managed_policies.iter().map(|policy| &policy.document));
         let fullest = sizes.filter_map(fullness).max().unwrap_or(0);
-        let words = format!("{} managed, {} attached, {} inline policies; the fullest document uses {fullest} % of its limit", spec.managed_policies.len(), spec.attach.len(), spec.inline.len());
+        let words = format!(
+            "{} managed, {} attached, {} inline policies; the fullest document uses {fullest} % of its limit",
+            spec.managed_policies.len(),
+            spec.attach.len(),
+            spec.inline.len()
+        );
         lines.ok(&format!("role {}", spec.name), &words)?;
+        let mut documents = vec![("trust policy".to_owned(), &spec.trust)];
+        documents.extend(
+            spec.managed_policies
+                .iter()
+                .map(|policy| (format!("policy {}", policy.name), &policy.document)),
+        );
+        documents.extend(
+            spec.inline
+                .iter()
+                .map(|(name, document)| (format!("inline policy {name}"), document)),
+        );
+        for (part, document) in documents {
+            let context = LintContext {
+                bounded: matches!(spec.boundary, Boundary::Policy(_)),
+                ..LintContext::default()
+            };
+            for remark in lint(document, &context) {
+                remarked(&format!("role {}, {part}", spec.name), &remark, lines)?;
+            }
+        }
     }
     Ok(())
 }
 
+/// What a reviewer would remark on a document. An error there is one that AWS or the vendor will meet.
+fn remarked(what: &str, remark: &Lint, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let words = format!(
+        "{}{} ({})",
+        if remark.path.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", remark.path)
+        },
+        remark.message,
+        remark.code
+    );
+    match remark.severity {
+        LintSeverity::Error => lines.error(what, &words, &remark.remedy),
+        LintSeverity::Warning => lines.warning(what, &words, &remark.remedy),
+        LintSeverity::Note => Ok(()),
+    }
+}
+
 fn fullness(document: &Document) -> Option<usize> {
-    document.kind().character_limit().map(|most| document.size() * 100 / most)
+    document
+        .kind()
+        .character_limit()
+        .map(|most| document.size() * 100 / most)
 }
 
 fn http(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let listen = config.http.listen;
     match (&config.http.token, listen.ip().is_loopback()) {
         (Some(_), _) => lines.ok("http", &format!("{listen}, with a token")),
-        (None, _) => lines.ok("http", &format!("{listen}, reachable from this machine alone; without a token the API only reads")),
+        (None, _) => lines.ok(
+            "http",
+            &format!(
+                "{listen}, reachable from this machine alone; without a token the API only reads"
+            ),
+        ),
     }
 }
 
 async fn store(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let store = match wire::store(config).await {
         Ok(store) => store,
-        Err(problem) => return lines.error("store", problem.message(), "store.url names the database; this user has to be able to write it"),
+        Err(problem) => {
+            return lines.error(
+                "store",
+                problem.message(),
+                "store.url names the database; this user has to be able to write it",
+            );
+        }
     };
     lines.ok("store", store.place())?;
     if let Some(halt) = store.halted().await? {
@@ -133,34 +230,80 @@ async fn store(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
 async fn aws(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     // What this audit finds is nobody's history: its store is thrown away.
     let folder = tempfile::tempdir()?;
-    let scratch = rolekeeper_store::open(&format!("sqlite:{}", folder.path().join("check.db").display())).await?;
+    let scratch = rolekeeper_store::open(&format!(
+        "sqlite:{}",
+        folder.path().join("check.db").display()
+    ))
+    .await?;
     let engine = wire::audit(config, Arc::new(scratch), Sinks::default()).await?;
     let ourselves = match engine.ourselves().await {
         Ok(ourselves) => ourselves,
         Err(problem) => {
             let failure = Failure::from(problem);
-            return lines.error("credentials", failure.message(), failure.help().unwrap_or_default());
+            return lines.error(
+                "credentials",
+                failure.message(),
+                failure.help().unwrap_or_default(),
+            );
         }
     };
     let (caller, organization) = ourselves;
-    lines.ok("credentials", &format!("{} in the partition {}", caller.arn, caller.partition))?;
-    let place = if caller.account == organization.management_account { "the management account" } else { "not the management account: it has to be a delegated administrator, or aws.organization_role_arn names a role that may list" };
-    lines.ok("organization", &format!("{}, managed by {}; the hub is {place}", organization.id, organization.management_account))?;
+    lines.ok(
+        "credentials",
+        &format!("{} in the partition {}", caller.arn, caller.partition),
+    )?;
+    let place = if caller.account == organization.management_account {
+        "the management account"
+    } else {
+        "not the management account: it has to be a delegated administrator, or aws.organization_role_arn names a role that may list"
+    };
+    lines.ok(
+        "organization",
+        &format!(
+            "{}, managed by {}; the hub is {place}",
+            organization.id, organization.management_account
+        ),
+    )?;
     if specs::partition_of(&config.aws.region) != caller.partition {
-        lines.error("region", &format!("aws.region = \"{}\" lies in another partition than the credentials", config.aws.region), &format!("a Region of {}, such as {}", caller.partition, caller.partition.iam_region()))?;
+        lines.error(
+            "region",
+            &format!(
+                "aws.region = \"{}\" lies in another partition than the credentials",
+                config.aws.region
+            ),
+            &format!(
+                "a Region of {}, such as {}",
+                caller.partition,
+                caller.partition.iam_region()
+            ),
+        )?;
     }
     let found = match engine.discover().await {
         Ok(found) => found,
         Err(problem) => {
             let failure = Failure::from(problem);
-            return lines.error("accounts", failure.message(), failure.help().unwrap_or_default());
+            return lines.error(
+                "accounts",
+                failure.message(),
+                failure.help().unwrap_or_default(),
+            );
         }
     };
-    let selected = found.iter().filter(|(_, selection)| selection.is_included()).count();
+    let selected = found
+        .iter()
+        .filter(|(_, selection)| selection.is_included())
+        .count();
     if selected == 0 {
-        return lines.error("accounts", &format!("{} in the organization, none of them selected", found.len()), "`rolekeeper accounts` says why for each");
+        return lines.error(
+            "accounts",
+            &format!("{} in the organization, none of them selected", found.len()),
+            "`rolekeeper accounts` says why for each",
+        );
     }
-    lines.ok("accounts", &format!("{} in the organization, {selected} selected", found.len()))?;
+    lines.ok(
+        "accounts",
+        &format!("{} in the organization, {selected} selected", found.len()),
+    )?;
     one_in_each_unit(config, &engine, &found, lines).await
 }
 
@@ -185,10 +328,18 @@ async fn one_in_each_unit(
     };
     let mut after = None;
     loop {
-        let page = engine.store().reports(&record.id, &ReportFilter::default(), after, 500).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let page = engine
+            .store()
+            .reports(&record.id, &ReportFilter::default(), after, 500)
+            .await?;
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
         after = Some(last.account);
-        for report in page.iter().filter(|report| report.outcome != Outcome::Skipped) {
+        for report in page
+            .iter()
+            .filter(|report| report.outcome != Outcome::Skipped)
+        {
             account(config, report, lines)?;
         }
     }
@@ -198,7 +349,10 @@ fn account(config: &Config, report: &AccountReport, lines: &mut Lines<'_>) -> Re
     let what = format!("{} ({} in {})", report.account, report.name, report.ou_path);
     match &report.failure {
         Some(fault) => lines.account(&what, &fault.to_string(), &remedy(config, fault)),
-        None => lines.ok(&what, &format!("can be read; {}", report.outcome.as_str().replace('_', " "))),
+        None => lines.ok(
+            &what,
+            &format!("can be read; {}", report.outcome.as_str().replace('_', " ")),
+        ),
     }
 }
 

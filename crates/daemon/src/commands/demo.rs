@@ -48,7 +48,10 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<Exit, Failure> {
         simulator,
     };
     demo.introduce(&args)?;
-    if demo.audit().await?.interrupted || demo.repair().await?.interrupted || demo.second_sweep().await?.interrupted {
+    if demo.audit().await?.interrupted
+        || demo.repair().await?.interrupted
+        || demo.second_sweep().await?.interrupted
+    {
         return Err(Failure::interrupted());
     }
     if args.once {
@@ -93,16 +96,26 @@ impl Demo<'_> {
         let before = self.calls();
         let done = sweep::carry_out(self.app, &engine, order(Mode::Audit)).await?;
         let overview = report::overview(self.store.as_ref(), &done.record).await?;
-        self.app.terminal.result(&report::overview_text(&done.record, &overview, &self.app.terminal))?;
+        self.app.terminal.result(&report::overview_text(
+            &done.record,
+            &overview,
+            &self.app.terminal,
+        ))?;
         self.tell_calls(before)?;
         Ok(done)
     }
 
     async fn repair(&self) -> Result<Done, Failure> {
-        self.heading("2. A repair changes a few accounts first, then the others        (rolekeeper apply)")?;
+        self.heading(
+            "2. A repair changes a few accounts first, then the others        (rolekeeper apply)",
+        )?;
         let (done, before) = self.repair_sweep().await?;
         let overview = report::overview(self.store.as_ref(), &done.record).await?;
-        self.app.terminal.result(&report::repair_text(&done.record, &overview, &self.app.terminal))?;
+        self.app.terminal.result(&report::repair_text(
+            &done.record,
+            &overview,
+            &self.app.terminal,
+        ))?;
         self.tell_calls(before)?;
         Ok(done)
     }
@@ -124,7 +137,14 @@ impl Demo<'_> {
     }
 
     async fn engine<P: SessionProvider>(&self, sessions: P) -> Result<RealEngine<P>, Failure> {
-        wire::engine(&self.config, &self.aws, sessions, Arc::clone(&self.store), sweep::sinks(self.app)).await
+        wire::engine(
+            &self.config,
+            &self.aws,
+            sessions,
+            Arc::clone(&self.store),
+            sweep::sinks(self.app),
+        )
+        .await
     }
 
     fn calls(&self) -> Calls {
@@ -133,8 +153,16 @@ impl Demo<'_> {
 
     fn tell_calls(&self, before: Calls) -> Result<(), Failure> {
         let Calls { all, writes } = self.calls().since(before);
-        let text = format!("The simulated AWS counted {} calls, {} of them writes.", report::grouped(all), report::grouped(writes));
-        let style = if writes == 0 { Style::Good } else { Style::Faint };
+        let text = format!(
+            "The simulated AWS counted {} calls, {} of them writes.",
+            report::grouped(all),
+            report::grouped(writes)
+        );
+        let style = if writes == 0 {
+            Style::Good
+        } else {
+            Style::Faint
+        };
         self.say(&format!("\n{}", self.app.terminal.paint(style, &text)))
     }
 
@@ -155,7 +183,14 @@ impl Demo<'_> {
              the page can repair it. Ctrl-C ends the demo.",
         )?;
         let face = Face::new(&config)?;
-        let engine = wire::engine(&config, &self.aws, self.aws.sessions(), Arc::clone(&self.store), face.sinks()).await?;
+        let engine = wire::engine(
+            &config,
+            &self.aws,
+            self.aws.sessions(),
+            Arc::clone(&self.store),
+            face.sinks(),
+        )
+        .await?;
         let daemon = Daemon {
             environment: Environment::default(),
             aws: self.aws.clone(),
@@ -167,7 +202,9 @@ impl Demo<'_> {
             config,
         };
         let told = |account, drift| {
-            self.app.terminal.tell(&format!("Somebody changed account {account} ({drift}). The next audit will find it."));
+            self.app.terminal.tell(&format!(
+                "Somebody changed account {account} ({drift}). The next audit will find it."
+            ));
         };
         tokio::select! {
             ended = super::run::until_told(daemon) => ended,
@@ -192,12 +229,18 @@ fn simulator(args: &DemoArgs) -> Result<Simulator, Failure> {
         limits: Limits::default(),
         ..Settings::default()
     };
-    Simulator::builder().settings(settings).start().map_err(|problem| Failure::new(crate::failure::whole(&problem)))
+    Simulator::builder()
+        .settings(settings)
+        .start()
+        .map_err(|problem| Failure::new(crate::failure::whole(&problem)))
 }
 
 /// The simulator's configuration with what differs in the demo, laid over it as the environment would.
 fn configuration(simulator: &Simulator, folder: &std::path::Path) -> Result<Config, Failure> {
-    let (endpoint, store) = (simulator.endpoint_url(), format!("sqlite:{}", folder.join("demo.db").display()));
+    let (endpoint, store) = (
+        simulator.endpoint_url(),
+        format!("sqlite:{}", folder.join("demo.db").display()),
+    );
     let environment = Environment::from([
         ("ROLEKEEPER__AWS__ENDPOINT_URL", endpoint.as_str()),
         ("ROLEKEEPER__STORE__URL", store.as_str()),
@@ -221,15 +264,22 @@ fn token() -> Result<SecretString, Failure> {
     use std::io::Read as _;
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(SecretString::from(format!("{:032x}", u128::from_be_bytes(bytes))))
+    Ok(SecretString::from(format!(
+        "{:032x}",
+        u128::from_be_bytes(bytes)
+    )))
 }
 
 /// The port that was asked for, or, when another process has it, any that is free.
 async fn any_port(wanted: SocketAddr) -> Result<TcpListener, Failure> {
     match TcpListener::bind(wanted).await {
         Ok(listener) => Ok(listener),
-        Err(problem) if problem.kind() == std::io::ErrorKind::AddrInUse => Ok(TcpListener::bind((wanted.ip(), 0)).await?),
-        Err(problem) => Err(Failure::new(format!("cannot listen on {wanted}: {problem}"))),
+        Err(problem) if problem.kind() == std::io::ErrorKind::AddrInUse => {
+            Ok(TcpListener::bind((wanted.ip(), 0)).await?)
+        }
+        Err(problem) => Err(Failure::new(format!(
+            "cannot listen on {wanted}: {problem}"
+        ))),
     }
 }
 
@@ -244,12 +294,26 @@ impl Calls {
     fn of(simulator: &Simulator) -> Self {
         let mut calls = Self { all: 0, writes: 0 };
         let summary = simulator.world().summary();
-        for row in summary.get("requests").and_then(serde_json::Value::as_array).into_iter().flatten() {
-            let text = |key: &str| row.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-            let count = row.get("count").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        for row in summary
+            .get("requests")
+            .and_then(serde_json::Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let text = |key: &str| {
+                row.get(key)
+                    .and_then(serde_json::Value::as_str)
+                    .unwrap_or_default()
+            };
+            let count = row
+                .get("count")
+                .and_then(serde_json::Value::as_u64)
+                .unwrap_or(0);
             let action = format!("{}:{}", text("service"), text("operation"));
             let operation = rolekeeper_domain::call::Operation::from_action(&action);
-            let writes = operation.is_some_and(|operation| operation.access() == rolekeeper_domain::call::Access::Write);
+            let writes = operation.is_some_and(|operation| {
+                operation.access() == rolekeeper_domain::call::Access::Write
+            });
             calls.all += count;
             calls.writes += if writes { count } else { 0 };
         }
@@ -257,6 +321,9 @@ impl Calls {
     }
 
     const fn since(self, before: Self) -> Self {
-        Self { all: self.all.saturating_sub(before.all), writes: self.writes.saturating_sub(before.writes) }
+        Self {
+            all: self.all.saturating_sub(before.all),
+            writes: self.writes.saturating_sub(before.writes),
+        }
     }
 }

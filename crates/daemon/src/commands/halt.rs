@@ -11,11 +11,20 @@ use crate::wire;
 /// Stops all writes.
 pub(crate) async fn halt(app: &App, why: String) -> Result<Exit, Failure> {
     if why.trim().is_empty() {
-        return Err(Failure::new("a halt needs a reason: somebody will read it at night"));
+        return Err(Failure::new(
+            "a halt needs a reason: somebody will read it at night",
+        ));
     }
     let store = wire::store(&app.config()?).await?;
-    store.halt(&Halt { why, by: app.person(), at: time_of_day() }).await?;
-    app.terminal.tell("All writes to AWS are halted. `rolekeeper resume` lifts the halt.");
+    store
+        .halt(&Halt {
+            why,
+            by: app.person(),
+            at: time_of_day(),
+        })
+        .await?;
+    app.terminal
+        .tell("All writes to AWS are halted. `rolekeeper resume` lifts the halt.");
     store.close().await;
     Ok(Exit::Clean)
 }
@@ -27,7 +36,12 @@ pub(crate) async fn resume(app: &App) -> Result<Exit, Failure> {
         None => app.terminal.tell("Writes are not halted."),
         Some(halt) => {
             store.resume(&app.person(), time_of_day()).await?;
-            app.terminal.tell(&format!("Writes may go on. They were halted by {} on {}: {}", halt.by, halt.at.strftime("%Y-%m-%d %H:%M UTC"), halt.why));
+            app.terminal.tell(&format!(
+                "Writes may go on. They were halted by {} on {}: {}",
+                halt.by,
+                halt.at.strftime("%Y-%m-%d %H:%M UTC"),
+                halt.why
+            ));
         }
     }
     store.close().await;

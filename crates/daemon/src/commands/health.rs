@@ -61,7 +61,10 @@ mod tests {
             ("10.0.0.7:9464", "10.0.0.7:9464"),
         ];
         for (listen, expected) in cases {
-            assert_eq!(reachable(listen.parse().expect("an address")).to_string(), expected);
+            assert_eq!(
+                reachable(listen.parse().expect("an address")).to_string(),
+                expected
+            );
         }
     }
 }

@@ -22,7 +22,8 @@ pub(crate) fn run(app: &App, args: &IamPolicyArgs) -> Result<Exit, Failure> {
     };
     let mut scope = scope(&config, !args.audit_only);
     scope.rollback &= !args.no_rollback;
-    app.terminal.result(&format!("{}\n", policy_for(audience, &scope)))?;
+    app.terminal
+        .result(&format!("{}\n", policy_for(audience, &scope)))?;
     Ok(Exit::Clean)
 }
 
@@ -35,7 +36,10 @@ pub(crate) fn scope(config: &Config, writes: bool) -> Scope {
         roles: specs::samples(config).iter().map(RoleScope::from).collect(),
         admin_roles: config.aws.admin_roles.clone(),
         organization_role: config.aws.organization_role_arn.clone(),
-        queue: config.events.as_ref().and_then(|events| queue_arn(events.queue_url.as_deref()?, partition.as_str())),
+        queue: config
+            .events
+            .as_ref()
+            .and_then(|events| queue_arn(events.queue_url.as_deref()?, partition.as_str())),
         repair: writes,
         rollback: writes,
         tag_selectors: !config.include.tags.is_empty() || !config.exclude.tags.is_empty(),
@@ -51,7 +55,9 @@ fn queue_arn(url: &str, partition: &str) -> Option<Arn> {
     let (host, path) = url.split_once("://")?.1.split_once('/')?;
     let region = host.strip_prefix("sqs.")?.split('.').next()?;
     let (account, name) = path.trim_end_matches('/').split_once('/')?;
-    format!("arn:{partition}:sqs:{region}:{account}:{name}").parse().ok()
+    format!("arn:{partition}:sqs:{region}:{account}:{name}")
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -60,8 +66,17 @@ mod tests {
 
     #[test]
     fn queue_is_named_by_its_url() {
-        let arn = queue_arn("https://sqs.eu-west-1.amazonaws.com/123456789012/rolekeeper", "aws");
-        assert_eq!(arn.map(|arn| arn.to_string()).as_deref(), Some("arn:aws:sqs:eu-west-1:123456789012:rolekeeper"));
-        assert_eq!(queue_arn("http://127.0.0.1:4566/123456789012/rolekeeper", "aws"), None);
+        let arn = queue_arn(
+            "https://sqs.eu-west-1.amazonaws.com/123456789012/rolekeeper",
+            "aws",
+        );
+        assert_eq!(
+            arn.map(|arn| arn.to_string()).as_deref(),
+            Some("arn:aws:sqs:eu-west-1:123456789012:rolekeeper")
+        );
+        assert_eq!(
+            queue_arn("http://127.0.0.1:4566/123456789012/rolekeeper", "aws"),
+            None
+        );
     }
 }

@@ -40,7 +40,10 @@ pub(crate) async fn verify(
         Some(path) => verify_file(path, known)?,
         None => {
             let config = app.config()?;
-            wire::store_to_read(&config).await?.verify_journal(known).await?
+            wire::store_to_read(&config)
+                .await?
+                .verify_journal(known)
+                .await?
         }
     };
     match told {

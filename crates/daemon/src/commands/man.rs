@@ -13,8 +13,14 @@ use crate::failure::Failure;
 pub(crate) fn run(app: &App, folder: &Path) -> Result<Exit, Failure> {
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
-        .map_err(|problem| Failure::new(format!("the manual pages cannot be written into {}: {problem}", folder.display())))?;
-    app.terminal.tell(&format!("The manual pages are in {}.", folder.display()));
+        .map_err(|problem| {
+            Failure::new(format!(
+                "the manual pages cannot be written into {}: {problem}",
+                folder.display()
+            ))
+        })?;
+    app.terminal
+        .tell(&format!("The manual pages are in {}.", folder.display()));
     Ok(Exit::Clean)
 }
 
@@ -30,9 +36,15 @@ mod tests {
         clap_mangen::generate_to(Cli::command(), folder.path()).unwrap();
         let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
         assert!(page("rolekeeper.1").contains("Exit codes"));
-        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        for command in Cli::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
             let text = page(&format!("rolekeeper-{}.1", command.get_name()));
-            assert!(text.contains("Example") || command.has_subcommands(), "{text}");
+            assert!(
+                text.contains("Example") || command.has_subcommands(),
+                "{text}"
+            );
         }
         assert!(page("rolekeeper-report.1").contains("since"));
         assert!(page("rolekeeper-policy-diff.1").contains("Example"));

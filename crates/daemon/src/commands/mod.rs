@@ -20,17 +20,23 @@ mod sweep;
 
 use crate::app::App;
 use crate::args::{Cli, Command, ConfigCommand, JournalCommand, PolicyCommand};
-use crate::config::Environment;
+use crate::config::{self, Environment};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log;
 use crate::output::Terminal;
+use crate::traces::{self, Exporter};
+use crate::wire;
 
 /// Does what the command line asks for.
 pub(crate) fn dispatch(cli: Cli) -> Exit {
     let environment = Environment::of_process();
     let terminal = Terminal::of_process(&environment);
-    let app = App { global: cli.global, environment, terminal };
+    let app = App {
+        global: cli.global,
+        environment,
+        terminal,
+    };
     match start(&app, cli.command) {
         Ok(exit) => exit,
         Err(failure) => failure.tell(&app.terminal),
@@ -38,9 +44,16 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
 }
 
 fn start(app: &App, command: Command) -> Result<Exit, Failure> {
-    init_log(app, &command)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(carry_out(app, command))
+    let exporter = init_log(app, &command)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match exporter {
+            None => carry_out(app, command).await,
+            Some(exporter) => exporter.beside(carry_out(app, command)).await,
+        }
+    })
 }
 
 async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
@@ -63,6 +76,10 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Policy(PolicyCommand::Diff { a, b }) => policy::diff(app, &a, &b),
         Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),
         Command::Config(ConfigCommand::Show) => config_show::run(app),
+        Command::Config(ConfigCommand::Reference) => {
+            app.terminal.result(&config::docs::page())?;
+            Ok(Exit::Clean)
+        }
         Command::Man { folder } => man::run(app, &folder),
         Command::Completions { shell } => completions::run(app, shell),
         Command::Run => run::run(app).await,
@@ -72,13 +89,33 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
 }
 
 /// A command says itself how it ended; only the daemon logs without being asked to.
-fn init_log(app: &App, command: &Command) -> Result<(), Failure> {
+///
+/// Answers who sends traces, where they are asked for.
+fn init_log(app: &App, command: &Command) -> Result<Option<Exporter>, Failure> {
     let usual = match (command, app.global.verbose) {
         (Command::Run, verbose) => log::default_filter(verbose),
         (_, 0) => "off".to_owned(),
         (_, verbose) => log::default_filter(verbose - 1),
     };
     let filter = app.environment.get("ROLEKEEPER_LOG").unwrap_or(&usual);
-    log::init(app.global.log_format, filter, app.terminal.colors_logs())
-        .map_err(|problem| Failure::new(format!("ROLEKEEPER_LOG is no list of target=level: {problem}")))
+    let endpoint = app
+        .environment
+        .get(traces::ENDPOINT)
+        .filter(|endpoint| !endpoint.is_empty());
+    let (traces, exporter) = endpoint
+        .map(|endpoint| traces::to(endpoint, wire::seed()))
+        .transpose()?
+        .unzip();
+    log::init(
+        app.global.log_format,
+        filter,
+        app.terminal.colors_logs(),
+        traces,
+    )
+    .map_err(|problem| {
+        Failure::new(format!(
+            "ROLEKEEPER_LOG is no list of target=level: {problem}"
+        ))
+    })?;
+    Ok(exporter)
 }

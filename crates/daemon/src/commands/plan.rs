@@ -24,11 +24,17 @@ pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
     let done = sweep::carry_out(app, &engine, order).await?;
     sweep::show(app, &store, &done.record, args.format).await?;
     if let Some(path) = &args.out {
-        let saved = plan_file::PlanFile::new(&done.record, &specs::revision(&config), collector.take());
+        let saved =
+            plan_file::PlanFile::new(&done.record, &specs::revision(&config), collector.take());
         saved.write(path)?;
-        app.terminal.tell(&format!("The plan is in {}. To carry out exactly it: rolekeeper apply {}", path.display(), path.display()));
+        app.terminal.tell(&format!(
+            "The plan is in {}. To carry out exactly it: rolekeeper apply {}",
+            path.display(),
+            path.display()
+        ));
     } else if args.format == Format::Text && done.record.summary.drifted > 0 {
-        app.terminal.tell("Nothing was written to AWS. To repair: rolekeeper apply");
+        app.terminal
+            .tell("Nothing was written to AWS. To repair: rolekeeper apply");
     }
     store.close().await;
     Ok(sweep::exit(&done))

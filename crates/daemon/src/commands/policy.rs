@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rolekeeper_domain::policy::{Context, Document, Kind, Verdict, compare, explain};
+use rolekeeper_domain::policy::{
+    Context, Document, Kind, LintContext, LintSeverity, Verdict, compare, explain, lint,
+};
 
 use crate::app::App;
 use crate::exit::Exit;
@@ -34,9 +36,17 @@ pub(crate) fn diff(app: &App, a: &Path, b: &Path) -> Result<Exit, Failure> {
         Verdict::Unproven => "The documents could not be proven to mean the same.",
     };
     let mut text = format!("{summary}\n");
-    for (style, sign, sentences) in [(Style::Alarm, '+', &comparison.gained), (Style::Warning, '-', &comparison.lost)] {
+    for (style, sign, sentences) in [
+        (Style::Alarm, '+', &comparison.gained),
+        (Style::Warning, '-', &comparison.lost),
+    ] {
         for sentence in sentences {
-            let _infallible = writeln!(text, "{} {}", app.terminal.paint(style, &sign.to_string()), plain(sentence));
+            let _infallible = writeln!(
+                text,
+                "{} {}",
+                app.terminal.paint(style, &sign.to_string()),
+                plain(sentence)
+            );
         }
     }
     app.terminal.result(&text)?;
@@ -46,19 +56,26 @@ pub(crate) fn diff(app: &App, a: &Path, b: &Path) -> Result<Exit, Failure> {
 /// Says in words what a document allows and denies.
 pub(crate) fn explain_file(app: &App, file: &Path) -> Result<Exit, Failure> {
     let document = read(file)?;
-    let mut text = format!("A {} of {} characters.\n", document.kind(), document.size());
+    let mut text = format!(
+        "Kind: {}, {} characters\n",
+        document.kind(),
+        document.size()
+    );
     for sentence in explain(&document) {
         let _infallible = writeln!(text, "- {}", plain(&sentence));
     }
-    for dead in document.dead_principals() {
-        let words = format!("{} is a principal that was deleted: nobody can use what it is given, not even a new one of the same name", plain(dead));
-        let _infallible = writeln!(text, "{} {words}", app.terminal.paint(Style::Warning, "!"));
+    let remarks = lint(&document, &LintContext::default());
+    if !remarks.is_empty() {
+        text.push_str("Worth a second look:\n");
     }
-    if let Some(most) = document.kind().character_limit()
-        && document.size() > most
-    {
-        let words = format!("IAM takes at most {most} characters (white space not counted)");
-        let _infallible = writeln!(text, "{} {words}", app.terminal.paint(Style::Alarm, "!"));
+    for remark in remarks {
+        let style = match remark.severity {
+            LintSeverity::Error => Style::Alarm,
+            LintSeverity::Warning => Style::Warning,
+            LintSeverity::Note => Style::Faint,
+        };
+        let word = app.terminal.paint(style, &remark.severity.to_string());
+        let _infallible = writeln!(text, "- {word}: {}", plain(&remark.to_string()));
     }
     app.terminal.result(&text)?;
     Ok(Exit::Clean)
@@ -66,20 +83,32 @@ pub(crate) fn explain_file(app: &App, file: &Path) -> Result<Exit, Failure> {
 
 /// Reads a document: a trust policy if its statements have principals and no resources, else what its elements say.
 fn read(path: &Path) -> Result<Document, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|problem| Failure::new(format!("{}: {problem}", path.display())))?;
     let kind = kind_of(&text);
-    Document::parse(kind, &text).map_err(|problem| Failure::new(format!("{} is no valid {kind}: {problem}", path.display())))
+    Document::parse(kind, &text).map_err(|problem| {
+        Failure::new(format!("{} is no valid {kind}: {problem}", path.display()))
+    })
 }
 
 fn kind_of(text: &str) -> Kind {
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return Kind::Identity };
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
+        return Kind::Identity;
+    };
     let statements: Vec<&serde_json::Value> = match value.get("Statement") {
         Some(serde_json::Value::Array(items)) => items.iter().collect(),
         Some(one) => vec![one],
         None => Vec::new(),
     };
-    let has = |key: &str| statements.iter().any(|statement| statement.get(key).is_some());
-    match (has("Principal") || has("NotPrincipal"), has("Resource") || has("NotResource")) {
+    let has = |key: &str| {
+        statements
+            .iter()
+            .any(|statement| statement.get(key).is_some())
+    };
+    match (
+        has("Principal") || has("NotPrincipal"),
+        has("Resource") || has("NotResource"),
+    ) {
         (true, false) => Kind::Trust,
         (true, true) => Kind::Resource,
         (false, _) => Kind::Identity,

@@ -46,21 +46,34 @@ pub(crate) async fn report(app: &App, args: ReportArgs) -> Result<Exit, Failure>
     Ok(Exit::Clean)
 }
 
-async fn changed(app: &App, store: &Store, sweep: &SweepRecord, since: &Since, args: &ReportArgs) -> Result<Exit, Failure> {
+async fn changed(
+    app: &App,
+    store: &Store,
+    sweep: &SweepRecord,
+    since: &Since,
+    args: &ReportArgs,
+) -> Result<Exit, Failure> {
     if !changes::has(args.format) {
-        return Err(Failure::new("what changed has no form ocsf").with_help("--format json, csv, markdown or html"));
+        return Err(Failure::new("what changed has no form ocsf")
+            .with_help("--format json, csv, markdown or html"));
     }
     let earlier = match since {
         Since::Last => changes::before(store, sweep).await?.ok_or_else(|| {
-            Failure::new(format!("no completed sweep before {} looked at comparably many accounts", sweep.id))
-                .with_help("`rolekeeper sweeps` lists them; --since takes any of them")
+            Failure::new(format!(
+                "no completed sweep before {} looked at comparably many accounts",
+                sweep.id
+            ))
+            .with_help("`rolekeeper sweeps` lists them; --since takes any of them")
         })?,
-        Since::Sweep(id) => store
-            .sweep(id)
-            .await?
-            .ok_or_else(|| Failure::new(format!("the store knows no sweep {id}")).with_help("`rolekeeper sweeps` lists them"))?,
+        Since::Sweep(id) => store.sweep(id).await?.ok_or_else(|| {
+            Failure::new(format!("the store knows no sweep {id}"))
+                .with_help("`rolekeeper sweeps` lists them")
+        })?,
     };
-    let text = changes::render(&changes::compare(store, &earlier, sweep).await?, args.format);
+    let text = changes::render(
+        &changes::compare(store, &earlier, sweep).await?,
+        args.format,
+    );
     match &args.out {
         None => app.terminal.result(&text)?,
         Some(path) => {
@@ -78,8 +91,10 @@ async fn chosen(store: &Store, args: &ReportArgs) -> Result<SweepRecord, Failure
         None => store.last_completed().await?,
     };
     found.ok_or_else(|| match &args.sweep {
-        Some(id) => Failure::new(format!("the store knows no sweep {id}")).with_help("`rolekeeper sweeps` lists them"),
-        None => Failure::new("no sweep has completed yet").with_help("`rolekeeper plan` carries one out"),
+        Some(id) => Failure::new(format!("the store knows no sweep {id}"))
+            .with_help("`rolekeeper sweeps` lists them"),
+        None => Failure::new("no sweep has completed yet")
+            .with_help("`rolekeeper plan` carries one out"),
     })
 }
 
@@ -97,12 +112,18 @@ impl ToFile {
         partial.push(".partial");
         let partial = std::path::PathBuf::from(partial);
         let file = std::fs::File::create(&partial).map_err(|problem| unwritable(path, &problem))?;
-        Ok(Self { file: BufWriter::new(file), partial, problem: None })
+        Ok(Self {
+            file: BufWriter::new(file),
+            partial,
+            problem: None,
+        })
     }
 
     fn finish(mut self, path: &Path) -> Result<(), Failure> {
         let written = self.problem.map_or_else(|| self.file.flush(), Err);
-        written.and_then(|()| std::fs::rename(&self.partial, path)).map_err(|problem| unwritable(path, &problem))
+        written
+            .and_then(|()| std::fs::rename(&self.partial, path))
+            .map_err(|problem| unwritable(path, &problem))
     }
 }
 
@@ -130,10 +151,18 @@ pub(crate) async fn sweeps(app: &App, limit: u32, format: Format) -> Result<Exit
     let text = match format {
         Format::Json => {
             let sweeps: Vec<Value> = found.iter().map(sweep_view).collect();
-            format!("{:#}\n", json!({ "schema": "rolekeeper.sweeps/v1", "sweeps": sweeps }))
+            format!(
+                "{:#}\n",
+                json!({ "schema": "rolekeeper.sweeps/v1", "sweeps": sweeps })
+            )
         }
-        Format::Text if found.is_empty() => "No sweep yet: `rolekeeper plan` carries one out.\n".to_owned(),
-        Format::Text => found.iter().map(|sweep| sweep_lines(sweep, &app.terminal)).collect(),
+        Format::Text if found.is_empty() => {
+            "No sweep yet: `rolekeeper plan` carries one out.\n".to_owned()
+        }
+        Format::Text => found
+            .iter()
+            .map(|sweep| sweep_lines(sweep, &app.terminal))
+            .collect(),
     };
     app.terminal.result(&text)?;
     Ok(Exit::Clean)
@@ -155,7 +184,10 @@ fn sweep_lines(sweep: &SweepRecord, terminal: &Terminal) -> String {
         Some(outcome) => (Style::Alarm, outcome.as_str()),
         None => (Style::Warning, "running"),
     };
-    let took = sweep.finished_at.map(|end| seconds(end.duration_since(sweep.started_at).as_secs_f64())).unwrap_or_default();
+    let took = sweep
+        .finished_at
+        .map(|end| seconds(end.duration_since(sweep.started_at).as_secs_f64()))
+        .unwrap_or_default();
     let mut text = format!(
         "{}  {}  {:<6}  {}  {took:>10}  {}\n",
         terminal.paint(Style::Strong, sweep.id.as_str()),
@@ -171,7 +203,11 @@ fn sweep_lines(sweep: &SweepRecord, terminal: &Terminal) -> String {
 }
 
 /// Shows what was done to one account.
-pub(crate) async fn history(app: &App, account: AccountId, format: Format) -> Result<Exit, Failure> {
+pub(crate) async fn history(
+    app: &App,
+    account: AccountId,
+    format: Format,
+) -> Result<Exit, Failure> {
     let config = app.config()?;
     let store = wire::store_to_read(&config).await?;
     let entries = store.history(account, None, MOST_ENTRIES).await?;
@@ -223,7 +259,12 @@ fn history_document(account: AccountId, findings: &[Finding], entries: &[Journal
     format!("{document:#}\n")
 }
 
-fn history_text(account: AccountId, findings: &[Finding], entries: &[JournalEntry], terminal: &Terminal) -> String {
+fn history_text(
+    account: AccountId,
+    findings: &[Finding],
+    entries: &[JournalEntry],
+    terminal: &Terminal,
+) -> String {
     if findings.is_empty() && entries.is_empty() {
         return format!("Nothing was ever found or done in account {account}.\n");
     }
@@ -233,7 +274,10 @@ fn history_text(account: AccountId, findings: &[Finding], entries: &[JournalEntr
         for finding in findings {
             let (style, end) = match finding.resolved_at {
                 Some(at) => (Style::Good, format!("gone since {}", moment(at))),
-                None => (Style::Warning, format!("last seen {}", moment(finding.last_seen))),
+                None => (
+                    Style::Warning,
+                    format!("last seen {}", moment(finding.last_seen)),
+                ),
             };
             let drift = &finding.drift;
             let _infallible = writeln!(
@@ -249,7 +293,11 @@ fn history_text(account: AccountId, findings: &[Finding], entries: &[JournalEntr
         }
     }
     if !entries.is_empty() {
-        let _infallible = writeln!(text, "{}", terminal.paint(Style::Strong, "What was done, the newest first"));
+        let _infallible = writeln!(
+            text,
+            "{}",
+            terminal.paint(Style::Strong, "What was done, the newest first")
+        );
         for entry in entries {
             let _infallible = writeln!(
                 text,

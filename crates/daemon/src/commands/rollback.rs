@@ -34,7 +34,10 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
             });
         }
         let changes = shown.record.summary.accounts;
-        if !app.terminal.ask(&format!("Undo this in {}?", accounts(changes)))? {
+        if !app
+            .terminal
+            .ask(&format!("Undo this in {}?", accounts(changes)))?
+        {
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }
@@ -54,7 +57,12 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
     Ok(sweep::exit(&done))
 }
 
-async fn look(app: &App, config: &Config, store: &Arc<Store>, args: &RollbackArgs) -> Result<Done, Failure> {
+async fn look(
+    app: &App,
+    config: &Config,
+    store: &Arc<Store>,
+    args: &RollbackArgs,
+) -> Result<Done, Failure> {
     let engine = wire::audit(config, Arc::clone(store), sweep::sinks(app)).await?;
     let done = sweep::carry_out(app, &engine, order(app, args, Mode::Audit)).await?;
     let format = if args.plan { args.format } else { Format::Text };

@@ -24,7 +24,12 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
     }
 }
 
-async fn serve<P: SessionProvider>(app: &App, config: Config, aws: rolekeeper_aws::Aws, sessions: P) -> Result<Exit, Failure> {
+async fn serve<P: SessionProvider>(
+    app: &App,
+    config: Config,
+    aws: rolekeeper_aws::Aws,
+    sessions: P,
+) -> Result<Exit, Failure> {
     let listener = daemon::listen(config.http.listen).await?;
     let store = wire::store(&config).await?;
     let face = Face::new(&config)?;
@@ -33,8 +38,19 @@ async fn serve<P: SessionProvider>(app: &App, config: Config, aws: rolekeeper_aw
         http.listen = %config.http.listen, schedule.mode = %config.schedule.mode, store = store.place(),
         "rolekeeper {} is up: page at http://{}/", env!("CARGO_PKG_VERSION"), config.http.listen,
     );
-    let reload = Some(Reload { path: app.config_path()? });
-    let daemon = Daemon { config, environment: app.environment.clone(), aws, engine, store, face, listener, reload };
+    let reload = Some(Reload {
+        path: app.config_path()?,
+    });
+    let daemon = Daemon {
+        config,
+        environment: app.environment.clone(),
+        aws,
+        engine,
+        store,
+        face,
+        listener,
+        reload,
+    };
     until_told(daemon).await
 }
 

@@ -36,7 +36,11 @@ pub(crate) struct Done {
 pub(crate) fn sinks(app: &App) -> Sinks {
     let sinks = Sinks::default().and(LogSink);
     // Log lines and a bar would fight for the same lines of the terminal.
-    if app.global.verbose == 0 { sinks.and(Progress::on(&app.terminal)) } else { sinks }
+    if app.global.verbose == 0 {
+        sinks.and(Progress::on(&app.terminal))
+    } else {
+        sinks
+    }
 }
 
 /// Carries out a sweep. Ctrl-C ends it in order, a second one at once.
@@ -67,9 +71,14 @@ pub(crate) async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Fa
     if engine.acquire_lease().await?.is_some() {
         return Ok(());
     }
-    let Some((holder, until)) = engine.store().holder().await? else { return Ok(()) };
+    let Some((holder, until)) = engine.store().holder().await? else {
+        return Ok(());
+    };
     let wait = Duration::try_from(until.duration_since(time_of_day())).unwrap_or_default() + MOMENT;
-    app.terminal.tell(&format!("{holder} holds the lease until {until}, unless it renews it. Waiting {}.", seconds(wait.as_secs_f64())));
+    app.terminal.tell(&format!(
+        "{holder} holds the lease until {until}, unless it renews it. Waiting {}.",
+        seconds(wait.as_secs_f64())
+    ));
     tokio::select! {
         () = pause(wait) => Ok(()),
         pressed = tokio::signal::ctrl_c() => {
@@ -80,14 +89,26 @@ pub(crate) async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Fa
 }
 
 /// Shows what came of a sweep, in the form that was asked for.
-pub(crate) async fn show(app: &App, store: &Arc<Store>, record: &SweepRecord, format: Format) -> Result<(), Failure> {
+pub(crate) async fn show(
+    app: &App,
+    store: &Arc<Store>,
+    record: &SweepRecord,
+    format: Format,
+) -> Result<(), Failure> {
     match format {
         Format::Text => {
             let overview = report::overview(store.as_ref(), record).await?;
-            app.terminal.result(&report::overview_text(record, &overview, &app.terminal))?;
+            app.terminal
+                .result(&report::overview_text(record, &overview, &app.terminal))?;
         }
         Format::Json => {
-            report::write(store.as_ref(), record, ReportFormat::Json, &mut ToStdout::new(app)).await?;
+            report::write(
+                store.as_ref(),
+                record,
+                ReportFormat::Json,
+                &mut ToStdout::new(app),
+            )
+            .await?;
         }
     }
     Ok(())
@@ -154,11 +175,50 @@ mod tests {
     fn exit_code_says_the_worst() {
         let rows = [
             (Summary::default(), Exit::Clean),
-            (Summary { accounts: 3, in_sync: 2, skipped: 1, ..Summary::default() }, Exit::Clean),
-            (Summary { accounts: 2, repaired: 2, ..Summary::default() }, Exit::Clean),
-            (Summary { accounts: 2, in_sync: 1, drifted: 1, ..Summary::default() }, Exit::Drift),
-            (Summary { accounts: 2, failed: 1, drifted: 1, ..Summary::default() }, Exit::Incomplete),
-            (Summary { accounts: 2, pending: 1, in_sync: 1, ..Summary::default() }, Exit::Incomplete),
+            (
+                Summary {
+                    accounts: 3,
+                    in_sync: 2,
+                    skipped: 1,
+                    ..Summary::default()
+                },
+                Exit::Clean,
+            ),
+            (
+                Summary {
+                    accounts: 2,
+                    repaired: 2,
+                    ..Summary::default()
+                },
+                Exit::Clean,
+            ),
+            (
+                Summary {
+                    accounts: 2,
+                    in_sync: 1,
+                    drifted: 1,
+                    ..Summary::default()
+                },
+                Exit::Drift,
+            ),
+            (
+                Summary {
+                    accounts: 2,
+                    failed: 1,
+                    drifted: 1,
+                    ..Summary::default()
+                },
+                Exit::Incomplete,
+            ),
+            (
+                Summary {
+                    accounts: 2,
+                    pending: 1,
+                    in_sync: 1,
+                    ..Summary::default()
+                },
+                Exit::Incomplete,
+            ),
         ];
         for (summary, expected) in rows {
             assert_eq!(exit_for(&summary), expected, "{summary:?}");

@@ -46,7 +46,13 @@ fn row(key: &KeyDoc) -> String {
     };
     let doc = key.doc.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let cell = |text: &str| text.replace('|', "\\|");
-    format!("| `{}` | {} | {} | {} |\n", key.name, cell(&key.allowed), cell(&default), cell(&doc))
+    format!(
+        "| `{}` | {} | {} | {} |\n",
+        key.name,
+        cell(&key.allowed),
+        cell(&default),
+        cell(&doc)
+    )
 }
 
 #[cfg(test)]

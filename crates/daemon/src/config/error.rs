@@ -23,7 +23,10 @@ pub(crate) enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { name, line: Some(line) } => write!(f, "{name}:{line}"),
+            Self::File {
+                name,
+                line: Some(line),
+            } => write!(f, "{name}:{line}"),
             Self::File { name, line: None } => f.write_str(name),
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::Preset(name) => write!(f, "preset {name}"),
@@ -33,8 +36,8 @@ impl fmt::Display for Origin {
 }
 
 /// One mistake in the configuration: where, which key, what stands there, what may stand there.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) struct ConfigError {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
     /// The file and line, or the environment variable.
     pub(crate) at: Origin,
     /// The key with everything above it, such as `limits.concurrency`. Empty when it is about the whole file.
@@ -47,17 +50,28 @@ pub(crate) struct ConfigError {
     pub(crate) help: Option<String>,
 }
 
+/// A [`Mistake`], as an error. Boxed: every setting is read through a `Result`, and hardly any is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) struct ConfigError(Box<Mistake>);
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.at)?;
-        if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+        let Mistake {
+            at,
+            key,
+            found,
+            allowed,
+            help,
+        } = self.0.as_ref();
+        write!(f, "{at}")?;
+        if !key.is_empty() {
+            write!(f, ": {key}")?;
         }
-        write!(f, "\n  found:   {}", self.found)?;
-        if !self.allowed.is_empty() {
-            write!(f, "\n  allowed: {}", self.allowed)?;
+        write!(f, "\n  found:   {found}")?;
+        if !allowed.is_empty() {
+            write!(f, "\n  allowed: {allowed}")?;
         }
-        if let Some(help) = &self.help {
+        if let Some(help) = help {
             write!(f, "\n  help:    {help}")?;
         }
         Ok(())
@@ -65,10 +79,33 @@ impl fmt::Display for ConfigError {
 }
 
 impl ConfigError {
+    /// A mistake.
+    pub(crate) fn new(
+        at: Origin,
+        key: impl Into<String>,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Mistake {
+            at,
+            key: key.into(),
+            found: found.into(),
+            allowed: allowed.into(),
+            help: None,
+        }))
+    }
+
     /// The same mistake with a hint.
     #[must_use]
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// The same mistake, found in other words.
+    #[must_use]
+    pub(crate) fn found(mut self, found: impl Into<String>) -> Self {
+        self.0.found = found.into();
         self
     }
 }

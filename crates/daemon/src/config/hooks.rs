@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ConfigError;
 use super::kind::{Kind, duration, list, one_of, secret, text, text_or_empty};
-use super::node::{Section, Value};
+use super::node::Value;
+use super::section::Section;
 use super::settings::{Settings, settings};
 use crate::notify::{Format, NoticeKind, Webhook};
 
@@ -45,15 +46,29 @@ pub(crate) fn read_notify(section: &Section<'_>) -> Result<Vec<Webhook>, ConfigE
         below.finish()?;
         let allowed = "an http:// or https:// URL";
         let url = entry.url.ok_or_else(|| below.missing("url", allowed))?;
-        if !["http://", "https://"].iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| url.expose_secret().starts_with(scheme))
+        {
             return Err(below.wrong("a url of another kind", allowed));
         }
-        let name = entry.name.unwrap_or_else(|| format!("webhook-{}", index + 1));
+        let name = entry
+            .name
+            .unwrap_or_else(|| format!("webhook-{}", index + 1));
         if webhooks.iter().any(|other| other.name == name) {
-            return Err(below.wrong(format!("the name {name} a second time"), "a name of its own for each webhook"));
+            return Err(below.wrong(
+                format!("the name {name} a second time"),
+                "a name of its own for each webhook",
+            ));
         }
         let on: BTreeSet<NoticeKind> = entry.on.into_iter().collect();
-        webhooks.push(Webhook { name, url, secret: entry.secret, on, format: entry.format });
+        webhooks.push(Webhook {
+            name,
+            url,
+            secret: entry.secret,
+            on,
+            format: entry.format,
+        });
     }
     section.finish()?;
     Ok(webhooks)
@@ -67,7 +82,10 @@ pub(crate) fn read_events(section: &Section<'_>) -> Result<Option<Events>, Confi
 }
 
 fn notice_kind() -> Kind<NoticeKind> {
-    let names: Vec<&str> = NoticeKind::ALL.into_iter().map(NoticeKind::as_str).collect();
+    let names: Vec<&str> = NoticeKind::ALL
+        .into_iter()
+        .map(NoticeKind::as_str)
+        .collect();
     let allowed = format!("one of {}", names.join(", "));
     Kind::from_fn(allowed.clone(), move |node| match &node.value {
         Value::Text(text) => NoticeKind::parse(text).ok_or_else(|| node.wrong(allowed.clone())),

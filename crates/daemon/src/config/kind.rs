@@ -27,7 +27,11 @@ impl<T: 'static> Kind<T> {
     fn new(allowed: impl Into<String>, read: impl Fn(&Node) -> Option<T> + 'static) -> Self {
         let allowed = allowed.into();
         let words = allowed.clone();
-        Self { allowed, secret: false, read: Box::new(move |node| read(node).ok_or_else(|| node.wrong(words.clone()))) }
+        Self {
+            allowed,
+            secret: false,
+            read: Box::new(move |node| read(node).ok_or_else(|| node.wrong(words.clone()))),
+        }
     }
 
     /// A kind from its words and a reading with errors of its own.
@@ -35,9 +39,12 @@ impl<T: 'static> Kind<T> {
         allowed: impl Into<String>,
         read: impl Fn(&Node) -> Result<T, ConfigError> + 'static,
     ) -> Self {
-        Self { allowed: allowed.into(), secret: false, read: Box::new(read) }
+        Self {
+            allowed: allowed.into(),
+            secret: false,
+            read: Box::new(read),
+        }
     }
-
 }
 
 impl<T> Kind<T> {
@@ -48,11 +55,12 @@ impl<T> Kind<T> {
             (Err(error), Some(again)) => (self.read)(&again).map_err(|_| error),
             (result, _) => result,
         };
-        value.map_err(|mut error| {
+        value.map_err(|error| {
             if self.secret {
-                "something else".clone_into(&mut error.found);
+                error.found("something else")
+            } else {
+                error
             }
-            error
         })
     }
 }
@@ -92,7 +100,10 @@ pub(crate) fn secret() -> Kind<SecretString> {
         // In the environment everything is a text, so this one is as it stands.
         _ => None,
     });
-    Kind { secret: true, ..kind }
+    Kind {
+        secret: true,
+        ..kind
+    }
 }
 
 /// `true` or `false`.
@@ -105,53 +116,70 @@ pub(crate) fn boolean() -> Kind<bool> {
 
 /// A whole number.
 pub(crate) fn count(least: i64, most: i64) -> Kind<u64> {
-    Kind::new(format!("a whole number from {least} to {most}"), move |node| match node.value {
-        Value::Integer(value) if (least..=most).contains(&value) => u64::try_from(value).ok(),
-        _ => None,
-    })
+    Kind::new(
+        format!("a whole number from {least} to {most}"),
+        move |node| match node.value {
+            Value::Integer(value) if (least..=most).contains(&value) => u64::try_from(value).ok(),
+            _ => None,
+        },
+    )
 }
 
 /// A number, fractions included.
 pub(crate) fn number(above: f64, most: f64) -> Kind<f64> {
-    Kind::new(format!("a number above {above} and at most {most}"), move |node| {
-        let value = match node.value {
-            Value::Float(value) => value,
-            #[expect(clippy::cast_precision_loss, reason = "a setting is nowhere near 2^53")]
-            Value::Integer(value) => value as f64,
-            _ => return None,
-        };
-        (value > above && value <= most).then_some(value)
-    })
+    Kind::new(
+        format!("a number above {above} and at most {most}"),
+        move |node| {
+            let value = match node.value {
+                Value::Float(value) => value,
+                #[expect(clippy::cast_precision_loss, reason = "a setting is nowhere near 2^53")]
+                Value::Integer(value) => value as f64,
+                _ => return None,
+            };
+            (value > above && value <= most).then_some(value)
+        },
+    )
 }
 
 /// A part of a whole as a percentage, such as `"10%"`; kept as a share from 0 to 1.
 pub(crate) fn percent() -> Kind<f64> {
-    Kind::new("a percentage such as \"10%\", from 0% to 100%", |node| match &node.value {
-        Value::Text(text) => {
-            let share = text.strip_suffix('%')?.trim().parse::<f64>().ok()? / 100.0;
-            (0.0..=1.0).contains(&share).then_some(share)
-        }
-        _ => None,
-    })
+    Kind::new(
+        "a percentage such as \"10%\", from 0% to 100%",
+        |node| match &node.value {
+            Value::Text(text) => {
+                let share = text.strip_suffix('%')?.trim().parse::<f64>().ok()? / 100.0;
+                (0.0..=1.0).contains(&share).then_some(share)
+            }
+            _ => None,
+        },
+    )
 }
 
 /// A span of time, such as `"90s"`, `"1h30m"`.
 pub(crate) fn duration(least: &'static str, most: &'static str) -> Kind<Duration> {
     let bounds = parse_duration(least).zip(parse_duration(most));
-    Kind::new(format!("a span of time such as \"90s\" or \"1h30m\", from {least} to {most}"), move |node| match &node.value {
-        Value::Text(text) => {
-            let value = parse_duration(text)?;
-            let (least, most) = bounds?;
-            (least..=most).contains(&value).then_some(value)
-        }
-        _ => None,
-    })
+    Kind::new(
+        format!("a span of time such as \"90s\" or \"1h30m\", from {least} to {most}"),
+        move |node| match &node.value {
+            Value::Text(text) => {
+                let value = parse_duration(text)?;
+                let (least, most) = bounds?;
+                (least..=most).contains(&value).then_some(value)
+            }
+            _ => None,
+        },
+    )
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {
     let span: jiff::Span = text.parse().ok()?;
     // A day is 24 hours here: there is no place whose clock changes could matter.
-    let seconds = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours())).ok()?;
+    let seconds = span
+        .total((
+            jiff::Unit::Second,
+            jiff::SpanRelativeTo::days_are_24_hours(),
+        ))
+        .ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -159,7 +187,10 @@ fn parse_duration(text: &str) -> Option<Duration> {
 pub(crate) fn one_of<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> Kind<T> {
     let names: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
     Kind::new(one_of_words(&names), move |node| match &node.value {
-        Value::Text(text) => words.iter().find(|(word, _)| word == text).map(|(_, value)| *value),
+        Value::Text(text) => words
+            .iter()
+            .find(|(word, _)| word == text)
+            .map(|(_, value)| *value),
         _ => None,
     })
 }
@@ -174,24 +205,32 @@ fn one_of_words(names: &[String]) -> String {
 /// A list of one kind. From the environment also the values with commas between.
 pub(crate) fn list<T: 'static>(inner: Kind<T>) -> Kind<Vec<T>> {
     let allowed = format!("a list; each item {}", inner.allowed);
-    Kind::from_fn(allowed.clone(), move |node| match (&node.value, &node.origin) {
-        (Value::List(items), _) => items.iter().map(|item| inner.parse(item)).collect(),
-        (Value::Text(text), Origin::Env(_)) if !text.starts_with('[') => text
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| inner.parse(&Node { value: Value::Text(part.to_owned()), ..node.clone() }))
-            .collect(),
-        _ => Err(node.wrong(allowed.clone())),
+    Kind::from_fn(allowed.clone(), move |node| {
+        match (&node.value, &node.origin) {
+            (Value::List(items), _) => items.iter().map(|item| inner.parse(item)).collect(),
+            (Value::Text(text), Origin::Env(_)) if !text.starts_with('[') => text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(|part| {
+                    inner.parse(&Node {
+                        value: Value::Text(part.to_owned()),
+                        ..node.clone()
+                    })
+                })
+                .collect(),
+            _ => Err(node.wrong(allowed.clone())),
+        }
     })
 }
 
 /// A table of names and texts, such as tags.
 pub(crate) fn texts() -> Kind<BTreeMap<String, String>> {
     Kind::from_fn("a table of texts", |node| match &node.value {
-        Value::Table(table) => {
-            table.iter().map(|(name, item)| Ok((name.clone(), text().parse(item)?))).collect()
-        }
+        Value::Table(table) => table
+            .iter()
+            .map(|(name, item)| Ok((name.clone(), text().parse(item)?)))
+            .collect(),
         _ => Err(node.wrong("a table of texts, such as { team = \"security\" }")),
     })
 }

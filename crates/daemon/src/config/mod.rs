@@ -3,12 +3,13 @@
 //! Every setting is declared once, with its words, default and allowed values
 //! ([`settings`]); docs/CONFIGURATION.md and `config show` come from the same lines.
 
-mod docs;
+pub(crate) mod docs;
 mod error;
 mod hooks;
 mod kind;
 mod node;
 mod roles;
+mod section;
 mod settings;
 mod source;
 mod tables;
@@ -20,15 +21,17 @@ use std::path::Path;
 use secrecy::SecretString;
 
 pub(crate) use self::error::ConfigError;
-pub(crate) use self::error::Origin;
-use self::hooks::{read_events, read_notify};
 pub(crate) use self::hooks::Events;
-use self::node::{Context, Node, Section};
-pub(crate) use self::node::Shown;
+use self::hooks::{read_events, read_notify};
+use self::node::Node;
 pub(crate) use self::roles::Role;
+pub(crate) use self::section::Shown;
+use self::section::{Context, Section};
 use self::settings::Settings;
 pub(crate) use self::source::{Environment, find};
-pub(crate) use self::tables::{Aws, Freeze, Http, Limits, ManagementAccount, Match, Rollout, Schedule, Store};
+pub(crate) use self::tables::{
+    Aws, Freeze, Http, Limits, ManagementAccount, Match, Rollout, Schedule, Store,
+};
 use crate::notify::Webhook;
 
 /// The whole configuration.
@@ -71,14 +74,21 @@ pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Config, Con
 }
 
 /// Reads the configuration from a text, as if it stood in a file of that name.
-pub(crate) fn load_text(name: &str, text: &str, environment: &Environment) -> Result<Config, ConfigError> {
+pub(crate) fn load_text(
+    name: &str,
+    text: &str,
+    environment: &Environment,
+) -> Result<Config, ConfigError> {
     let root = source::merge(name, text, environment)?;
     read(&root, Path::new(""), environment)
 }
 
 /// Reads a tree. `folder` is what relative paths are relative to.
 fn read(root: &Node, folder: &Path, environment: &Environment) -> Result<Config, ConfigError> {
-    let context = Context { folder: folder.to_owned(), ..Context::default() };
+    let context = Context {
+        folder: folder.to_owned(),
+        ..Context::default()
+    };
     let top = Section::open(root, &context)?;
     let mut aws: Aws = table(&top.section("aws")?)?;
     if aws.endpoint_url.is_none() {
@@ -142,7 +152,10 @@ fn read_schedule(section: &Section<'_>) -> Result<Schedule, ConfigError> {
 
 fn read_rollout(section: &Section<'_>) -> Result<(Rollout, Vec<Freeze>), ConfigError> {
     let rollout = Rollout::read(section)?;
-    let ascending = rollout.waves.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+    let ascending = rollout
+        .waves
+        .windows(2)
+        .all(|pair| matches!(pair, [a, b] if a < b));
     if !ascending || rollout.waves.last().is_none_or(|last| *last < 1.0) {
         return Err(section.wrong(
             "waves that do not grow up to 100%",
@@ -153,7 +166,10 @@ fn read_rollout(section: &Section<'_>) -> Result<(Rollout, Vec<Freeze>), ConfigE
     for entry in section.sections("freeze")? {
         let freeze: Freeze = table(&entry)?;
         if freeze.until <= freeze.from {
-            return Err(entry.wrong("an end that is not after its beginning", "`until` later than `from`"));
+            return Err(entry.wrong(
+                "an end that is not after its beginning",
+                "`until` later than `from`",
+            ));
         }
         freezes.push(freeze);
     }
@@ -163,14 +179,25 @@ fn read_rollout(section: &Section<'_>) -> Result<(Rollout, Vec<Freeze>), ConfigE
 
 fn read_store(section: &Section<'_>) -> Result<(Store, SecretString), ConfigError> {
     // The URL may hold a password, so `config show` must not print it as it stands.
-    let shown_password = |url: &str| url.starts_with("postgres") && url.split_once("://").is_some_and(|(_, rest)| {
-        rest.split_once('@').is_some_and(|(user, _)| user.contains(':'))
-    });
-    let from_file = if section.has("url_file") { section.secret("url", &kind::secret())? } else { None };
+    let shown_password = |url: &str| {
+        url.starts_with("postgres")
+            && url.split_once("://").is_some_and(|(_, rest)| {
+                rest.split_once('@')
+                    .is_some_and(|(user, _)| user.contains(':'))
+            })
+    };
+    let from_file = if section.has("url_file") {
+        section.secret("url", &kind::secret())?
+    } else {
+        None
+    };
     let store: Store = table(section)?;
     let url = from_file.unwrap_or_else(|| SecretString::from(store.url.clone()));
     let known = ["sqlite:", "postgres://", "postgresql://"];
-    if !known.iter().any(|scheme| secrecy::ExposeSecret::expose_secret(&url).starts_with(scheme)) {
+    if !known
+        .iter()
+        .any(|scheme| secrecy::ExposeSecret::expose_secret(&url).starts_with(scheme))
+    {
         return Err(section.wrong(
             "a url of another kind",
             "sqlite:FILE, sqlite::memory: or postgres://USER@HOST/DATABASE",

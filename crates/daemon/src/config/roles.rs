@@ -9,7 +9,8 @@ use secrecy::SecretString;
 
 use super::error::ConfigError;
 use super::kind::{count, list, one_of, parsed, secret, text, texts};
-use super::node::{Node, Section, Value, nearest};
+use super::node::{Node, Value};
+use super::section::{Section, nearest};
 use super::settings::{Settings, settings};
 
 settings! {
@@ -101,10 +102,19 @@ pub(crate) fn read_all(top: &Section<'_>) -> Result<Vec<Role>, ConfigError> {
     for mut section in top.sections("roles")? {
         let role = read_one(&mut section)?;
         // IAM's role names are unique without regard to case.
-        let same = |other: &&Role| other.entry.name.as_str().eq_ignore_ascii_case(role.entry.name.as_str());
+        let same = |other: &&Role| {
+            other
+                .entry
+                .name
+                .as_str()
+                .eq_ignore_ascii_case(role.entry.name.as_str())
+        };
         if let Some(other) = roles.iter().find(same) {
             return Err(section.wrong(
-                format!("the role name {}, which {} has as well", role.entry.name, other.key),
+                format!(
+                    "the role name {}, which {} has as well",
+                    role.entry.name, other.key
+                ),
                 "one entry for each role name",
             ));
         }
@@ -113,7 +123,9 @@ pub(crate) fn read_all(top: &Section<'_>) -> Result<Vec<Role>, ConfigError> {
     if roles.is_empty() {
         return Err(top
             .missing("roles", "at least one [[roles]] entry")
-            .with_help("the shortest one has preset = \"cloudcoreo\", vendor_account_id and external_id"));
+            .with_help(
+                "the shortest one has preset = \"cloudcoreo\", vendor_account_id and external_id",
+            ));
     }
     Ok(roles)
 }
@@ -125,19 +137,25 @@ fn read_one(section: &mut Section<'_>) -> Result<Role, ConfigError> {
         section.fill(&keys_of(preset), preset.name);
     }
     let entry = Entry::read(section)?;
-    let trust_policy = entry.trust_policy.clone().ok_or_else(|| section.missing("trust_policy", "a trust policy, or the file that holds it"))?;
+    let trust_policy = entry.trust_policy.clone().ok_or_else(|| {
+        section.missing("trust_policy", "a trust policy, or the file that holds it")
+    })?;
     let mut managed_policies = Vec::new();
     for below in section.sections("managed_policies")? {
         let policy = ManagedPolicy::read(&below)?;
         below.finish()?;
-        let document = policy.document.clone().ok_or_else(|| below.missing("document", "a policy document, or the file that holds it"))?;
+        let document = policy.document.clone().ok_or_else(|| {
+            below.missing("document", "a policy document, or the file that holds it")
+        })?;
         managed_policies.push((policy, document));
     }
     let mut inline = Vec::new();
     for below in section.sections("inline")? {
         let policy = InlinePolicy::read(&below)?;
         below.finish()?;
-        let document = policy.document.clone().ok_or_else(|| below.missing("document", "a policy document, or the file that holds it"))?;
+        let document = policy.document.clone().ok_or_else(|| {
+            below.missing("document", "a policy document, or the file that holds it")
+        })?;
         inline.push((policy, document));
     }
     let tolerate = read_tolerate(section)?;
@@ -156,9 +174,14 @@ fn read_one(section: &mut Section<'_>) -> Result<Role, ConfigError> {
 }
 
 fn read_tolerate(section: &Section<'_>) -> Result<Vec<String>, ConfigError> {
-    let Some(node) = section.take("tolerate") else { return Ok(Vec::new()) };
+    let Some(node) = section.take("tolerate") else {
+        return Ok(Vec::new());
+    };
     match &node.value {
-        Value::List(items) => items.iter().map(|item| section.document_of(item, &text())).collect(),
+        Value::List(items) => items
+            .iter()
+            .map(|item| section.document_of(item, &text()))
+            .collect(),
         _ => Err(node.wrong("a list of trust policies, or of files that hold one")),
     }
 }
@@ -167,8 +190,14 @@ fn read_tolerate(section: &Section<'_>) -> Result<Vec<String>, ConfigError> {
 fn needs(section: &Section<'_>, role: &Role) -> Result<(), ConfigError> {
     let uses = |placeholder: &str| {
         role.trust_policy.contains(placeholder)
-            || role.managed_policies.iter().any(|(_, document)| document.contains(placeholder))
-            || role.inline.iter().any(|(_, document)| document.contains(placeholder))
+            || role
+                .managed_policies
+                .iter()
+                .any(|(_, document)| document.contains(placeholder))
+            || role
+                .inline
+                .iter()
+                .any(|(_, document)| document.contains(placeholder))
     };
     if uses("${vendor_account_id}") && role.entry.vendor_account_id.is_none() {
         return Err(section
@@ -177,8 +206,13 @@ fn needs(section: &Section<'_>, role: &Role) -> Result<(), ConfigError> {
     }
     if uses("${external_id}") && role.entry.external_id.is_none() {
         return Err(section
-            .missing("external_id", "a text of 2 to 1224 characters, or external_id_file")
-            .with_help("it keeps other customers of the vendor out of your accounts; the vendor tells you"));
+            .missing(
+                "external_id",
+                "a text of 2 to 1224 characters, or external_id_file",
+            )
+            .with_help(
+                "it keeps other customers of the vendor out of your accounts; the vendor tells you",
+            ));
     }
     Ok(())
 }
@@ -187,19 +221,38 @@ fn needs(section: &Section<'_>, role: &Role) -> Result<(), ConfigError> {
 fn keys_of(preset: &Preset) -> toml::Table {
     let text = |text: &str| toml::Value::String(text.to_owned());
     let policies = preset.managed_policies.iter().map(|(name, document)| {
-        toml::Value::Table([("name".to_owned(), text(name)), ("document".to_owned(), text(document))].into_iter().collect())
+        toml::Value::Table(
+            [
+                ("name".to_owned(), text(name)),
+                ("document".to_owned(), text(document)),
+            ]
+            .into_iter()
+            .collect(),
+        )
     });
     let mut keys = toml::Table::new();
     keys.insert("name".to_owned(), text(preset.role_name));
     keys.insert("trust_policy".to_owned(), text(preset.trust_policy));
-    keys.insert("managed_policies".to_owned(), toml::Value::Array(policies.collect()));
-    keys.insert("attach".to_owned(), toml::Value::Array(preset.attach.iter().map(|arn| text(arn)).collect()));
+    keys.insert(
+        "managed_policies".to_owned(),
+        toml::Value::Array(policies.collect()),
+    );
+    keys.insert(
+        "attach".to_owned(),
+        toml::Value::Array(preset.attach.iter().map(|arn| text(arn)).collect()),
+    );
     keys
 }
 
 fn unknown_preset(node: &Node, name: &str) -> ConfigError {
     let known: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
-    let error = node.wrong(known.iter().map(|name| super::node::quoted(name)).collect::<Vec<_>>().join(", "));
+    let error = node.wrong(
+        known
+            .iter()
+            .map(|name| super::node::quoted(name))
+            .collect::<Vec<_>>()
+            .join(", "),
+    );
     match nearest(name, &known) {
         Some(near) => error.with_help(format!("did you mean \"{near}\"?")),
         None => error,

@@ -1,7 +1,7 @@
 //! One place for each setting: its name, type, words, default and allowed values.
 
 use super::error::ConfigError;
-use super::node::Section;
+use super::section::Section;
 
 /// A setting as docs/CONFIGURATION.md describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ macro_rules! settings {
             const DOC: &'static str = concat!($($about, "\n"),+);
 
             fn read(
-                section: &$crate::config::node::Section<'_>,
+                section: &$crate::config::section::Section<'_>,
             ) -> Result<Self, $crate::config::error::ConfigError> {
                 Ok(Self { $($name: section.$how(stringify!($name), &$kind $(, $default)?)?,)+ })
             }

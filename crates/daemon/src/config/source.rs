@@ -22,62 +22,99 @@ impl Environment {
     pub(crate) fn of_process() -> Self {
         Self(
             std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.into_string().ok()?))
+                })
                 .collect(),
         )
     }
 
     /// A variable; none when it is not set or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
     }
 }
 
 /// The file that will be read: the one that was named, or the first that is there.
-pub(crate) fn find(named: Option<&Path>, environment: &Environment) -> Result<PathBuf, ConfigError> {
+pub(crate) fn find(
+    named: Option<&Path>,
+    environment: &Environment,
+) -> Result<PathBuf, ConfigError> {
     if let Some(path) = named {
         return Ok(path.to_owned());
     }
     if let Some(path) = environment.get("ROLEKEEPER_CONFIG") {
         return Ok(PathBuf::from(path));
     }
-    SEARCHED.into_iter().map(PathBuf::from).find(|path| path.exists()).ok_or_else(|| ConfigError {
-        at: Origin::Default,
-        key: String::new(),
-        found: format!("no configuration file: neither {} is there", SEARCHED.join(" nor ")),
-        allowed: "a file named with --config or ROLEKEEPER_CONFIG, or one of these two".to_owned(),
-        help: Some("`rolekeeper demo` needs none; docs/CONFIGURATION.md shows one of ten lines".to_owned()),
-    })
+    SEARCHED
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+        .ok_or_else(|| {
+            ConfigError::new(
+                Origin::Default,
+                String::new(),
+                format!(
+                    "no configuration file: neither {} is there",
+                    SEARCHED.join(" nor ")
+                ),
+                "a file named with --config or ROLEKEEPER_CONFIG, or one of these two".to_owned(),
+            )
+            .with_help(
+                "`rolekeeper demo` needs none; docs/CONFIGURATION.md shows one of ten lines"
+                    .to_owned(),
+            )
+        })
 }
 
 /// Reads the file and lays the environment over it.
 pub(crate) fn layers(path: &Path, environment: &Environment) -> Result<Node, ConfigError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|problem| ConfigError {
-        at: Origin::File { name: name.clone(), line: None },
-        key: String::new(),
-        found: format!("a file that cannot be read: {problem}"),
-        allowed: "a TOML file that this user may read".to_owned(),
-        help: None,
+    let text = std::fs::read_to_string(path).map_err(|problem| {
+        ConfigError::new(
+            Origin::File {
+                name: name.clone(),
+                line: None,
+            },
+            String::new(),
+            format!("a file that cannot be read: {problem}"),
+            "a TOML file that this user may read".to_owned(),
+        )
     })?;
     merge(&name, &text, environment)
 }
 
 /// Lays the environment over the text of a file.
-pub(crate) fn merge(name: &str, text: &str, environment: &Environment) -> Result<Node, ConfigError> {
+pub(crate) fn merge(
+    name: &str,
+    text: &str,
+    environment: &Environment,
+) -> Result<Node, ConfigError> {
     let lines = Lines::of(name, text)?;
-    let broken = |problem: LayerError| ConfigError {
-        at: Origin::File { name: name.to_owned(), line: None },
-        key: String::new(),
-        found: problem.to_string(),
-        allowed: "TOML".to_owned(),
-        help: None,
+    let broken = |problem: LayerError| {
+        ConfigError::new(
+            Origin::File {
+                name: name.to_owned(),
+                line: None,
+            },
+            String::new(),
+            problem.to_string(),
+            "TOML".to_owned(),
+        )
     };
     let merged = Layers::builder()
         .add_source(config::File::from_str(text, config::FileFormat::Toml))
@@ -99,7 +136,10 @@ impl Overlay {
         let settings = environment.0.iter().filter_map(|(name, value)| {
             let path = name.strip_prefix(PREFIX)?;
             let origin = name.clone();
-            Some((expression(path), Raw::new(Some(&origin), ValueKind::String(value.clone()))))
+            Some((
+                expression(path),
+                Raw::new(Some(&origin), ValueKind::String(value.clone())),
+            ))
         });
         Self(settings.collect())
     }
@@ -109,7 +149,10 @@ impl Overlay {
 fn expression(variable: &str) -> String {
     let mut path = String::new();
     for segment in variable.to_lowercase().split("__") {
-        if !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit()) && !path.is_empty() {
+        if !segment.is_empty()
+            && segment.bytes().all(|byte| byte.is_ascii_digit())
+            && !path.is_empty()
+        {
             path.push('[');
             path.push_str(segment);
             path.push(']');
@@ -143,13 +186,15 @@ impl<'a> Lines<'a> {
     fn of(name: &'a str, text: &str) -> Result<Self, ConfigError> {
         let table = toml::de::DeTable::parse(text).map_err(|problem| {
             let line = problem.span().map(|span| line_at(text, span.start));
-            ConfigError {
-                at: Origin::File { name: name.to_owned(), line },
-                key: String::new(),
-                found: problem.message().trim().replace('\n', "; "),
-                allowed: "TOML".to_owned(),
-                help: None,
-            }
+            ConfigError::new(
+                Origin::File {
+                    name: name.to_owned(),
+                    line,
+                },
+                String::new(),
+                problem.message().trim().replace('\n', "; "),
+                "TOML".to_owned(),
+            )
         })?;
         let mut by_path = BTreeMap::new();
         walk_table(table.get_ref(), "", text, &mut by_path);
@@ -158,11 +203,19 @@ impl<'a> Lines<'a> {
 
     /// The file with the line of the key, or of the nearest key above it.
     fn origin(&self, path: &str) -> Origin {
-        Origin::File { name: self.name.to_owned(), line: self.by_path.get(path).copied() }
+        Origin::File {
+            name: self.name.to_owned(),
+            line: self.by_path.get(path).copied(),
+        }
     }
 }
 
-fn walk_table(table: &toml::de::DeTable<'_>, path: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
+fn walk_table(
+    table: &toml::de::DeTable<'_>,
+    path: &str,
+    text: &str,
+    lines: &mut BTreeMap<String, usize>,
+) {
     for (key, value) in table {
         let below = join(path, key.get_ref());
         lines.insert(below.clone(), line_at(text, key.span().start));
@@ -170,7 +223,12 @@ fn walk_table(table: &toml::de::DeTable<'_>, path: &str, text: &str, lines: &mut
     }
 }
 
-fn walk_value(value: &toml::Spanned<toml::de::DeValue<'_>>, path: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
+fn walk_value(
+    value: &toml::Spanned<toml::de::DeValue<'_>>,
+    path: &str,
+    text: &str,
+    lines: &mut BTreeMap<String, usize>,
+) {
     match value.get_ref() {
         toml::de::DeValue::Table(table) => walk_table(table, path, text, lines),
         toml::de::DeValue::Array(items) => {
@@ -185,7 +243,11 @@ fn walk_value(value: &toml::Spanned<toml::de::DeValue<'_>>, path: &str, text: &s
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+    1 + text
+        .bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
 }
 
 fn tree(raw: &Raw, path: &str, lines: &Lines<'_>) -> Node {
@@ -197,18 +259,31 @@ fn tree(raw: &Raw, path: &str, lines: &Lines<'_>) -> Node {
         ValueKind::Nil => Value::Text(String::new()),
         ValueKind::Boolean(value) => Value::Boolean(*value),
         ValueKind::I64(value) => Value::Integer(*value),
-        ValueKind::U64(value) => i64::try_from(*value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer),
+        ValueKind::U64(value) => {
+            i64::try_from(*value).map_or_else(|_| Value::Text(value.to_string()), Value::Integer)
+        }
         ValueKind::I128(value) => Value::Text(value.to_string()),
         ValueKind::U128(value) => Value::Text(value.to_string()),
         ValueKind::Float(value) => Value::Float(*value),
         ValueKind::String(text) => Value::Text(text.clone()),
         ValueKind::Array(items) => Value::List(
-            items.iter().enumerate().map(|(index, item)| tree(item, &format!("{path}[{index}]"), lines)).collect(),
+            items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| tree(item, &format!("{path}[{index}]"), lines))
+                .collect(),
         ),
         // Into a sorted map at once: the order of the hash map ends here.
-        ValueKind::Table(table) => {
-            Value::Table(table.iter().map(|(key, item)| (key.clone(), tree(item, &join(path, key), lines))).collect())
-        }
+        ValueKind::Table(table) => Value::Table(
+            table
+                .iter()
+                .map(|(key, item)| (key.clone(), tree(item, &join(path, key), lines)))
+                .collect(),
+        ),
     };
-    Node { path: path.to_owned(), origin, value }
+    Node {
+        path: path.to_owned(),
+        origin,
+        value,
+    }
 }

@@ -165,7 +165,9 @@ fn session_name() -> Kind<String> {
     Kind::from_fn(ALLOWED, |node| match &node.value {
         Value::Text(text)
             if (2..=32).contains(&text.len())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"=,.@_-".contains(&byte)) =>
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"=,.@_-".contains(&byte)) =>
         {
             Ok(text.clone())
         }
@@ -174,7 +176,8 @@ fn session_name() -> Kind<String> {
 }
 
 fn arn_or_empty() -> Kind<Option<Arn>> {
-    const ALLOWED: &str = "an ARN such as \"arn:aws:iam::123456789012:role/Reader\"; empty for none";
+    const ALLOWED: &str =
+        "an ARN such as \"arn:aws:iam::123456789012:role/Reader\"; empty for none";
     Kind::from_fn(ALLOWED, |node| match &node.value {
         Value::Text(text) if text.is_empty() => Ok(None),
         Value::Text(text) => text.parse().map(Some).map_err(|_| node.wrong(ALLOWED)),

@@ -1,4 +1,8 @@
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
 
 use expect_test::{Expect, expect};
 use rolekeeper_domain::outcome::Mode;
@@ -30,10 +34,16 @@ fn refuses_with(extra: &str, expected: Expect) {
 fn shortest_configuration_means_the_vendors_role_and_audit_only() {
     let config = load(SHORTEST).unwrap();
     assert_eq!(config.roles.len(), 1);
-    assert_eq!(config.roles[0].entry.name.as_str(), "CloudCoreoAssumedRolePolicy");
+    assert_eq!(
+        config.roles[0].entry.name.as_str(),
+        "CloudCoreoAssumedRolePolicy"
+    );
     assert_eq!(config.roles[0].managed_policies.len(), 1);
     assert_eq!(config.schedule.mode, Mode::Audit);
-    assert_eq!(config.schedule.every, Some(std::time::Duration::from_secs(3600)));
+    assert_eq!(
+        config.schedule.every,
+        Some(std::time::Duration::from_secs(3600))
+    );
     assert_eq!(config.aws.management_account, ManagementAccount::Skip);
     assert!(config.http.token.is_none());
 }
@@ -42,7 +52,10 @@ fn shortest_configuration_means_the_vendors_role_and_audit_only() {
 fn entry_overrides_its_preset() {
     let config = load(&format!("{SHORTEST}name = \"CloudCoreoAssumedRole\"\n")).unwrap();
     assert_eq!(config.roles[0].entry.name.as_str(), "CloudCoreoAssumedRole");
-    assert_eq!(config.roles[0].managed_policies[0].0.name.as_str(), "CloudCoreoAssumedRolePolicy");
+    assert_eq!(
+        config.roles[0].managed_policies[0].0.name.as_str(),
+        "CloudCoreoAssumedRolePolicy"
+    );
 }
 
 #[test]
@@ -51,7 +64,10 @@ fn environment_wins_over_the_file() {
         ("ROLEKEEPER__LIMITS__CONCURRENCY", "8"),
         ("ROLEKEEPER__AWS__ADMIN_ROLES", "First, Second"),
         ("ROLEKEEPER__ROLES__0__EXTERNAL_ID", "12345"),
-        ("ROLEKEEPER__SELECT__EXCLUDE__TAGS", "{ Stage = \"sandbox\" }"),
+        (
+            "ROLEKEEPER__SELECT__EXCLUDE__TAGS",
+            "{ Stage = \"sandbox\" }",
+        ),
         ("ROLEKEEPER_CONFIG", "elsewhere.toml"),
         ("HOME", "/root"),
     ]);
@@ -59,176 +75,243 @@ fn environment_wins_over_the_file() {
     let config = load_text("rolekeeper.toml", &text, &environment).unwrap();
     assert_eq!(config.limits.concurrency, 8);
     assert_eq!(config.aws.admin_roles, ["First", "Second"]);
-    assert_eq!(secrecy::ExposeSecret::expose_secret(config.roles[0].entry.external_id.as_ref().unwrap()), "12345");
+    assert_eq!(
+        secrecy::ExposeSecret::expose_secret(config.roles[0].entry.external_id.as_ref().unwrap()),
+        "12345"
+    );
     assert_eq!(config.exclude.tags["Stage"], "sandbox");
 }
 
 #[test]
 fn secrets_are_neither_shown_nor_debugged() {
-    let config = load(&format!("store.url = \"postgres://keeper:hunter2@db/keeper\"\n{SHORTEST}")).unwrap();
+    let config = load(&format!(
+        "store.url = \"postgres://keeper:hunter2@db/keeper\"\n{SHORTEST}"
+    ))
+    .unwrap();
     let everything = format!("{config:?}{:?}", config.shown);
     assert!(!everything.contains("a-shared-secret"), "{everything}");
-    let shown: String = config.shown.iter().map(|shown| format!("{} = {}\n", shown.key, shown.value)).collect();
+    let shown: String = config
+        .shown
+        .iter()
+        .map(|shown| format!("{} = {}\n", shown.key, shown.value))
+        .collect();
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
 fn misspelled_key_is_named_with_what_was_meant() {
-    refuses_with("[limits]\nconcurency = 8", expect![[r#"
+    refuses_with(
+        "[limits]\nconcurency = 8",
+        expect![[r#"
         rolekeeper.toml:2: limits.concurency
           found:   a key that does not exist
           allowed: account_timeout, call_timeout, concurrency, max_repairs, quota_share, repair_timeout, sessions, settle_timeout, shutdown_timeout, smallest_listing
-          help:    did you mean `limits.concurrency`?"#]]);
+          help:    did you mean `limits.concurrency`?"#]],
+    );
 }
 
 #[test]
 fn unknown_table_is_named() {
-    refuses_with("[limit]\nconcurrency = 8", expect![[r#"
+    refuses_with(
+        "[limit]\nconcurrency = 8",
+        expect![[r#"
         rolekeeper.toml:1: limit
           found:   a key that does not exist
           allowed: aws, events, http, limits, notify, roles, rollout, schedule, select, store
-          help:    did you mean `limits`?"#]]);
+          help:    did you mean `limits`?"#]],
+    );
 }
 
 #[test]
 fn wrong_type_is_named_with_what_is_allowed() {
-    refuses_with("[limits]\nconcurrency = \"many\"", expect![[r#"
+    refuses_with(
+        "[limits]\nconcurrency = \"many\"",
+        expect![[r#"
         rolekeeper.toml:2: limits.concurrency
           found:   the text "many"
-          allowed: a whole number from 1 to 1024"#]]);
+          allowed: a whole number from 1 to 1024"#]],
+    );
 }
 
 #[test]
 fn number_out_of_range_is_refused() {
-    refuses_with("[limits]\nquota_share = 1.5", expect![[r#"
+    refuses_with(
+        "[limits]\nquota_share = 1.5",
+        expect![[r#"
         rolekeeper.toml:2: limits.quota_share
           found:   the number 1.5
-          allowed: a number above 0 and at most 1"#]]);
+          allowed: a number above 0 and at most 1"#]],
+    );
 }
 
 #[test]
 fn number_as_a_text_is_refused_in_the_file() {
-    refuses_with("[limits]\nconcurrency = \"8\"", expect![[r#"
+    refuses_with(
+        "[limits]\nconcurrency = \"8\"",
+        expect![[r#"
         rolekeeper.toml:2: limits.concurrency
           found:   the text "8"
-          allowed: a whole number from 1 to 1024"#]]);
+          allowed: a whole number from 1 to 1024"#]],
+    );
 }
 
 #[test]
 fn unknown_mode_is_refused() {
-    refuses_with("[schedule]\nmode = \"fix\"", expect![[r#"
+    refuses_with(
+        "[schedule]\nmode = \"fix\"",
+        expect![[r#"
         rolekeeper.toml:2: schedule.mode
           found:   the text "fix"
-          allowed: "audit" or "repair""#]]);
+          allowed: "audit" or "repair""#]],
+    );
 }
 
 #[test]
 fn two_schedules_are_refused() {
-    refuses_with("[schedule]\nevery = \"1h\"\ncron = \"17 * * * *\"", expect![[r#"
+    refuses_with(
+        "[schedule]\nevery = \"1h\"\ncron = \"17 * * * *\"",
+        expect![[r#"
         rolekeeper.toml:1: schedule
           found:   both `every` and `cron`
-          allowed: one of them"#]]);
+          allowed: one of them"#]],
+    );
 }
 
 #[test]
 fn impossible_cron_is_refused() {
-    refuses_with("[schedule]\ncron = \"61 * * * *\"", expect![[r#"
+    refuses_with(
+        "[schedule]\ncron = \"61 * * * *\"",
+        expect![[r#"
         rolekeeper.toml:1: schedule
           found:   cron = "61 * * * *": Component error: Number out of bounds.
-          allowed: a cron expression of five fields, such as "17 * * * *""#]]);
+          allowed: a cron expression of five fields, such as "17 * * * *""#]],
+    );
 }
 
 #[test]
 fn account_id_as_a_number_is_refused() {
-    refuses_with("[select]\ninclude = { accounts = [123456789012] }", expect![[r#"
+    refuses_with(
+        "[select]\ninclude = { accounts = [123456789012] }",
+        expect![[r#"
         rolekeeper.toml:2: select.include.accounts[0]
           found:   the number 123456789012
-          allowed: a twelve-digit account id, as a text"#]]);
+          allowed: a twelve-digit account id, as a text"#]],
+    );
 }
 
 #[test]
 fn waves_that_do_not_end_with_everything_are_refused() {
-    refuses_with("[rollout]\nwaves = [\"10%\", \"50%\"]", expect![[r#"
+    refuses_with(
+        "[rollout]\nwaves = [\"10%\", \"50%\"]",
+        expect![[r#"
         rolekeeper.toml:1: rollout
           found:   waves that do not grow up to 100%
-          allowed: growing percentages that end with "100%", such as ["10%", "50%", "100%"]"#]]);
+          allowed: growing percentages that end with "100%", such as ["10%", "50%", "100%"]"#]],
+    );
 }
 
 #[test]
 fn open_door_without_a_token_is_refused() {
-    refuses_with("[http]\nlisten = \"0.0.0.0:9464\"", expect![[r#"
+    refuses_with(
+        "[http]\nlisten = \"0.0.0.0:9464\"",
+        expect![[r#"
         rolekeeper.toml:1: http
           found:   listen = "0.0.0.0:9464" without token_file
           allowed: a loopback address such as "127.0.0.1:9464", or also a token_file
-          help:    make a token: (umask 077; openssl rand -hex 32 > rolekeeper.token)"#]]);
+          help:    make a token: (umask 077; openssl rand -hex 32 > rolekeeper.token)"#]],
+    );
 }
 
 #[test]
 fn broken_toml_is_one_line_with_its_place() {
-    refuses("[aws\nregion = 1", expect![[r#"
+    refuses(
+        "[aws\nregion = 1",
+        expect![[r#"
         rolekeeper.toml:1
           found:   unclosed table, expected `]`
-          allowed: TOML"#]]);
+          allowed: TOML"#]],
+    );
 }
 
 #[test]
 fn no_role_at_all_is_refused() {
-    refuses("[aws]\nregion = \"eu-west-1\"", expect![[r#"
+    refuses(
+        "[aws]\nregion = \"eu-west-1\"",
+        expect![[r#"
         rolekeeper.toml: roles
           found:   nothing: the key is missing and has no default
           allowed: at least one [[roles]] entry
-          help:    the shortest one has preset = "cloudcoreo", vendor_account_id and external_id"#]]);
+          help:    the shortest one has preset = "cloudcoreo", vendor_account_id and external_id"#]],
+    );
 }
 
 #[test]
 fn missing_vendor_is_explained() {
-    refuses("[[roles]]\npreset = \"cloudcoreo\"", expect![[r#"
+    refuses(
+        "[[roles]]\npreset = \"cloudcoreo\"",
+        expect![[r#"
         rolekeeper.toml:1: roles[0].vendor_account_id
           found:   nothing: the key is missing and has no default
           allowed: a twelve-digit account id, as a text
-          help:    it is the account of whoever may assume the role; the vendor tells you"#]]);
+          help:    it is the account of whoever may assume the role; the vendor tells you"#]],
+    );
 }
 
 #[test]
 fn missing_external_id_is_explained() {
-    refuses("[[roles]]\npreset = \"cloudcoreo\"\nvendor_account_id = \"999999999999\"", expect![[r#"
+    refuses(
+        "[[roles]]\npreset = \"cloudcoreo\"\nvendor_account_id = \"999999999999\"",
+        expect![[r#"
         rolekeeper.toml:1: roles[0].external_id
           found:   nothing: the key is missing and has no default
           allowed: a text of 2 to 1224 characters, or external_id_file
-          help:    it keeps other customers of the vendor out of your accounts; the vendor tells you"#]]);
+          help:    it keeps other customers of the vendor out of your accounts; the vendor tells you"#]],
+    );
 }
 
 #[test]
 fn unknown_preset_is_named_with_what_was_meant() {
-    refuses("[[roles]]\npreset = \"cloudcoro\"", expect![[r#"
+    refuses(
+        "[[roles]]\npreset = \"cloudcoro\"",
+        expect![[r#"
         rolekeeper.toml:2: roles[0].preset
           found:   the text "cloudcoro"
           allowed: "cloudcoreo", "cloudcoreo-audit"
-          help:    did you mean "cloudcoreo"?"#]]);
+          help:    did you mean "cloudcoreo"?"#]],
+    );
 }
 
 #[test]
 fn missing_document_is_named() {
-    refuses("[[roles]]\nname = \"Auditor\"", expect![[r#"
+    refuses(
+        "[[roles]]\nname = \"Auditor\"",
+        expect![[r#"
         rolekeeper.toml:1: roles[0].trust_policy
           found:   nothing: the key is missing and has no default
-          allowed: a trust policy, or the file that holds it"#]]);
+          allowed: a trust policy, or the file that holds it"#]],
+    );
 }
 
 #[test]
 fn document_file_that_is_not_there_is_named() {
-    refuses("[[roles]]\nname = \"Auditor\"\ntrust_policy = \"nowhere/trust.json\"", expect![[r#"
+    refuses(
+        "[[roles]]\nname = \"Auditor\"\ntrust_policy = \"nowhere/trust.json\"",
+        expect![[r#"
         rolekeeper.toml:3: roles[0].trust_policy
           found:   nowhere/trust.json: No such file or directory (os error 2)
-          allowed: a file that this user may read, relative to the configuration file"#]]);
+          allowed: a file that this user may read, relative to the configuration file"#]],
+    );
 }
 
 #[test]
 fn same_role_twice_is_refused_whatever_its_case() {
-    refuses(&format!("{SHORTEST}\n{SHORTEST}name = \"CLOUDCOREOASSUMEDROLEPOLICY\""), expect![[r#"
+    refuses(
+        &format!("{SHORTEST}\n{SHORTEST}name = \"CLOUDCOREOASSUMEDROLEPOLICY\""),
+        expect![[r#"
         rolekeeper.toml:8: roles[1]
           found:   the role name CLOUDCOREOASSUMEDROLEPOLICY, which roles[0] has as well
-          allowed: one entry for each role name"#]]);
+          allowed: one entry for each role name"#]],
+    );
 }
 
 #[test]
@@ -238,7 +321,8 @@ fn wrong_value_from_the_environment_names_the_variable() {
     expect![[r#"
         environment variable ROLEKEEPER__LIMITS__CONCURRENCY: limits.concurrency
           found:   the text "many"
-          allowed: a whole number from 1 to 1024"#]].assert_eq(&error.to_string());
+          allowed: a whole number from 1 to 1024"#]]
+    .assert_eq(&error.to_string());
 }
 
 #[test]
@@ -254,16 +338,22 @@ fn unknown_variable_is_named() {
 
 #[test]
 fn secret_given_twice_is_refused() {
-    refuses(&format!("{SHORTEST}external_id_file = \"external-id\""), expect![[r#"
+    refuses(
+        &format!("{SHORTEST}external_id_file = \"external-id\""),
+        expect![[r#"
         rolekeeper.toml:6: roles[0].external_id_file
           found:   both `external_id` and `external_id_file`
-          allowed: one of `external_id` and `external_id_file`"#]]);
+          allowed: one of `external_id` and `external_id_file`"#]],
+    );
 }
 
 #[test]
 fn webhook_must_be_http() {
-    refuses_with("[[notify.webhooks]]\nurl = \"ftp://example.com\"", expect![[r#"
+    refuses_with(
+        "[[notify.webhooks]]\nurl = \"ftp://example.com\"",
+        expect![[r#"
         rolekeeper.toml:1: notify.webhooks[0]
           found:   a url of another kind
-          allowed: an http:// or https:// URL"#]]);
+          allowed: an http:// or https:// URL"#]],
+    );
 }

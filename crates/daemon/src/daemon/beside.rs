@@ -39,10 +39,21 @@ pub(super) async fn watch_credentials<P: SessionProvider>(
     cancel: CancellationToken,
 ) -> Result<(), String> {
     loop {
-        let works = engine.ourselves().await.map(drop).map_err(|problem| crate::failure::whole(&problem));
-        let wait = if works.is_ok() { CREDENTIALS } else { CREDENTIALS_BROKEN };
+        let works = engine
+            .ourselves()
+            .await
+            .map(drop)
+            .map_err(|problem| crate::failure::whole(&problem));
+        let wait = if works.is_ok() {
+            CREDENTIALS
+        } else {
+            CREDENTIALS_BROKEN
+        };
         if let Err(problem) = &works {
-            tracing::warn!(problem, "the hub's credentials or the organization cannot be used");
+            tracing::warn!(
+                problem,
+                "the hub's credentials or the organization cannot be used"
+            );
         }
         readiness.set_credentials(works);
         if !pause(wait, &cancel).await {
@@ -65,7 +76,10 @@ impl Webhooks {
     }
 
     fn get(&self) -> Vec<Webhook> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -85,7 +99,10 @@ pub(super) async fn notify(
             continue;
         }
         if post.is_none() {
-            post = Some(HttpPost::new().map_err(|problem| format!("webhooks cannot be called: {problem}"))?);
+            post = Some(
+                HttpPost::new()
+                    .map_err(|problem| format!("webhooks cannot be called: {problem}"))?,
+            );
         }
         let Some(post) = &post else { continue };
         if let Err(problem) = notify::scan(store.as_ref(), &webhooks, time_of_day()).await {
@@ -94,9 +111,11 @@ pub(super) async fn notify(
         }
         match notify::deliver(store.as_ref(), post, &webhooks, time_of_day()).await {
             Ok(delivered) => {
-                for (outcome, count) in
-                    [("delivered", delivered.delivered), ("retried", delivered.retried), ("dropped", delivered.dropped)]
-                {
+                for (outcome, count) in [
+                    ("delivered", delivered.delivered),
+                    ("retried", delivered.retried),
+                    ("dropped", delivered.dropped),
+                ] {
                     (0..count).for_each(|_| metrics.count_notification(outcome));
                 }
             }
@@ -109,11 +128,18 @@ pub(super) async fn notify(
 /// How long things are kept.
 pub(super) fn retention(config: &Config) -> Retention {
     let number = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-    Retention { keep_days: number(config.store.keep_days), keep_sweeps: number(config.store.keep_sweeps) }
+    Retention {
+        keep_days: number(config.store.keep_days),
+        keep_sweeps: number(config.store.keep_sweeps),
+    }
 }
 
 /// Forgets what is older than it has to be kept.
-pub(super) async fn forget(store: Arc<Store>, keep: Retention, cancel: CancellationToken) -> Result<(), String> {
+pub(super) async fn forget(
+    store: Arc<Store>,
+    keep: Retention,
+    cancel: CancellationToken,
+) -> Result<(), String> {
     loop {
         match store.prune(keep, time_of_day()).await {
             Ok(pruned) => tracing::debug!(?pruned, "old records are forgotten"),

@@ -32,12 +32,18 @@ pub(super) async fn listen(
     store: Arc<Store>,
     cancel: CancellationToken,
 ) -> Result<(), String> {
-    let Some(url) = &events.queue_url else { return Ok(()) };
+    let Some(url) = &events.queue_url else {
+        return Ok(());
+    };
     let listener = Listener {
         queue: aws.event_queue(url),
         names: names(&config),
         // What the schedule may do, an event may ask for.
-        mode: if wire::may_write(&config) { config.schedule.mode } else { Mode::Audit },
+        mode: if wire::may_write(&config) {
+            config.schedule.mode
+        } else {
+            Mode::Audit
+        },
         own_sessions: format!("/{}-", config.aws.session_name),
         store,
     };
@@ -68,8 +74,17 @@ fn names(config: &Config) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for role in &config.roles {
         names.insert(role.entry.name.as_str().to_ascii_lowercase());
-        names.extend(role.managed_policies.iter().map(|(policy, _)| policy.name.as_str().to_ascii_lowercase()));
-        names.extend(role.entry.legacy_users.iter().map(|user| user.to_ascii_lowercase()));
+        names.extend(
+            role.managed_policies
+                .iter()
+                .map(|(policy, _)| policy.name.as_str().to_ascii_lowercase()),
+        );
+        names.extend(
+            role.entry
+                .legacy_users
+                .iter()
+                .map(|user| user.to_ascii_lowercase()),
+        );
     }
     names
 }
@@ -84,7 +99,12 @@ struct Listener {
 
 impl Listener {
     /// Gathers what comes within a moment, so that a burst is one sweep. Answers how long to wait.
-    async fn gather(&self, first: Vec<Message>, moment: Duration, cancel: &CancellationToken) -> Duration {
+    async fn gather(
+        &self,
+        first: Vec<Message>,
+        moment: Duration,
+        cancel: &CancellationToken,
+    ) -> Duration {
         let mut messages = first;
         let clock = WallClock::start();
         while clock.elapsed() < moment && messages.len() < MOST && !cancel.is_cancelled() {
@@ -94,7 +114,10 @@ impl Listener {
                 Err(_) => break,
             }
         }
-        let accounts: BTreeSet<AccountId> = messages.iter().filter_map(|message| self.account_of(message)).collect();
+        let accounts: BTreeSet<AccountId> = messages
+            .iter()
+            .filter_map(|message| self.account_of(message))
+            .collect();
         if !accounts.is_empty()
             && let Err(problem) = self.ask(&accounts).await
         {
@@ -113,7 +136,10 @@ impl Listener {
         Duration::ZERO
     }
 
-    async fn ask(&self, accounts: &BTreeSet<AccountId>) -> Result<(), rolekeeper_engine::port::store::StoreError> {
+    async fn ask(
+        &self,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<(), rolekeeper_engine::port::store::StoreError> {
         let request = SweepRequest {
             id: 0,
             mode: self.mode,
@@ -142,11 +168,20 @@ impl Listener {
 
     fn matters(&self, hint: &Hint) -> bool {
         if hint.kind != HintKind::IamChanged {
-            return matches!(hint.kind, HintKind::AccountCreated | HintKind::AccountJoined | HintKind::AccountMoved);
+            return matches!(
+                hint.kind,
+                HintKind::AccountCreated | HintKind::AccountJoined | HintKind::AccountMoved
+            );
         }
         // What rolekeeper itself did is known.
-        let is_own = hint.actor.as_ref().is_some_and(|actor| actor.contains(&self.own_sessions));
-        let name = hint.subject.as_deref().and_then(|subject| subject.rsplit('/').next());
+        let is_own = hint
+            .actor
+            .as_ref()
+            .is_some_and(|actor| actor.contains(&self.own_sessions));
+        let name = hint
+            .subject
+            .as_deref()
+            .and_then(|subject| subject.rsplit('/').next());
         !is_own && name.is_none_or(|name| self.names.contains(&name.to_ascii_lowercase()))
     }
 

@@ -35,8 +35,13 @@ pub(crate) struct Face {
 impl Face {
     /// A face that has seen nothing yet.
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
-        let roles = config.roles.iter().map(|role| role.entry.name.clone()).collect();
-        let metrics = Metrics::new(roles).map_err(|problem| Failure::new(format!("the metrics cannot be set up: {problem}")))?;
+        let roles = config
+            .roles
+            .iter()
+            .map(|role| role.entry.name.clone())
+            .collect();
+        let metrics = Metrics::new(roles)
+            .map_err(|problem| Failure::new(format!("the metrics cannot be set up: {problem}")))?;
         Ok(Self {
             metrics: Arc::new(metrics),
             live: Arc::new(Live::new(time_of_day())),
@@ -46,7 +51,10 @@ impl Face {
 
     /// The engine's listeners.
     pub(crate) fn sinks(&self) -> Sinks {
-        Sinks::default().and(LogSink).and(Arc::clone(&self.metrics)).and(Arc::clone(&self.live))
+        Sinks::default()
+            .and(LogSink)
+            .and(Arc::clone(&self.metrics))
+            .and(Arc::clone(&self.live))
     }
 }
 
@@ -86,14 +94,40 @@ impl<P: SessionProvider> Daemon<P> {
         let state = self.state(cancel.clone());
         parts.spawn(serve_http(self.listener, state, cancel.clone()));
         parts.spawn(engine(self.engine.clone(), cancel.clone()));
-        parts.spawn(beside::watch_credentials(self.engine.clone(), Arc::clone(&self.face.readiness), cancel.clone()));
-        parts.spawn(beside::notify(Arc::clone(&self.store), webhooks.clone(), Arc::clone(&self.face.live), Arc::clone(&self.face.metrics), cancel.clone()));
-        parts.spawn(beside::forget(Arc::clone(&self.store), beside::retention(&self.config), cancel.clone()));
+        parts.spawn(beside::watch_credentials(
+            self.engine.clone(),
+            Arc::clone(&self.face.readiness),
+            cancel.clone(),
+        ));
+        parts.spawn(beside::notify(
+            Arc::clone(&self.store),
+            webhooks.clone(),
+            Arc::clone(&self.face.live),
+            Arc::clone(&self.face.metrics),
+            cancel.clone(),
+        ));
+        parts.spawn(beside::forget(
+            Arc::clone(&self.store),
+            beside::retention(&self.config),
+            cancel.clone(),
+        ));
         if let Some(events) = self.config.events.clone() {
-            parts.spawn(events::listen(self.aws.clone(), events, self.config.clone(), Arc::clone(&self.store), cancel.clone()));
+            parts.spawn(events::listen(
+                self.aws.clone(),
+                events,
+                self.config.clone(),
+                Arc::clone(&self.store),
+                cancel.clone(),
+            ));
         }
         if let Some(reload) = self.reload {
-            parts.spawn(reload.on_hangup(self.engine.clone(), self.config.clone(), webhooks, self.environment.clone(), cancel.clone()));
+            parts.spawn(reload.on_hangup(
+                self.engine.clone(),
+                self.config.clone(),
+                webhooks,
+                self.environment.clone(),
+                cancel.clone(),
+            ));
         }
         parts.spawn(systemd::notify(self.environment, cancel.clone()));
         let mut failure = None;
@@ -127,12 +161,19 @@ impl<P: SessionProvider> Daemon<P> {
     }
 }
 
-async fn engine<P: SessionProvider>(engine: RealEngine<P>, cancel: CancellationToken) -> Result<(), String> {
+async fn engine<P: SessionProvider>(
+    engine: RealEngine<P>,
+    cancel: CancellationToken,
+) -> Result<(), String> {
     engine.serve(cancel).await;
     Ok(())
 }
 
-async fn serve_http(listener: TcpListener, state: ApiState, cancel: CancellationToken) -> Result<(), String> {
+async fn serve_http(
+    listener: TcpListener,
+    state: ApiState,
+    cancel: CancellationToken,
+) -> Result<(), String> {
     axum::serve(listener, api::router(state))
         .with_graceful_shutdown(cancel.cancelled_owned())
         .await

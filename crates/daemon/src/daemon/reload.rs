@@ -28,7 +28,8 @@ impl Reload {
         environment: Environment,
         cancel: CancellationToken,
     ) -> Result<(), String> {
-        let mut hangups = signal(SignalKind::hangup()).map_err(|problem| format!("SIGHUP cannot be heard: {problem}"))?;
+        let mut hangups = signal(SignalKind::hangup())
+            .map_err(|problem| format!("SIGHUP cannot be heard: {problem}"))?;
         loop {
             tokio::select! {
                 biased;
@@ -60,7 +61,10 @@ impl Reload {
         let fresh = config::load(&self.path, environment)?;
         let settings = wire::settings(&fresh)?;
         for part in unchangeable(current, &fresh) {
-            tracing::warn!(part, "this part of the configuration takes effect at the next start");
+            tracing::warn!(
+                part,
+                "this part of the configuration takes effect at the next start"
+            );
         }
         engine.reconfigure(settings);
         webhooks.replace(fresh.webhooks.clone());
@@ -70,13 +74,22 @@ impl Reload {
 
 /// What changed and is only looked at when the process starts.
 fn unchangeable(current: &Config, fresh: &Config) -> Vec<&'static str> {
-    let differs = |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
-    let token = |config: &Config| config.http.token.as_ref().map(|token| token.expose_secret().to_owned());
+    let differs =
+        |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
+    let token = |config: &Config| {
+        config
+            .http
+            .token
+            .as_ref()
+            .map(|token| token.expose_secret().to_owned())
+    };
     let mut parts = Vec::new();
     if differs(&current.aws, &fresh.aws) {
         parts.push("[aws], except admin_roles and management_account");
     }
-    if current.store_url.expose_secret() != fresh.store_url.expose_secret() || differs(&current.store, &fresh.store) {
+    if current.store_url.expose_secret() != fresh.store_url.expose_secret()
+        || differs(&current.store, &fresh.store)
+    {
         parts.push("[store]");
     }
     if differs(&current.http, &fresh.http) || token(current) != token(fresh) {

@@ -11,7 +11,7 @@ use rolekeeper_domain::outcome::{AccountReport, SweepOutcome, SweepRecord};
 use rolekeeper_engine::port::store::{StoreError, Sweeps};
 use serde_json::{Value, json};
 
-use super::text::grouped;
+use super::words::grouped;
 use super::{Pages, csv, html as page, json as views, markdown};
 use crate::args::ReportFormat;
 use crate::output::plain;
@@ -45,12 +45,13 @@ impl Items {
     fn add(&mut self, report: &AccountReport, drifts: Vec<Drift>) {
         self.count += drifts.len() as u64;
         let room = LISTED_MAX.saturating_sub(self.listed.len());
-        self.listed.extend(drifts.into_iter().take(room).map(|drift| Item {
-            account: report.account,
-            name: report.name.clone(),
-            ou_path: report.ou_path.clone(),
-            drift,
-        }));
+        self.listed
+            .extend(drifts.into_iter().take(room).map(|drift| Item {
+                account: report.account,
+                name: report.name.clone(),
+                ou_path: report.ou_path.clone(),
+                drift,
+            }));
     }
 
     fn left_out(&self) -> u64 {
@@ -70,15 +71,23 @@ pub(crate) struct Report {
 
 /// The sweep that `sweep` is compared with when nobody names one: the newest completed one before it that
 /// looked at comparably many accounts, so that a look at a single account is not taken for the whole.
-pub(crate) async fn before<S: Sweeps>(store: &S, sweep: &SweepRecord) -> Result<Option<SweepRecord>, StoreError> {
+pub(crate) async fn before<S: Sweeps>(
+    store: &S,
+    sweep: &SweepRecord,
+) -> Result<Option<SweepRecord>, StoreError> {
     let earlier = store.sweeps(Some(&sweep.id), SWEEPS_LOOKED_AT).await?;
-    Ok(earlier
-        .into_iter()
-        .find(|other| other.outcome == Some(SweepOutcome::Completed) && sweep.summary.accounts <= other.summary.accounts.saturating_mul(2)))
+    Ok(earlier.into_iter().find(|other| {
+        other.outcome == Some(SweepOutcome::Completed)
+            && sweep.summary.accounts <= other.summary.accounts.saturating_mul(2)
+    }))
 }
 
 /// Compares two sweeps, page by page.
-pub(crate) async fn compare<S: Sweeps>(store: &S, since: &SweepRecord, sweep: &SweepRecord) -> Result<Report, StoreError> {
+pub(crate) async fn compare<S: Sweeps>(
+    store: &S,
+    since: &SweepRecord,
+    sweep: &SweepRecord,
+) -> Result<Report, StoreError> {
     let mut report = Report {
         since: since.clone(),
         sweep: sweep.clone(),
@@ -89,7 +98,9 @@ pub(crate) async fn compare<S: Sweeps>(store: &S, since: &SweepRecord, sweep: &S
     let (mut then, mut now) = (Walk::of(since), Walk::of(sweep));
     loop {
         let (old, new) = (then.peek(store).await?, now.peek(store).await?);
-        let Some(account) = old.into_iter().chain(new).min() else { break };
+        let Some(account) = old.into_iter().chain(new).min() else {
+            break;
+        };
         let old = then.take(account);
         let new = now.take(account);
         let found = changes(old.as_ref(), new.as_ref());
@@ -100,7 +111,9 @@ pub(crate) async fn compare<S: Sweeps>(store: &S, since: &SweepRecord, sweep: &S
         report.stayed += found.stayed;
     }
     for items in [&mut report.appeared, &mut report.gone] {
-        items.listed.sort_by_key(|item| (std::cmp::Reverse(item.drift.severity), item.account));
+        items
+            .listed
+            .sort_by_key(|item| (std::cmp::Reverse(item.drift.severity), item.account));
     }
     Ok(report)
 }
@@ -113,7 +126,10 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn of(sweep: &'a SweepRecord) -> Self {
-        Self { pages: Pages::of(sweep, None), page: VecDeque::new() }
+        Self {
+            pages: Pages::of(sweep, None),
+            page: VecDeque::new(),
+        }
     }
 
     async fn peek<S: Sweeps>(&mut self, store: &S) -> Result<Option<AccountId>, StoreError> {
@@ -126,7 +142,10 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, account: AccountId) -> Option<AccountReport> {
-        let is_next = self.page.front().is_some_and(|report| report.account == account);
+        let is_next = self
+            .page
+            .front()
+            .is_some_and(|report| report.account == account);
         if is_next { self.page.pop_front() } else { None }
     }
 }
@@ -190,7 +209,16 @@ fn to_json(report: &Report) -> Value {
 
 /// For a spreadsheet.
 fn to_csv(report: &Report) -> String {
-    let columns = ["change", "account_id", "account_name", "ou_path", "role", "kind", "severity", "explanation"];
+    let columns = [
+        "change",
+        "account_id",
+        "account_name",
+        "ou_path",
+        "role",
+        "kind",
+        "severity",
+        "explanation",
+    ];
     let mut text = csv::line(&columns.map(str::to_owned));
     for (change, items) in [("new", &report.appeared), ("gone", &report.gone)] {
         for item in &items.listed {
@@ -211,12 +239,18 @@ fn to_csv(report: &Report) -> String {
 
 /// For a pull request or a chat.
 fn to_markdown(report: &Report) -> String {
-    let mut text = format!("# What changed\n\n{}\n", markdown::escape(&sentence(report)));
+    let mut text = format!(
+        "# What changed\n\n{}\n",
+        markdown::escape(&sentence(report))
+    );
     for (heading, items) in [("New", &report.appeared), ("Gone", &report.gone)] {
         if items.count == 0 {
             continue;
         }
-        let _infallible = write!(text, "\n## {heading}\n\n| account | name | severity | what | in words |\n|---|---|---|---|---|\n");
+        let _infallible = write!(
+            text,
+            "\n## {heading}\n\n| account | name | severity | what | in words |\n|---|---|---|---|---|\n"
+        );
         for item in &items.listed {
             let drift = &item.drift;
             let _infallible = writeln!(
@@ -230,7 +264,11 @@ fn to_markdown(report: &Report) -> String {
             );
         }
         if 0 < items.left_out() {
-            let _infallible = writeln!(text, "\n{} more are left out here.", grouped(items.left_out()));
+            let _infallible = writeln!(
+                text,
+                "\n{} more are left out here.",
+                grouped(items.left_out())
+            );
         }
     }
     text

@@ -7,8 +7,21 @@ use rolekeeper_domain::outcome::{AccountReport, SweepRecord};
 use super::Render;
 
 const COLUMNS: [&str; 15] = [
-    "sweep_id", "account_id", "account_name", "ou_path", "outcome", "reason", "failure_category",
-    "failure_message", "request_id", "role", "kind", "severity", "explanation", "before", "after",
+    "sweep_id",
+    "account_id",
+    "account_name",
+    "ou_path",
+    "outcome",
+    "reason",
+    "failure_category",
+    "failure_message",
+    "request_id",
+    "role",
+    "kind",
+    "severity",
+    "explanation",
+    "before",
+    "after",
 ];
 
 /// Writes the lines (RFC 4180).
@@ -27,7 +40,11 @@ impl Render for Csv {
         if report.drifts.is_empty() {
             return self.row(report, None);
         }
-        report.drifts.iter().map(|drift| self.row(report, Some(drift))).collect()
+        report
+            .drifts
+            .iter()
+            .map(|drift| self.row(report, Some(drift)))
+            .collect()
     }
 
     fn tail(&mut self, _: &SweepRecord) -> String {
@@ -46,9 +63,13 @@ impl Csv {
             report.ou_path.clone(),
             report.outcome.to_string(),
             report.reason.clone().unwrap_or_default(),
-            failure.map(|fault| fault.category.to_string()).unwrap_or_default(),
+            failure
+                .map(|fault| fault.category.to_string())
+                .unwrap_or_default(),
             failure.map(ToString::to_string).unwrap_or_default(),
-            failure.and_then(|fault| fault.request_id.clone()).unwrap_or_default(),
+            failure
+                .and_then(|fault| fault.request_id.clone())
+                .unwrap_or_default(),
             of_drift(|drift| drift.role.to_string()),
             of_drift(|drift| drift.kind.to_string()),
             of_drift(|drift| drift.severity.to_string()),
@@ -67,8 +88,16 @@ pub(super) fn line(cells: &[String]) -> String {
 /// A cell that no spreadsheet takes for a formula.
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +110,10 @@ mod tests {
             ("payments", "payments"),
             ("a,b", "\"a,b\""),
             ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("=HYPERLINK(\"http://x\")", "\"'=HYPERLINK(\"\"http://x\"\")\""),
+            (
+                "=HYPERLINK(\"http://x\")",
+                "\"'=HYPERLINK(\"\"http://x\"\")\"",
+            ),
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),

@@ -4,7 +4,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rolekeeper_domain::drift::{Drift, Severity};
 use rolekeeper_domain::outcome::{AccountReport, Outcome, StepResult, SweepRecord};
 
-use super::text::{accounts, grouped, sentence};
+use super::text::{sentence, would_do};
+use super::words::{accounts, grouped};
 use super::{Overview, Render};
 use crate::output::plain;
 
@@ -27,7 +28,14 @@ impl Render for Html {
     }
 
     fn order(&self) -> &'static [Outcome] {
-        &[Outcome::Failed, Outcome::Drifted, Outcome::Repaired, Outcome::Pending, Outcome::InSync, Outcome::Skipped]
+        &[
+            Outcome::Failed,
+            Outcome::Drifted,
+            Outcome::Repaired,
+            Outcome::Pending,
+            Outcome::InSync,
+            Outcome::Skipped,
+        ]
     }
 
     fn head(&mut self, sweep: &SweepRecord) -> String {
@@ -40,7 +48,7 @@ impl Render for Html {
                 p.lead { (plain(&sentence(sweep))) }
                 (tiles(sweep))
                 (self.groups())
-                (self.steps())
+                (self.steps(sweep))
             }
         }
         .into_string();
@@ -62,7 +70,9 @@ impl Render for Html {
                 Outcome::Skipped => ("Were skipped", false),
             };
             piece.push_str(if open { "<details open>" } else { "<details>" });
-            piece.push_str(&html! { summary { h2 { "Accounts that " (lower_first(heading)) } } }.into_string());
+            piece.push_str(
+                &html! { summary { h2 { "Accounts that " (lower_first(heading)) } } }.into_string(),
+            );
         }
         piece.push_str(&account(report).into_string());
         piece
@@ -80,7 +90,10 @@ impl Render for Html {
 
 impl Html {
     fn close_section(&mut self) -> String {
-        self.section.take().map(|_| "</details>".to_owned()).unwrap_or_default()
+        self.section
+            .take()
+            .map(|_| "</details>".to_owned())
+            .unwrap_or_default()
     }
 
     fn groups(&self) -> Markup {
@@ -105,9 +118,9 @@ impl Html {
         }
     }
 
-    fn steps(&self) -> Markup {
+    fn steps(&self, sweep: &SweepRecord) -> Markup {
         let tables = [
-            ("What a repair would do", StepResult::Planned),
+            (would_do(sweep), StepResult::Planned),
             ("What was done", StepResult::Done),
             ("What failed", StepResult::Failed),
             ("What was refused", StepResult::Refused),
@@ -219,5 +232,8 @@ fn plain_lines(text: &str) -> String {
 
 fn lower_first(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
 }

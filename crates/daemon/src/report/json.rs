@@ -26,7 +26,11 @@ impl Render for Json {
     }
 
     fn account(&mut self, report: &AccountReport) -> String {
-        let comma = if std::mem::replace(&mut self.written, true) { ",\n" } else { "\n" };
+        let comma = if std::mem::replace(&mut self.written, true) {
+            ",\n"
+        } else {
+            "\n"
+        };
         format!("{comma}{}", account_value(report))
     }
 
@@ -49,7 +53,15 @@ pub(crate) fn sweep_value(sweep: &SweepRecord) -> Value {
 
 /// The counts of a sweep.
 pub(crate) fn summary_value(summary: &Summary) -> Value {
-    let Summary { accounts, in_sync, drifted, repaired, failed, skipped, pending } = *summary;
+    let Summary {
+        accounts,
+        in_sync,
+        drifted,
+        repaired,
+        failed,
+        skipped,
+        pending,
+    } = *summary;
     json!({
         "accounts": accounts, "in_sync": in_sync, "drifted": drifted, "repaired": repaired,
         "failed": failed, "skipped": skipped, "pending": pending,

@@ -33,13 +33,22 @@ impl Render for Markdown {
     }
 
     fn head(&mut self, sweep: &SweepRecord) -> String {
-        let mut text = format!("# Drift report\n\n{}\n\n", escape(&super::text::sentence(sweep)));
+        let mut text = format!(
+            "# Drift report\n\n{}\n\n",
+            escape(&super::text::sentence(sweep))
+        );
         text.push_str("| accounts | in sync | drifted | repaired | failed | skipped | pending |\n|--:|--:|--:|--:|--:|--:|--:|\n");
         let counts = &sweep.summary;
         let _infallible = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",
-            counts.accounts, counts.in_sync, counts.drifted, counts.repaired, counts.failed, counts.skipped, counts.pending
+            counts.accounts,
+            counts.in_sync,
+            counts.drifted,
+            counts.repaired,
+            counts.failed,
+            counts.skipped,
+            counts.pending
         );
         if !self.overview.drifts.is_empty() {
             text.push_str("\n## What differs\n\n| severity | what | role | accounts | in words |\n|---|---|---|--:|---|\n");
@@ -66,13 +75,29 @@ impl Render for Markdown {
             return String::new();
         }
         self.listed += 1;
-        let mut words: Vec<String> = report.drifts.iter().map(|drift| format!("{} {}: {}", drift.severity, drift.kind, drift.explanation)).collect();
-        words.extend(report.failure.as_ref().map(|fault| format!("{}: {fault}", fault.category)));
+        let mut words: Vec<String> = report
+            .drifts
+            .iter()
+            .map(|drift| format!("{} {}: {}", drift.severity, drift.kind, drift.explanation))
+            .collect();
+        words.extend(
+            report
+                .failure
+                .as_ref()
+                .map(|fault| format!("{}: {fault}", fault.category)),
+        );
         words.extend(report.reason.clone());
-        let cells = words.iter().map(|word| escape(word)).collect::<Vec<_>>().join("<br>");
+        let cells = words
+            .iter()
+            .map(|word| escape(word))
+            .collect::<Vec<_>>()
+            .join("<br>");
         format!(
             "| {} | {} | {} | {} | {cells} |\n",
-            report.account, escape(&report.name), escape(&report.ou_path), report.outcome
+            report.account,
+            escape(&report.name),
+            escape(&report.ou_path),
+            report.outcome
         )
     }
 
@@ -82,13 +107,26 @@ impl Render for Markdown {
             text.push_str("| – | nothing differs and nothing failed | | | |\n");
         }
         if self.left_out > 0 {
-            let _infallible = writeln!(text, "\n{} more accounts are left out here; the CSV, JSON and HTML forms have them.", self.left_out);
+            let _infallible = writeln!(
+                text,
+                "\n{} more accounts are left out here; the CSV, JSON and HTML forms have them.",
+                self.left_out
+            );
         }
         let planned: Vec<_> = self.overview.steps_that(&[StepResult::Planned]).collect();
         if !planned.is_empty() {
-            text.push_str("\n## What a repair would do\n\n| call | on | accounts |\n|---|---|--:|\n");
+            let _infallible = write!(
+                text,
+                "\n## {}\n\n| call | on | accounts |\n|---|---|--:|\n",
+                super::text::would_do(sweep)
+            );
             for (key, count) in planned {
-                let _infallible = writeln!(text, "| `{}` | {} | {count} |", key.operation.action(), escape(&key.resource));
+                let _infallible = writeln!(
+                    text,
+                    "| `{}` | {} | {count} |",
+                    key.operation.action(),
+                    escape(&key.resource)
+                );
             }
         }
         let _infallible = writeln!(text, "\nSweep `{}`.", sweep.id);
@@ -125,7 +163,10 @@ mod tests {
     fn hostile_names_stay_text() {
         let rows = [
             ("Payments", "Payments"),
-            ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+            (
+                "<img src=x onerror=alert(1)>",
+                "&lt;img src=x onerror=alert(1)&gt;",
+            ),
             ("[click](http://x)", "\\[click\\](http:&#47;&#47;x)"),
             ("a|b", "a\\|b"),
             ("@everyone", "&#64;everyone"),

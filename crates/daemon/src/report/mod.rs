@@ -7,15 +7,17 @@ pub(crate) mod json;
 mod markdown;
 mod ocsf;
 mod overview;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
+mod words;
 
 use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepRecord};
 use rolekeeper_engine::port::store::{ReportFilter, StoreError, Sweeps};
 
 pub(crate) use self::overview::Overview;
-pub(crate) use self::text::{accounts, counts, cut, grouped, headline, overview_text, repair_text, seconds};
+pub(crate) use self::text::{counts, headline, overview_text, repair_text};
+pub(crate) use self::words::{accounts, broken, cut, grouped, seconds};
 use crate::args::ReportFormat;
 
 /// Accounts that are read from the store at a time: a page of a few hundred
@@ -78,7 +80,10 @@ pub(crate) async fn write<S: Sweeps>(
 }
 
 /// Groups the accounts of a sweep.
-pub(crate) async fn overview<S: Sweeps>(store: &S, sweep: &SweepRecord) -> Result<Overview, StoreError> {
+pub(crate) async fn overview<S: Sweeps>(
+    store: &S,
+    sweep: &SweepRecord,
+) -> Result<Overview, StoreError> {
     let mut overview = Overview::default();
     let mut pages = Pages::of(sweep, None);
     while let Some(page) = pages.next(store).await? {
@@ -118,14 +123,27 @@ struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     fn of(sweep: &'a SweepRecord, outcome: Option<Outcome>) -> Self {
-        Self { sweep, filter: ReportFilter { outcome, ..ReportFilter::default() }, after: None, done: false }
+        Self {
+            sweep,
+            filter: ReportFilter {
+                outcome,
+                ..ReportFilter::default()
+            },
+            after: None,
+            done: false,
+        }
     }
 
-    async fn next<S: Sweeps>(&mut self, store: &S) -> Result<Option<Vec<AccountReport>>, StoreError> {
+    async fn next<S: Sweeps>(
+        &mut self,
+        store: &S,
+    ) -> Result<Option<Vec<AccountReport>>, StoreError> {
         if self.done {
             return Ok(None);
         }
-        let page = store.reports(&self.sweep.id, &self.filter, self.after, PAGE).await?;
+        let page = store
+            .reports(&self.sweep.id, &self.filter, self.after, PAGE)
+            .await?;
         self.done = page.len() < PAGE as usize;
         self.after = page.last().map(|report| report.account).or(self.after);
         Ok((!page.is_empty()).then_some(page))

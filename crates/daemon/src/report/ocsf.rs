@@ -3,7 +3,9 @@
 
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{Drift, Severity};
-use rolekeeper_domain::outcome::{AccountReport, Outcome, StepReport, StepResult, SweepId, SweepRecord};
+use rolekeeper_domain::outcome::{
+    AccountReport, Outcome, StepReport, StepResult, SweepId, SweepRecord,
+};
 use serde_json::{Value, json};
 
 use super::Render;
@@ -26,13 +28,19 @@ impl Render for Ocsf {
     }
 
     fn account(&mut self, report: &AccountReport) -> String {
-        let findings = report.drifts.iter().map(|drift| self.finding(report, drift));
+        let findings = report
+            .drifts
+            .iter()
+            .map(|drift| self.finding(report, drift));
         let changes = report
             .steps
             .iter()
             .filter(|step| matches!(step.result, StepResult::Done | StepResult::Failed))
             .map(|step| self.change(report, step));
-        findings.chain(changes).map(|event| format!("{event}\n")).collect()
+        findings
+            .chain(changes)
+            .map(|event| format!("{event}\n"))
+            .collect()
     }
 
     fn tail(&mut self, _: &SweepRecord) -> String {
@@ -54,7 +62,10 @@ const fn severity_id(severity: Severity) -> u8 {
 fn activity_of(operation: Operation) -> (u8, &'static str) {
     match operation {
         Operation::CreateRole | Operation::CreatePolicy => (1, "Create"),
-        Operation::DeleteRole | Operation::DeletePolicy | Operation::DeleteRolePolicy | Operation::DeletePolicyVersion => (4, "Delete"),
+        Operation::DeleteRole
+        | Operation::DeletePolicy
+        | Operation::DeleteRolePolicy
+        | Operation::DeletePolicyVersion => (4, "Delete"),
         _ => (3, "Update"),
     }
 }
@@ -66,8 +77,16 @@ impl Ocsf {
             Outcome::Repaired => (3, "Close", 4, "Resolved"),
             _ => (1, "Create", 1, "New"),
         };
-        let (passed, passed_name) = if report.outcome == Outcome::Repaired { (1, "Pass") } else { (3, "Fail") };
-        let mut parts = vec![report.account.to_string(), drift.role.to_string(), drift.kind.to_string()];
+        let (passed, passed_name) = if report.outcome == Outcome::Repaired {
+            (1, "Pass")
+        } else {
+            (3, "Fail")
+        };
+        let mut parts = vec![
+            report.account.to_string(),
+            drift.role.to_string(),
+            drift.kind.to_string(),
+        ];
         parts.extend(drift.subject.clone());
         json!({
             "class_uid": 2003, "class_name": "Compliance Finding",
@@ -146,5 +165,8 @@ fn cloud(report: &AccountReport) -> Value {
 
 fn title(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }

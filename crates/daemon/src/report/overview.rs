@@ -145,22 +145,35 @@ impl Overview {
                         denial: fault.denial,
                         message: general(&fault.to_string()),
                     },
-                    None => FailureKey { category: Category::Internal, denial: None, message: general(&reason) },
+                    None => FailureKey {
+                        category: Category::Internal,
+                        denial: None,
+                        message: general(&reason),
+                    },
                 };
                 self.failures.entry(key).or_default().add(report);
             }
             Outcome::Skipped => *self.skipped.entry(reason).or_default() += 1,
             Outcome::Pending => *self.pending.entry(reason).or_default() += 1,
             Outcome::Drifted if !reason.is_empty() => {
-                self.unrepaired.entry(general(&reason)).or_default().add(report);
+                self.unrepaired
+                    .entry(general(&reason))
+                    .or_default()
+                    .add(report);
             }
             Outcome::Drifted | Outcome::InSync | Outcome::Repaired => {}
         }
     }
 
     /// Steps with one of these results, and in how many accounts each is.
-    pub(crate) fn steps_that(&self, results: &[StepResult]) -> impl Iterator<Item = (&StepKey, u64)> {
+    pub(crate) fn steps_that(
+        &self,
+        results: &[StepResult],
+    ) -> impl Iterator<Item = (&StepKey, u64)> {
         let results = results.to_vec();
-        self.steps.iter().filter(move |(key, _)| results.contains(&key.result)).map(|(key, count)| (key, *count))
+        self.steps
+            .iter()
+            .filter(move |(key, _)| results.contains(&key.result))
+            .map(|(key, count)| (key, *count))
     }
 }

@@ -1,13 +1,12 @@
 //! A sweep for people: what is wrong first, what is equal once, as wide as the terminal.
 
-use std::fmt::Write as _;
-
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::fault::Denial;
-use rolekeeper_domain::outcome::{Mode, StepResult, Summary, SweepOutcome, SweepRecord};
+use rolekeeper_domain::outcome::{Mode, StepResult, Summary, SweepOutcome, SweepRecord, Trigger};
 
-use super::overview::{FailureKey, Member, Members, StepKey};
 use super::Overview;
+use super::overview::{FailureKey, Member, Members, StepKey};
+use super::words::{accounts, broken, cut, grouped, seconds};
 use crate::output::{Style, Terminal, plain};
 
 /// Which accounts a group names.
@@ -29,30 +28,49 @@ fn failure_words(key: &FailureKey) -> String {
 
 /// One sentence about a sweep: `audit of 60 accounts on 2026-11-24 at 06:30 UTC: completed`.
 pub(crate) fn sentence(sweep: &SweepRecord) -> String {
-    let what = match sweep.mode {
-        Mode::Audit => "Audit",
-        Mode::Repair => "Repair",
+    let what = match (sweep.trigger, sweep.mode) {
+        (Trigger::Rollback, Mode::Audit) => "Look at a rollback",
+        (Trigger::Rollback, Mode::Repair) => "Rollback",
+        (_, Mode::Audit) => "Audit",
+        (_, Mode::Repair) => "Repair",
     };
     let took = sweep
         .finished_at
-        .map(|end| format!(", took {}", seconds(end.duration_since(sweep.started_at).as_secs_f64())))
+        .map(|end| {
+            format!(
+                ", took {}",
+                seconds(end.duration_since(sweep.started_at).as_secs_f64())
+            )
+        })
         .unwrap_or_default();
     let outcome = match sweep.outcome {
         Some(SweepOutcome::Completed) => String::new(),
         Some(outcome) => format!(", {outcome}"),
         None => ", still running".to_owned(),
     };
-    let reason = sweep.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{what} of {} on {}{took}{outcome}{reason}", accounts(sweep.summary.accounts), sweep.started_at.strftime("%Y-%m-%d at %H:%M UTC"))
+    let reason = sweep
+        .reason
+        .as_ref()
+        .map(|reason| format!(" ({reason})"))
+        .unwrap_or_default();
+    format!(
+        "{what} of {} on {}{took}{outcome}{reason}",
+        accounts(sweep.summary.accounts),
+        sweep.started_at.strftime("%Y-%m-%d at %H:%M UTC")
+    )
 }
 
 /// The whole overview.
-pub(crate) fn overview_text(sweep: &SweepRecord, overview: &Overview, terminal: &Terminal) -> String {
+pub(crate) fn overview_text(
+    sweep: &SweepRecord,
+    overview: &Overview,
+    terminal: &Terminal,
+) -> String {
     let mut page = Page::on(terminal);
     page.line(&headline(sweep, terminal));
     page.failures(overview);
     page.drifts(overview);
-    page.steps(overview);
+    page.steps(sweep, overview);
     page.rest(overview);
     page.text
 }
@@ -61,14 +79,27 @@ pub(crate) fn overview_text(sweep: &SweepRecord, overview: &Overview, terminal: 
 pub(crate) fn repair_text(sweep: &SweepRecord, overview: &Overview, terminal: &Terminal) -> String {
     let mut page = Page::on(terminal);
     page.line(&headline(sweep, terminal));
-    page.steps(overview);
+    page.steps(sweep, overview);
     page.drifts_that_are(overview, false);
     page.text
 }
 
+/// What the planned steps belong to.
+pub(crate) fn would_do(sweep: &SweepRecord) -> &'static str {
+    if sweep.trigger == Trigger::Rollback {
+        "What the rollback would do"
+    } else {
+        "What a repair would do"
+    }
+}
+
 /// The sentence and the counts.
 pub(crate) fn headline(sweep: &SweepRecord, terminal: &Terminal) -> String {
-    format!("{}\n{}", terminal.paint(Style::Strong, &plain(&sentence(sweep))), counts(&sweep.summary, terminal))
+    format!(
+        "{}\n{}",
+        terminal.paint(Style::Strong, &plain(&sentence(sweep))),
+        counts(&sweep.summary, terminal)
+    )
 }
 
 /// `50 in sync · 5 drifted · 3 skipped`: what there is none of is left out.
@@ -86,7 +117,11 @@ pub(crate) fn counts(summary: &Summary, terminal: &Terminal) -> String {
         .filter(|(count, ..)| *count > 0)
         .map(|(count, word, style)| terminal.paint(style, &format!("{} {word}", grouped(count))))
         .collect();
-    if parts.is_empty() { "no accounts".to_owned() } else { parts.join(" · ") }
+    if parts.is_empty() {
+        "no accounts".to_owned()
+    } else {
+        parts.join(" · ")
+    }
 }
 
 struct Page<'a> {
@@ -97,7 +132,11 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn on(terminal: &'a Terminal) -> Self {
-        Self { text: String::new(), terminal, width: terminal.width.unwrap_or(WIDE).max(NARROW) }
+        Self {
+            text: String::new(),
+            terminal,
+            width: terminal.width.unwrap_or(WIDE).max(NARROW),
+        }
     }
 
     fn line(&mut self, line: &str) {
@@ -137,12 +176,23 @@ impl<'a> Page<'a> {
     }
 
     fn drifts_that_are(&mut self, overview: &Overview, repaired: bool) {
-        let groups: Vec<_> = overview.drifts.iter().filter(|(key, _)| key.repaired == repaired).collect();
+        let groups: Vec<_> = overview
+            .drifts
+            .iter()
+            .filter(|(key, _)| key.repaired == repaired)
+            .collect();
         if groups.is_empty() {
             return;
         }
-        self.heading(if repaired { "Differed and was repaired" } else { "Differs from the specification" });
-        let whats: Vec<String> = groups.iter().map(|(key, _)| format!("{}  {}", key.kind, key.role)).collect();
+        self.heading(if repaired {
+            "Differed and was repaired"
+        } else {
+            "Differs from the specification"
+        });
+        let whats: Vec<String> = groups
+            .iter()
+            .map(|(key, _)| format!("{}  {}", key.kind, key.role))
+            .collect();
         let column = self.column(&whats);
         for ((key, members), what) in groups.into_iter().zip(&whats) {
             let style = match (repaired, key.severity()) {
@@ -157,23 +207,42 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn steps(&mut self, overview: &Overview) {
+    fn steps(&mut self, sweep: &SweepRecord, overview: &Overview) {
         let tables: [(&str, &[StepResult]); 4] = [
-            ("What a repair would do", &[StepResult::Planned]),
+            (would_do(sweep), &[StepResult::Planned]),
             ("What was done", &[StepResult::Done]),
             ("What was tried and failed", &[StepResult::Failed]),
-            ("What was not done", &[StepResult::Refused, StepResult::Withheld]),
+            (
+                "What was not done",
+                &[StepResult::Refused, StepResult::Withheld],
+            ),
         ];
         for (heading, results) in tables {
-            let steps: Vec<(StepKey, u64)> = overview.steps_that(results).map(|(key, count)| (key.clone(), count)).collect();
+            let steps: Vec<(StepKey, u64)> = overview
+                .steps_that(results)
+                .map(|(key, count)| (key.clone(), count))
+                .collect();
             if steps.is_empty() {
                 continue;
             }
             self.heading(heading);
-            let widest = steps.iter().map(|(key, _)| key.operation.action().len()).max().unwrap_or(0);
-            let digits = steps.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(1);
+            let widest = steps
+                .iter()
+                .map(|(key, _)| key.operation.action().len())
+                .max()
+                .unwrap_or(0);
+            let digits = steps
+                .iter()
+                .map(|(_, count)| grouped(*count).len())
+                .max()
+                .unwrap_or(1);
             for (key, count) in steps {
-                let line = format!("  {:>digits$} × {:<widest$}  {}", grouped(count), key.operation.action(), key.resource);
+                let line = format!(
+                    "  {:>digits$} × {:<widest$}  {}",
+                    grouped(count),
+                    key.operation.action(),
+                    key.resource
+                );
                 let line = cut(&plain(&line), self.width);
                 self.line(&line);
                 if let Some(reason) = &key.reason {
@@ -184,11 +253,17 @@ impl<'a> Page<'a> {
     }
 
     fn rest(&mut self, overview: &Overview) {
-        for (heading, reasons) in [("Skipped", &overview.skipped), ("Not reached", &overview.pending)] {
+        for (heading, reasons) in [
+            ("Skipped", &overview.skipped),
+            ("Not reached", &overview.pending),
+        ] {
             if reasons.is_empty() {
                 continue;
             }
-            let parts: Vec<String> = reasons.iter().map(|(reason, count)| format!("{} {}", grouped(*count), reason.replace('_', " "))).collect();
+            let parts: Vec<String> = reasons
+                .iter()
+                .map(|(reason, count)| format!("{} {}", grouped(*count), reason.replace('_', " ")))
+                .collect();
             self.heading(heading);
             self.words(&parts.join(", "));
         }
@@ -197,7 +272,12 @@ impl<'a> Page<'a> {
     /// As wide as the widest of these, as far as the line has room.
     fn column(&self, whats: &[String]) -> usize {
         const REST: usize = 2 + WORD + 2 + 15; // indent, severity, gap, "50,000 accounts"
-        whats.iter().map(|what| what.chars().count()).max().unwrap_or(0).min(self.width.saturating_sub(REST))
+        whats
+            .iter()
+            .map(|what| what.chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(self.width.saturating_sub(REST))
     }
 
     /// `  critical  trust_policy  CloudCoreo…  2 accounts`
@@ -220,76 +300,38 @@ impl<'a> Page<'a> {
 
     fn members(&mut self, members: &Members) {
         // A group one larger than what is named would spend a line on saying so.
-        let named = if members.count as usize <= NAMED + 1 { NAMED + 1 } else { NAMED };
+        let named = if members.count as usize <= NAMED + 1 {
+            NAMED + 1
+        } else {
+            NAMED
+        };
         let shown: Vec<&Member> = members.first.iter().take(named).collect();
-        let widest = shown.iter().map(|member| plain(&member.name).chars().count()).max().unwrap_or(0).min(32);
+        let widest = shown
+            .iter()
+            .map(|member| plain(&member.name).chars().count())
+            .max()
+            .unwrap_or(0)
+            .min(32);
         for member in &shown {
             let name = cut(&plain(&member.name), 32);
             let gap = " ".repeat(widest.saturating_sub(name.chars().count()));
-            let line = cut(&format!("      {}  {name}{gap}  {}", member.id, plain(&member.ou_path)), self.width);
+            let line = cut(
+                &format!(
+                    "      {}  {name}{gap}  {}",
+                    member.id,
+                    plain(&member.ou_path)
+                ),
+                self.width,
+            );
             let line = self.terminal.paint(Style::Faint, line.trim_end());
             self.line(&line);
         }
         let more = members.unnamed() + (members.first.len() - shown.len()) as u64;
         if more > 0 {
-            let line = self.terminal.paint(Style::Faint, &format!("      and {} more", grouped(more)));
+            let line = self
+                .terminal
+                .paint(Style::Faint, &format!("      and {} more", grouped(more)));
             self.line(&line);
         }
     }
-}
-
-/// `1 account`, `2,000 accounts`.
-pub(crate) fn accounts(count: u64) -> String {
-    if count == 1 { "1 account".to_owned() } else { format!("{} accounts", grouped(count)) }
-}
-
-/// A number with commas.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A span of time for people.
-pub(crate) fn seconds(seconds: f64) -> String {
-    match seconds {
-        s if s < 60.0 => format!("{s:.1} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:.0} min", (s / 3600.0).floor(), (s % 3600.0) / 60.0),
-    }
-}
-
-/// The text if it fits, else its beginning and an ellipsis.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
-fn broken(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let used = line.chars().count();
-        if used > 0 && used + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        let _infallible = write!(line, "{}", cut(word, width));
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
 }

@@ -30,7 +30,10 @@ impl Desk {
         };
         change(&mut settings);
         let simulator = Simulator::builder().settings(settings).start().unwrap();
-        let desk = Self { simulator, folder: tempfile::tempdir().unwrap() };
+        let desk = Self {
+            simulator,
+            folder: tempfile::tempdir().unwrap(),
+        };
         desk.write("rolekeeper.toml", &desk.configuration());
         desk
     }
@@ -103,7 +106,14 @@ impl Ran {
     /// The exit code, and the rest of the run when it is another one.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{}\n{}\n{}", self.line, self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "{}\n{}\n{}",
+            self.line,
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -115,7 +125,11 @@ impl Ran {
                 text.push_str(&format!("--- {name}\n{stream}"));
             }
         }
-        blotted(&format!("{text}--- exit {}\n\n", self.code.map_or("by signal".to_owned(), |code| code.to_string())))
+        blotted(&format!(
+            "{text}--- exit {}\n\n",
+            self.code
+                .map_or("by signal".to_owned(), |code| code.to_string())
+        ))
     }
 }
 
@@ -129,7 +143,11 @@ fn blotted(text: &str) -> String {
         ("0000-00-00 00:00 UTC", "MOMENT"),
         ("0000-00-00T00:00:00", "MOMENT"),
     ];
-    let text = PATTERNS.iter().fold(text.to_owned(), |text, (pattern, name)| replaced(&text, pattern, name));
+    let text = PATTERNS
+        .iter()
+        .fold(text.to_owned(), |text, (pattern, name)| {
+            replaced(&text, pattern, name)
+        });
     let mut clean = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("took ") {
@@ -143,11 +161,14 @@ fn blotted(text: &str) -> String {
 
 fn replaced(text: &str, pattern: &str, name: &str) -> String {
     let fits = |window: &[u8]| {
-        pattern.bytes().zip(window).all(|(wanted, found)| match wanted {
-            b'0' => found.is_ascii_digit(),
-            b'x' => found.is_ascii_hexdigit(),
-            other => other == *found,
-        })
+        pattern
+            .bytes()
+            .zip(window)
+            .all(|(wanted, found)| match wanted {
+                b'0' => found.is_ascii_digit(),
+                b'x' => found.is_ascii_hexdigit(),
+                other => other == *found,
+            })
     };
     let mut clean: Vec<u8> = Vec::new();
     let mut bytes = text.as_bytes();

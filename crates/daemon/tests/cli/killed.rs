@@ -8,7 +8,10 @@ use crate::writes;
 
 /// Sends a signal by its number.
 fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    let sent = std::process::Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(sent.success());
 }
 
@@ -18,7 +21,12 @@ fn killed_repair_is_finished_by_the_next_one() {
         settings.denied = 0.0;
         settings.latency = std::time::Duration::from_millis(20);
     });
-    let mut child = desk.command(&["apply", "--yes", "-v"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = desk
+        .command(&["apply", "--yes", "-v"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     // The first step is done, others are under way.
     let first = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(": done")));
@@ -31,13 +39,22 @@ fn killed_repair_is_finished_by_the_next_one() {
     assert!(next.stderr.contains("holds the lease"), "{}", next.stderr);
     let after = writes(&desk);
     desk.run(&["apply", "--yes"]).exits(2);
-    assert_eq!(writes(&desk), after, "a third sweep found something to write");
+    assert_eq!(
+        writes(&desk),
+        after,
+        "a third sweep found something to write"
+    );
 }
 
 #[test]
 fn interrupted_sweep_says_so_and_ends_with_130() {
     let desk = Desk::with(|settings| settings.latency = std::time::Duration::from_millis(200));
-    let mut child = desk.command(&["plan", "-v"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = desk
+        .command(&["plan", "-v"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let began = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("began")));
     assert!(began.is_some());
@@ -52,9 +69,23 @@ fn daemon_serves_sweeps_and_ends_in_order() {
     use std::io::{Read as _, Write as _};
     let desk = Desk::new();
     desk.write("token", "a-token-for-the-test\n");
-    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    desk.write("rolekeeper.toml", &format!("{}\n[http]\nlisten = \"{listen}\"\ntoken_file = \"token\"\n", desk.configuration()));
-    let mut child = desk.command(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let listen = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    desk.write(
+        "rolekeeper.toml",
+        &format!(
+            "{}\n[http]\nlisten = \"{listen}\"\ntoken_file = \"token\"\n",
+            desk.configuration()
+        ),
+    );
+    let mut child = desk
+        .command(&["run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut wait_for = |words: &str| {
         let found = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(words)));
@@ -62,8 +93,16 @@ fn daemon_serves_sweeps_and_ends_in_order() {
     };
     let get = |path: &str, token: bool| {
         let mut stream = std::net::TcpStream::connect(listen).unwrap();
-        let header = if token { "Authorization: Bearer a-token-for-the-test\r\n" } else { "" };
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n{header}\r\n").unwrap();
+        let header = if token {
+            "Authorization: Bearer a-token-for-the-test\r\n"
+        } else {
+            ""
+        };
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {listen}\r\nConnection: close\r\n{header}\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -71,10 +110,17 @@ fn daemon_serves_sweeps_and_ends_in_order() {
     wait_for("is up");
     wait_for("completed: 31 accounts");
     assert!(get("/healthz", false).starts_with("HTTP/1.1 200"));
-    assert!(get("/readyz", false).starts_with("HTTP/1.1 200"), "{}", get("/readyz", false));
+    assert!(
+        get("/readyz", false).starts_with("HTTP/1.1 200"),
+        "{}",
+        get("/readyz", false)
+    );
     assert!(get("/metrics", false).starts_with("HTTP/1.1 401"));
     let metrics = get("/metrics", true);
-    assert!(metrics.contains("rolekeeper_accounts{outcome=\"failed\"} 2"), "{metrics}");
+    assert!(
+        metrics.contains("rolekeeper_accounts{outcome=\"failed\"} 2"),
+        "{metrics}"
+    );
     assert!(get("/", false).contains("<title>"), "no page");
     // A mistake in the file changes nothing; a good file is taken up.
     let good = desk.read("rolekeeper.toml");

@@ -1,6 +1,10 @@
 //! The commands as a person meets them: what stands on stdout, what on stderr, and the exit code.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
 
 mod harness;
 mod killed;
@@ -25,8 +29,13 @@ fn writes(desk: &Desk) -> u64 {
     let rows = summary["requests"].as_array().unwrap();
     rows.iter()
         .filter(|row| {
-            let action = format!("{}:{}", row["service"].as_str().unwrap(), row["operation"].as_str().unwrap());
-            Operation::from_action(&action).is_some_and(|operation| operation.access() == Access::Write)
+            let action = format!(
+                "{}:{}",
+                row["service"].as_str().unwrap(),
+                row["operation"].as_str().unwrap()
+            );
+            Operation::from_action(&action)
+                .is_some_and(|operation| operation.access() == Access::Write)
         })
         .map(|row| row["count"].as_u64().unwrap())
         .sum()
@@ -39,13 +48,17 @@ fn audit_shows_the_worst_first_and_writes_nothing() {
     assert_eq!(writes(&desk), 0);
     let sweeps = desk.run(&["sweeps"]).exits(0);
     let accounts = desk.run(&["accounts"]).exits(0);
-    golden(&[plan, sweeps, accounts], expect_file!["../../../../tests/golden/cli/plan.txt"]);
+    golden(
+        &[plan, sweeps, accounts],
+        expect_file!["../../../../tests/golden/cli/plan.txt"],
+    );
 }
 
 #[test]
 fn json_is_one_document_that_follows_the_schema() {
     let desk = Desk::new();
-    let schema: Value = serde_json::from_str(include_str!("../../schema/report.v1.schema.json")).unwrap();
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schema/report.v1.schema.json")).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let plan = desk.run(&["plan", "--format", "json"]).exits(3);
     let document: Value = serde_json::from_str(&plan.stdout).unwrap();
@@ -65,7 +78,8 @@ fn json_is_one_document_that_follows_the_schema() {
     let apply = desk.run(&["apply", "--yes", "--format", "json"]).exits(3);
     let document: Value = serde_json::from_str(&apply.stdout).unwrap();
     assert!(validator.is_valid(&document));
-    let accounts: Value = serde_json::from_str(&desk.run(&["accounts", "--format", "json"]).exits(0).stdout).unwrap();
+    let accounts: Value =
+        serde_json::from_str(&desk.run(&["accounts", "--format", "json"]).exits(0).stdout).unwrap();
     assert_eq!(accounts["accounts"].as_array().unwrap().len(), 31);
 }
 
@@ -77,7 +91,10 @@ fn organization_in_sync_ends_with_0() {
     });
     let plan = desk.run(&["plan"]).exits(0);
     let report = desk.run(&["report", "--format", "markdown"]).exits(0);
-    golden(&[plan, report], expect_file!["../../../../tests/golden/cli/in_sync.txt"]);
+    golden(
+        &[plan, report],
+        expect_file!["../../../../tests/golden/cli/in_sync.txt"],
+    );
 }
 
 #[test]
@@ -86,7 +103,10 @@ fn check_names_what_is_missing_and_what_would_help() {
     let offline = desk.run(&["check", "--offline"]).exits(0);
     assert_eq!(desk.simulator.world().requests().len(), 0);
     let online = desk.run(&["check"]);
-    golden(&[offline, online], expect_file!["../../../../tests/golden/cli/check.txt"]);
+    golden(
+        &[offline, online],
+        expect_file!["../../../../tests/golden/cli/check.txt"],
+    );
 }
 
 #[test]
@@ -103,19 +123,27 @@ fn configuration_and_policies_can_be_looked_at_without_aws() {
         desk.run(&["iam-policy", "admin", "--audit-only"]).exits(0),
         desk.run(&["iam-policy", "session"]).exits(0),
         desk.run(&["iam-policy", "bootstrap"]).exits(0),
-        desk.run(&["policy", "diff", "agreed.json", "same.json"]).exits(0),
-        desk.run(&["policy", "diff", "agreed.json", "wider.json"]).exits(2),
-        desk.run(&["policy", "diff", "agreed.json", "broken.json"]).exits(1),
+        desk.run(&["policy", "diff", "agreed.json", "same.json"])
+            .exits(0),
+        desk.run(&["policy", "diff", "agreed.json", "wider.json"])
+            .exits(2),
+        desk.run(&["policy", "diff", "agreed.json", "broken.json"])
+            .exits(1),
         desk.run(&["policy", "explain", "wider.json"]).exits(0),
     ];
     assert_eq!(desk.simulator.world().requests().len(), 0);
-    golden(&runs, expect_file!["../../../../tests/golden/cli/offline.txt"]);
+    golden(
+        &runs,
+        expect_file!["../../../../tests/golden/cli/offline.txt"],
+    );
 }
 
 #[test]
 fn demo_audits_repairs_and_finds_nothing_left_to_do() {
     let desk = Desk::new();
-    let demo = desk.run(&["demo", "--once", "--accounts", "20", "--seed", "3"]).exits(0);
+    let demo = desk
+        .run(&["demo", "--once", "--accounts", "20", "--seed", "3"])
+        .exits(0);
     assert!(demo.stdout.contains("0 of them writes"), "{}", demo.stdout);
     let last = demo.stdout.lines().last().unwrap();
     assert!(last.ends_with("0 of them writes."), "{last}");
