@@ -14,7 +14,7 @@ const PICTURES = [
   ["overview-light", "/", { ...WIDE, colorScheme: "light" }],
   ["overview-dark", "/", { ...WIDE, colorScheme: "dark" }],
   ["account", async (api) => `/?account=${(await worst(api)).account_id}`, { ...WIDE, colorScheme: "light" }],
-  ["sweeps", "/?view=sweeps", { ...WIDE, colorScheme: "light" }],
+  ["sweeps", "/?view=sweeps", { viewport: { width: 1280, height: 600 }, colorScheme: "light" }],
   ["phone", "/", { viewport: { width: 400, height: 860 }, colorScheme: "light" }],
 ];
 

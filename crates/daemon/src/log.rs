@@ -10,12 +10,16 @@ use std::io;
 use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepOutcome, SweepRecord};
 use rolekeeper_engine::event::{self, CallOutcome, EventSink};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::traces::{self, Traces};
 
 /// The shape of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,15 +40,30 @@ pub(crate) fn default_filter(verbosity: u8) -> String {
     }
 }
 
-/// Sends logs to stderr. `filter` is a list of `target=level`, as for `RUST_LOG`.
-pub(crate) fn init(format: LogFormat, filter: &str, color: bool) -> Result<(), ParseError> {
+/// Sends logs to stderr, and spans to `traces` if there is somebody. `filter` is a list of `target=level`, as for
+/// `RUST_LOG`; it says nothing about traces.
+pub(crate) fn init(
+    format: LogFormat,
+    filter: &str,
+    color: bool,
+    traces: Option<Traces>,
+) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    // A second subscriber is refused; the first one keeps working.
-    let _already_set = match format {
-        LogFormat::Text => builder.with_ansi(color).event_format(Line).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = match format {
+        LogFormat::Text => layer
+            .with_ansi(color)
+            .event_format(Line)
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
     };
+    let traces = traces.map(|traces| traces.with_filter(filter_fn(traces::is_ours)));
+    // A second subscriber is refused; the first one keeps working.
+    let _already_set = tracing_subscriber::registry()
+        .with(lines)
+        .with(traces)
+        .try_init();
     Ok(())
 }
 
@@ -57,7 +76,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         SystemTime.format_time(&mut writer)?;
         let metadata = event.metadata();
         let level = *metadata.level();
@@ -73,9 +97,15 @@ where
         } else {
             write!(writer, " {level:>5} ")?;
         }
-        context.field_format().format_fields(writer.by_ref(), event)?;
+        context
+            .field_format()
+            .format_fields(writer.by_ref(), event)?;
         if metadata.target() != module_path!() {
-            for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            for span in context
+                .event_scope()
+                .into_iter()
+                .flat_map(|scope| scope.from_root())
+            {
                 if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
                     write!(writer, " {fields}")?;
                 }
@@ -98,7 +128,12 @@ impl EventSink for LogSink {
                 sweep.requested_by = ?sweep.requested_by,
                 "sweep {} began ({}, asked for by {})", sweep.id, sweep.mode, sweep.trigger,
             ),
-            Event::Discovered { sweep, listed, selected, whole } => tracing::debug!(
+            Event::Discovered {
+                sweep,
+                listed,
+                selected,
+                whole,
+            } => tracing::debug!(
                 sweep.id = %sweep, accounts.listed = listed, accounts.selected = selected,
                 whole, "{listed} accounts listed so far, {selected} selected",
             ),
@@ -108,7 +143,14 @@ impl EventSink for LogSink {
                 "{} steps planned for {} in {}", plan.steps.len(), plan.role, plan.account,
             ),
             Event::AccountFinished { sweep, report } => account(sweep.as_str(), report),
-            Event::StepFinished { sweep, account, operation, resource, result, fault } => {
+            Event::StepFinished {
+                sweep,
+                account,
+                operation,
+                resource,
+                result,
+                fault,
+            } => {
                 tracing::info!(
                     sweep.id = %sweep, account.id = %account, step.action = %operation.action(),
                     step.resource = ?resource, step.result = %result,
@@ -117,7 +159,12 @@ impl EventSink for LogSink {
                     "{} {resource:?} in {account}: {result}", operation.action(),
                 );
             }
-            Event::CallFinished { account, operation, outcome, duration } => {
+            Event::CallFinished {
+                account,
+                operation,
+                outcome,
+                duration,
+            } => {
                 let outcome = match outcome {
                     CallOutcome::Ok => "ok",
                     CallOutcome::Failed(category) => category.as_str(),
@@ -128,20 +175,41 @@ impl EventSink for LogSink {
                     "{operation}: {outcome}",
                 );
             }
-            Event::Retrying { account, operation, category, attempt, delay } => tracing::debug!(
+            Event::Retrying {
+                account,
+                operation,
+                category,
+                attempt,
+                delay,
+            } => tracing::debug!(
                 account.id = account.map(tracing::field::display), aws.operation = %operation,
                 fault.category = %category, attempt, delay_ms = delay.as_millis(),
                 "{operation} will be tried again ({category})",
             ),
-            Event::LimiterRate { service, operation, rate } => tracing::debug!(
-                aws.service = service, aws.operation = operation, limiter.rate = rate,
+            Event::LimiterRate {
+                service,
+                operation,
+                rate,
+            } => tracing::debug!(
+                aws.service = service,
+                aws.operation = operation,
+                limiter.rate = rate,
                 "limiter for {service} {operation} now allows {rate:.1}/s",
             ),
-            Event::ApprovalWanted { sweep, changes, widens } => tracing::warn!(
+            Event::ApprovalWanted {
+                sweep,
+                changes,
+                widens,
+            } => tracing::warn!(
                 sweep.id = %sweep, accounts.changes = changes, widens = ?widens,
                 "sweep {sweep} waits for approval: it would change {changes} accounts",
             ),
-            Event::WaveStarted { sweep, wave, of, accounts } => tracing::info!(
+            Event::WaveStarted {
+                sweep,
+                wave,
+                of,
+                accounts,
+            } => tracing::info!(
                 sweep.id = %sweep, wave, waves = of, accounts.wave = accounts,
                 "wave {wave} of {of} began: {accounts} accounts",
             ),
@@ -154,7 +222,8 @@ impl EventSink for LogSink {
                 tracing::error!(why = ?why, "a sweep was not carried out: {why:?}");
             }
             Event::NextSweep { at } => tracing::debug!(
-                schedule.next = at.map(tracing::field::display), "the next sweep is due at another time",
+                schedule.next = at.map(tracing::field::display),
+                "the next sweep is due at another time",
             ),
             Event::LeaderChanged { leading: true } => tracing::info!("this replica now writes"),
             Event::LeaderChanged { leading: false } => {

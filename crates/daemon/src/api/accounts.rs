@@ -63,10 +63,16 @@ pub(super) async fn accounts(
         ou: query.ou.filter(|ou| !ou.is_empty()),
         text: query.q.filter(|text| !text.is_empty()),
     };
-    let order = query.sort.as_deref().map_or(Ok(FleetOrder::default()), order)?;
+    let order = query
+        .sort
+        .as_deref()
+        .map_or(Ok(FleetOrder::default()), order)?;
     let after = query.cursor.as_deref().map(position).transpose()?;
     let limit = limit(query.limit)?;
-    let mut reports = state.store.fleet(&filter, order, after.as_ref(), limit + 1).await?;
+    let mut reports = state
+        .store
+        .fleet(&filter, order, after.as_ref(), limit + 1)
+        .await?;
     let more = usize::try_from(limit).is_ok_and(|limit| limit < reports.len());
     if more {
         reports.pop();
@@ -75,7 +81,10 @@ pub(super) async fn accounts(
         let position = order.position(report);
         format!("{}:{}", position.account, position.key)
     });
-    Ok(Json(PageView { items: reports.into_iter().map(Into::into).collect(), next_cursor }))
+    Ok(Json(PageView {
+        items: reports.into_iter().map(Into::into).collect(),
+        next_cursor,
+    }))
 }
 
 /// One account with everything known about it.
@@ -146,33 +155,48 @@ pub(super) async fn history(
     if more {
         entries.pop();
     }
-    let next_cursor = entries.last().filter(|_| more).map(|entry| entry.id.0.to_string());
-    Ok(Json(PageView { items: entries.into_iter().map(Into::into).collect(), next_cursor }))
+    let next_cursor = entries
+        .last()
+        .filter(|_| more)
+        .map(|entry| entry.id.0.to_string());
+    Ok(Json(PageView {
+        items: entries.into_iter().map(Into::into).collect(),
+        next_cursor,
+    }))
 }
 
 pub(super) fn limit(asked: Option<u32>) -> Result<u32, Problem> {
     match asked {
         None => Ok(PAGE_DEFAULT),
         Some(rows) if (1..=PAGE_MAX).contains(&rows) => Ok(rows),
-        Some(rows) => {
-            Err(Problem::bad_request(format!("limit is {rows}: 1 to {PAGE_MAX} is allowed")))
-        }
+        Some(rows) => Err(Problem::bad_request(format!(
+            "limit is {rows}: 1 to {PAGE_MAX} is allowed"
+        ))),
     }
 }
 
 pub(super) fn outcome(name: &str) -> Result<Outcome, Problem> {
     Outcome::parse(name).ok_or_else(|| {
-        let allowed: Vec<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
-        Problem::bad_request(format!("outcome is `{name}`: one of {} is allowed", allowed.join(", ")))
+        let allowed: Vec<_> = Outcome::ALL
+            .iter()
+            .map(|outcome| outcome.as_str())
+            .collect();
+        Problem::bad_request(format!(
+            "outcome is `{name}`: one of {} is allowed",
+            allowed.join(", ")
+        ))
     })
 }
 
 pub(super) fn account_id(text: &str) -> Result<AccountId, Problem> {
-    text.parse().map_err(|error| Problem::bad_request(format!("{error}")))
+    text.parse()
+        .map_err(|error| Problem::bad_request(format!("{error}")))
 }
 
 fn order(name: &str) -> Result<FleetOrder, Problem> {
-    let (descending, name) = name.strip_prefix('-').map_or((false, name), |rest| (true, rest));
+    let (descending, name) = name
+        .strip_prefix('-')
+        .map_or((false, name), |rest| (true, rest));
     let key = match name {
         "id" => FleetKey::Account,
         "worst" => FleetKey::Worst,
@@ -191,7 +215,10 @@ fn order(name: &str) -> Result<FleetOrder, Problem> {
 fn position(cursor: &str) -> Result<FleetPosition, Problem> {
     let (account, key) = cursor.split_once(':').ok_or_else(|| bad_cursor(cursor))?;
     let account = account.parse().map_err(|_| bad_cursor(cursor))?;
-    Ok(FleetPosition { key: key.to_owned(), account })
+    Ok(FleetPosition {
+        key: key.to_owned(),
+        account,
+    })
 }
 
 pub(super) fn bad_cursor(cursor: &str) -> Problem {

@@ -55,13 +55,19 @@ fn bears(request: &Request, token: &SecretString) -> bool {
     else {
         return false;
     };
-    offered.as_bytes().ct_eq(token.expose_secret().as_bytes()).into()
+    offered
+        .as_bytes()
+        .ct_eq(token.expose_secret().as_bytes())
+        .into()
 }
 
 /// A page of another site can make a browser resolve that site's name to this
 /// host and then read the answers; the `Host` header gives it away.
 fn names_this_host(request: &Request) -> bool {
-    let Some(host) = request.headers().get(header::HOST).and_then(|value| value.to_str().ok())
+    let Some(host) = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
     else {
         return true;
     };
@@ -71,7 +77,9 @@ fn names_this_host(request: &Request) -> bool {
     };
     let name = name.trim_matches(['[', ']']);
     name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -83,7 +91,10 @@ mod tests {
     use super::*;
 
     fn request(method: Method, host: &str, authorization: Option<&str>) -> Request {
-        let mut builder = Request::builder().method(method).uri("/api/v1/summary").header("host", host);
+        let mut builder = Request::builder()
+            .method(method)
+            .uri("/api/v1/summary")
+            .header("host", host);
         if let Some(value) = authorization {
             builder = builder.header("authorization", value);
         }
@@ -94,7 +105,10 @@ mod tests {
     fn check(token: Option<&str>, method: Method, host: &str, offered: Option<&str>, status: u16) {
         let token = token.map(SecretString::from);
         let judged = judge(token.as_ref(), &request(method, host, offered));
-        assert_eq!(judged.map_or_else(|problem| problem.status, |()| 200), status);
+        assert_eq!(
+            judged.map_or_else(|problem| problem.status, |()| 200),
+            status
+        );
     }
 
     #[test]
@@ -104,17 +118,59 @@ mod tests {
         check(None, Method::GET, "localhost", None, 200);
         check(None, Method::GET, "rebound.example:9464", None, 403);
         check(None, Method::POST, "localhost", None, 403);
-        check(None, Method::POST, "localhost", Some("Bearer anything"), 403);
+        check(
+            None,
+            Method::POST,
+            "localhost",
+            Some("Bearer anything"),
+            403,
+        );
     }
 
     #[test]
     fn with_a_token_everybody_needs_it() {
-        check(Some("s3cret"), Method::GET, "keeper.example", Some("Bearer s3cret"), 200);
-        check(Some("s3cret"), Method::POST, "keeper.example", Some("bearer s3cret"), 200);
+        check(
+            Some("s3cret"),
+            Method::GET,
+            "keeper.example",
+            Some("Bearer s3cret"),
+            200,
+        );
+        check(
+            Some("s3cret"),
+            Method::POST,
+            "keeper.example",
+            Some("bearer s3cret"),
+            200,
+        );
         check(Some("s3cret"), Method::GET, "localhost", None, 401);
-        check(Some("s3cret"), Method::GET, "localhost", Some("Bearer s3cre"), 401);
-        check(Some("s3cret"), Method::GET, "localhost", Some("Bearer s3cret2"), 401);
-        check(Some("s3cret"), Method::GET, "localhost", Some("Basic s3cret"), 401);
-        check(Some("s3cret"), Method::GET, "localhost", Some("Bearer"), 401);
+        check(
+            Some("s3cret"),
+            Method::GET,
+            "localhost",
+            Some("Bearer s3cre"),
+            401,
+        );
+        check(
+            Some("s3cret"),
+            Method::GET,
+            "localhost",
+            Some("Bearer s3cret2"),
+            401,
+        );
+        check(
+            Some("s3cret"),
+            Method::GET,
+            "localhost",
+            Some("Basic s3cret"),
+            401,
+        );
+        check(
+            Some("s3cret"),
+            Method::GET,
+            "localhost",
+            Some("Bearer"),
+            401,
+        );
     }
 }

@@ -49,19 +49,35 @@ pub(super) async fn changes(
     Query(query): Query<ChangesQuery>,
 ) -> Result<Response, Problem> {
     let name = query.format.as_deref().unwrap_or("json");
-    let format = ReportFormat::from_str(name, false).ok().filter(|format| changes::has(*format)).ok_or_else(|| {
-        Problem::bad_request(format!("format is `{name}`: json, csv, markdown or html is allowed"))
-    })?;
+    let format = ReportFormat::from_str(name, false)
+        .ok()
+        .filter(|format| changes::has(*format))
+        .ok_or_else(|| {
+            Problem::bad_request(format!(
+                "format is `{name}`: json, csv, markdown or html is allowed"
+            ))
+        })?;
     let sweep = known(&state, &id).await?;
     let since = match &query.since {
         Some(since) => {
-            let id = SweepId::parse(since).ok_or_else(|| Problem::bad_request(format!("`{since}` is not a sweep's id")))?;
-            state.store.sweep(&id).await?.ok_or_else(|| Problem::not_found(format!("there is no sweep {id}")))?
+            let id = SweepId::parse(since)
+                .ok_or_else(|| Problem::bad_request(format!("`{since}` is not a sweep's id")))?;
+            state
+                .store
+                .sweep(&id)
+                .await?
+                .ok_or_else(|| Problem::not_found(format!("there is no sweep {id}")))?
         }
         None => changes::before(state.store.as_ref(), &sweep)
             .await?
-            .ok_or_else(|| Problem::not_found("no earlier sweep looked at comparably many accounts"))?,
+            .ok_or_else(|| {
+                Problem::not_found("no earlier sweep looked at comparably many accounts")
+            })?,
     };
     let changed = changes::compare(state.store.as_ref(), &since, &sweep).await?;
-    Ok(([(header::CONTENT_TYPE, report::media_type(format))], changes::render(&changed, format)).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, report::media_type(format))],
+        changes::render(&changed, format),
+    )
+        .into_response())
 }

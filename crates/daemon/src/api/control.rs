@@ -55,10 +55,16 @@ pub(super) async fn halt(
             "`why` says in 1 to {WHY_CHARACTERS_MAX} characters why writes are stopped"
         )));
     }
-    let halt = Halt { why: why.to_owned(), by: REQUESTED_BY.to_owned(), at: (state.now)() };
+    let halt = Halt {
+        why: why.to_owned(),
+        by: REQUESTED_BY.to_owned(),
+        at: (state.now)(),
+    };
     state.store.halt(&halt).await?;
     state.metrics.set_halted(true);
-    Ok(Body(HaltedView { halted: state.store.halted().await?.map(Into::into) }))
+    Ok(Body(HaltedView {
+        halted: state.store.halted().await?.map(Into::into),
+    }))
 }
 
 /// Lifts the stop.

@@ -79,7 +79,10 @@ impl Feed {
             if let Some(event) = self.queue.pop() {
                 self.next_id = event.id + 1;
                 return Some(
-                    Event::default().id(event.id.to_string()).event(event.kind).data(event.data),
+                    Event::default()
+                        .id(event.id.to_string())
+                        .event(event.kind)
+                        .data(event.data),
                 );
             }
             match self.state.live.since(self.next_id) {

@@ -35,7 +35,11 @@ impl Readiness {
     }
 
     fn credentials(&self) -> Result<(), String> {
-        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let facts = self
+            .facts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match (facts.credentials_known, facts.credentials) {
             (false, _) => Err("the credentials have not been tried yet".to_owned()),
             (true, None) => Ok(()),
@@ -61,13 +65,26 @@ pub(super) async fn readyz(State(state): State<ApiState>) -> Response {
         Ok(_) => Err("no replica holds the lease".to_owned()),
         Err(_) => Err("unknown".to_owned()),
     };
-    let checks = [("store", store), ("credentials", state.readiness.credentials()), ("leader", leader)];
+    let checks = [
+        ("store", store),
+        ("credentials", state.readiness.credentials()),
+        ("leader", leader),
+    ];
     let ready = checks.iter().all(|(_, check)| check.is_ok());
     let body: serde_json::Map<_, _> = checks
         .into_iter()
-        .map(|(name, check)| (name.to_owned(), json!(check.err().unwrap_or_else(|| "ok".to_owned()))))
+        .map(|(name, check)| {
+            (
+                name.to_owned(),
+                json!(check.err().unwrap_or_else(|| "ok".to_owned())),
+            )
+        })
         .collect();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(json!({"ready": ready, "checks": body}))).into_response()
 }
 
@@ -84,15 +101,20 @@ pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, P
     if state.account_series
         && let Ok(findings) = state.store.findings(None).await
     {
-        let mut drifted: Vec<(_, Severity)> =
-            findings.iter().map(|finding| (finding.account, finding.drift.severity)).collect();
+        let mut drifted: Vec<(_, Severity)> = findings
+            .iter()
+            .map(|finding| (finding.account, finding.drift.severity))
+            .collect();
         drifted.sort_unstable_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(&right.0)));
         drifted.dedup();
         state.metrics.set_accounts(&drifted);
     }
     let text = state.metrics.render().map_err(|error| {
         tracing::error!(error = %error, "metrics cannot be rendered");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be rendered")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "metrics cannot be rendered",
+        )
     })?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }

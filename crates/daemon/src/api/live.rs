@@ -68,7 +68,10 @@ impl Live {
             next_sweep_at: None,
             leading: false,
         };
-        Self { inner: Mutex::new(inner), changed: watch::Sender::new(first) }
+        Self {
+            inner: Mutex::new(inner),
+            changed: watch::Sender::new(first),
+        }
     }
 
     /// Wakes when an event was added.
@@ -89,7 +92,14 @@ impl Live {
         if id < oldest || inner.next_id < id {
             return None;
         }
-        Some(inner.ring.iter().filter(|event| id <= event.id).cloned().collect())
+        Some(
+            inner
+                .ring
+                .iter()
+                .filter(|event| id <= event.id)
+                .cloned()
+                .collect(),
+        )
     }
 
     /// The sweep under way.
@@ -135,7 +145,11 @@ impl Inner {
         if self.ring.len() == RING_MAX {
             self.ring.pop_front();
         }
-        self.ring.push_back(LiveEvent { id: self.next_id, kind, data: data.to_string() });
+        self.ring.push_back(LiveEvent {
+            id: self.next_id,
+            kind,
+            data: data.to_string(),
+        });
         self.next_id += 1;
     }
 
@@ -155,7 +169,11 @@ impl Inner {
             Event::SweepFinished { .. } => self.running = None,
             Event::NextSweep { at } => self.next_sweep_at = *at,
             Event::LeaderChanged { leading } => self.leading = *leading,
-            Event::LimiterRate { service, operation, rate } => {
+            Event::LimiterRate {
+                service,
+                operation,
+                rate,
+            } => {
                 self.rates.insert((service, operation), *rate);
             }
             _ => {
@@ -182,7 +200,12 @@ impl Running {
 
     fn follow(&mut self, event: &Event) {
         match event {
-            Event::Discovered { listed, selected, whole, .. } => {
+            Event::Discovered {
+                listed,
+                selected,
+                whole,
+                ..
+            } => {
                 (self.listed, self.selected, self.whole) = (*listed, *selected, *whole);
             }
             Event::AccountStarted { account, .. } => {
@@ -206,7 +229,10 @@ fn wire(event: &Event) -> Option<(&'static str, Value)> {
             json!({"sweep": sweep.id.as_str(), "mode": sweep.mode.as_str()}),
         ),
         Event::AccountFinished { sweep, report }
-            if matches!(report.outcome, Outcome::Drifted | Outcome::Repaired | Outcome::Failed) =>
+            if matches!(
+                report.outcome,
+                Outcome::Drifted | Outcome::Repaired | Outcome::Failed
+            ) =>
         {
             (
                 "account_finished",
@@ -218,7 +244,14 @@ fn wire(event: &Event) -> Option<(&'static str, Value)> {
                 }),
             )
         }
-        Event::StepFinished { sweep, account, operation, resource, result, .. } => (
+        Event::StepFinished {
+            sweep,
+            account,
+            operation,
+            resource,
+            result,
+            ..
+        } => (
             "step_finished",
             json!({
                 "sweep": sweep.as_str(),
@@ -228,11 +261,20 @@ fn wire(event: &Event) -> Option<(&'static str, Value)> {
                 "result": result.as_str(),
             }),
         ),
-        Event::ApprovalWanted { sweep, changes, widens } => (
+        Event::ApprovalWanted {
+            sweep,
+            changes,
+            widens,
+        } => (
             "approval_wanted",
             json!({"sweep": sweep.as_str(), "changes": changes, "widens": widens}),
         ),
-        Event::WaveStarted { sweep, wave, of, accounts } => (
+        Event::WaveStarted {
+            sweep,
+            wave,
+            of,
+            accounts,
+        } => (
             "wave_started",
             json!({"sweep": sweep.as_str(), "wave": wave, "of": of, "accounts": accounts}),
         ),
@@ -257,7 +299,10 @@ mod tests {
 
     fn halted(live: &Live, times: usize) {
         for _ in 0..times {
-            live.emit(&Event::Halted { sweep: None, why: "drill".to_owned() });
+            live.emit(&Event::Halted {
+                sweep: None,
+                why: "drill".to_owned(),
+            });
         }
     }
 

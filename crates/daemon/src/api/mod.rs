@@ -2,8 +2,10 @@
 //!
 //! Handlers never talk to AWS: they read the store, or put a request into it.
 
+#[allow(unused_qualifications, reason = "utoipa's macro writes a query's type out once more")]
 mod accounts;
 mod auth;
+#[allow(unused_qualifications, reason = "utoipa's macro writes a query's type out once more")]
 mod changes;
 mod control;
 mod events;
@@ -13,6 +15,7 @@ mod live;
 mod problem;
 mod sentence;
 mod summary;
+#[allow(unused_qualifications, reason = "utoipa's macro writes a query's type out once more")]
 mod sweeps;
 mod views;
 
@@ -119,7 +122,10 @@ fn openapi() -> utoipa::openapi::OpenApi {
 pub(crate) fn router(state: ApiState) -> Router {
     let (api, document) = described().split_for_parts();
     let guarded = api
-        .route("/api/v1/openapi.json", get(async move || Json(document.clone())))
+        .route(
+            "/api/v1/openapi.json",
+            get(async move || Json(document.clone())),
+        )
         .route("/metrics", get(health::metrics))
         .layer(middleware::from_fn_with_state(state.clone(), auth::guard));
     Router::new()
@@ -130,7 +136,10 @@ pub(crate) fn router(state: ApiState) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ANSWER_TIMEOUT,
+        ))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),

@@ -16,7 +16,10 @@ pub(crate) fn sentence(totals: &FleetTotals, halt: Option<&Halt>, waiting: usize
         fleet(totals, &count, all)
     };
     if let Some(halt) = halt {
-        sentence.push_str(&format!(" All writes are halted by {}: {}.", halt.by, halt.why));
+        sentence.push_str(&format!(
+            " All writes are halted by {}: {}.",
+            halt.by, halt.why
+        ));
     }
     match waiting {
         0 => {}
@@ -29,8 +32,11 @@ pub(crate) fn sentence(totals: &FleetTotals, halt: Option<&Halt>, waiting: usize
 fn fleet(totals: &FleetTotals, count: &dyn Fn(Outcome) -> u64, all: u64) -> String {
     let skipped = count(Outcome::Skipped);
     let managed = all - skipped;
-    let (drifted, failed, pending) =
-        (count(Outcome::Drifted), count(Outcome::Failed), count(Outcome::Pending));
+    let (drifted, failed, pending) = (
+        count(Outcome::Drifted),
+        count(Outcome::Failed),
+        count(Outcome::Pending),
+    );
     let critical: u64 = totals
         .findings
         .iter()
@@ -42,14 +48,25 @@ fn fleet(totals: &FleetTotals, count: &dyn Fn(Outcome) -> u64, all: u64) -> Stri
     }
     let mut parts = Vec::new();
     if 0 < drifted {
-        let mut part = format!("{} of {} {} drift", grouped(drifted), accounts(managed), verb(drifted));
+        let mut part = format!(
+            "{} of {} {} drift",
+            grouped(drifted),
+            accounts(managed),
+            verb(drifted)
+        );
         if 0 < critical {
-            part.push_str(&format!(" ({} critical: someone can do more than agreed)", grouped(critical)));
+            part.push_str(&format!(
+                " ({} critical: someone can do more than agreed)",
+                grouped(critical)
+            ));
         }
         parts.push(part);
     }
     if 0 < failed {
-        parts.push(format!("{} could not be checked or repaired", grouped(failed)));
+        parts.push(format!(
+            "{} could not be checked or repaired",
+            grouped(failed)
+        ));
     }
     if 0 < pending {
         parts.push(format!("{} not reached yet", grouped(pending)));
@@ -71,12 +88,20 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(outcomes: &[(Outcome, u64)], critical: u64, halt: bool, waiting: usize, expected: Expect) {
+    fn check(
+        outcomes: &[(Outcome, u64)],
+        critical: u64,
+        halt: bool,
+        waiting: usize,
+        expected: Expect,
+    ) {
         let mut totals = FleetTotals::default();
         totals.accounts.extend(outcomes.iter().copied());
         if 0 < critical {
             let role = "Auditor".parse().unwrap();
-            totals.findings.insert((role, DriftKind::TrustPolicy, Severity::Critical), critical);
+            totals
+                .findings
+                .insert((role, DriftKind::TrustPolicy, Severity::Critical), critical);
         }
         let halt = halt.then(|| Halt {
             why: "investigating".to_owned(),
@@ -88,21 +113,41 @@ mod tests {
 
     #[test]
     fn the_worst_is_said_first() {
-        check(&[], 0, false, 0, expect!["No account has been looked at yet."]);
-        check(&[(Outcome::InSync, 12), (Outcome::Skipped, 3)], 0, false, 0, expect!["All 12 accounts are right."]);
         check(
-            &[(Outcome::InSync, 9), (Outcome::Drifted, 2), (Outcome::Failed, 1)],
+            &[],
+            0,
+            false,
+            0,
+            expect!["No account has been looked at yet."],
+        );
+        check(
+            &[(Outcome::InSync, 12), (Outcome::Skipped, 3)],
+            0,
+            false,
+            0,
+            expect!["All 12 accounts are right."],
+        );
+        check(
+            &[
+                (Outcome::InSync, 9),
+                (Outcome::Drifted, 2),
+                (Outcome::Failed, 1),
+            ],
             1,
             false,
             0,
-            expect!["2 of 12 accounts have drift (1 critical: someone can do more than agreed), 1 could not be checked or repaired."],
+            expect![
+                "2 of 12 accounts have drift (1 critical: someone can do more than agreed), 1 could not be checked or repaired."
+            ],
         );
         check(
             &[(Outcome::Drifted, 1)],
             0,
             true,
             1,
-            expect!["1 of 1 account has drift. All writes are halted by ops: investigating. A repair waits for approval."],
+            expect![
+                "1 of 1 account has drift. All writes are halted by ops: investigating. A repair waits for approval."
+            ],
         );
     }
 }

@@ -37,16 +37,26 @@ pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<Summar
             .iter()
             .map(|(outcome, count)| (outcome.as_str(), *count))
             .collect(),
-        skipped: totals.skipped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect(),
+        skipped: totals
+            .skipped
+            .iter()
+            .map(|(reason, count)| (reason.as_str(), *count))
+            .collect(),
         findings: views::finding_counts(&totals),
         units: units.into_iter().map(Into::into).collect(),
         halted: halt.map(Into::into),
         awaiting_approval: waiting
             .into_iter()
-            .map(|(sweep, changes)| ApprovalView { sweep: sweep.to_string(), changes })
+            .map(|(sweep, changes)| ApprovalView {
+                sweep: sweep.to_string(),
+                changes,
+            })
             .collect(),
         last_sweep: last_sweep.map(Into::into),
-        running: state.live.running().map(|running| ProgressView::new(running, (state.now)())),
+        running: state
+            .live
+            .running()
+            .map(|running| ProgressView::new(running, (state.now)())),
         rates: views::rates(state.live.rates()),
         next_sweep_at: state.live.next_sweep_at().map(|at| at.to_string()),
         writable: state.token.is_some(),

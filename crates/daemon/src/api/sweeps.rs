@@ -68,8 +68,14 @@ pub(super) async fn sweeps(
     if more {
         sweeps.pop();
     }
-    let next_cursor = sweeps.last().filter(|_| more).map(|sweep| sweep.id.to_string());
-    Ok(Body(PageView { items: sweeps.into_iter().map(Into::into).collect(), next_cursor }))
+    let next_cursor = sweeps
+        .last()
+        .filter(|_| more)
+        .map(|sweep| sweep.id.to_string());
+    Ok(Body(PageView {
+        items: sweeps.into_iter().map(Into::into).collect(),
+        next_cursor,
+    }))
 }
 
 /// What to sweep.
@@ -113,7 +119,10 @@ pub(super) async fn start(
     Json(body): Json<StartBody>,
 ) -> Result<(StatusCode, Body<RequestedView>), Problem> {
     let mode = Mode::parse(&body.mode).ok_or_else(|| {
-        Problem::bad_request(format!("mode is `{}`: audit or repair is allowed", body.mode))
+        Problem::bad_request(format!(
+            "mode is `{}`: audit or repair is allowed",
+            body.mode
+        ))
     })?;
     let accounts = match body.accounts {
         None => None,
@@ -122,7 +131,11 @@ pub(super) async fn start(
                 "accounts is empty: name accounts, or leave it out to mean all selected ones",
             ));
         }
-        Some(ids) => Some(ids.iter().map(|id| account_id(id)).collect::<Result<BTreeSet<_>, _>>()?),
+        Some(ids) => Some(
+            ids.iter()
+                .map(|id| account_id(id))
+                .collect::<Result<BTreeSet<_>, _>>()?,
+        ),
     };
     let named = accounts.as_ref().map(BTreeSet::len);
     let request = SweepRequest {
@@ -134,7 +147,11 @@ pub(super) async fn start(
         at: (state.now)(),
     };
     let request = state.store.request(&request).await?;
-    let view = RequestedView { request, mode: mode.as_str(), accounts: named };
+    let view = RequestedView {
+        request,
+        mode: mode.as_str(),
+        accounts: named,
+    };
     Ok((StatusCode::ACCEPTED, Body(view)))
 }
 
@@ -267,10 +284,16 @@ pub(super) async fn cancel(
             format!("sweep {} has ended already ({outcome})", sweep.id),
         ));
     }
-    state.store.cancel(&sweep.id, REQUESTED_BY, (state.now)()).await?;
+    state
+        .store
+        .cancel(&sweep.id, REQUESTED_BY, (state.now)())
+        .await?;
     Ok((
         StatusCode::ACCEPTED,
-        Body(DoneView { sweep: sweep.id.to_string(), done: "it will end after the steps under way" }),
+        Body(DoneView {
+            sweep: sweep.id.to_string(),
+            done: "it will end after the steps under way",
+        }),
     ))
 }
 
@@ -293,8 +316,15 @@ pub(super) async fn approve(
     Path(id): Path<String>,
 ) -> Result<Body<DoneView>, Problem> {
     let sweep = known(&state, &id).await?;
-    if state.store.approve(&sweep.id, REQUESTED_BY, (state.now)()).await? {
-        Ok(Body(DoneView { sweep: sweep.id.to_string(), done: "approved" }))
+    if state
+        .store
+        .approve(&sweep.id, REQUESTED_BY, (state.now)())
+        .await?
+    {
+        Ok(Body(DoneView {
+            sweep: sweep.id.to_string(),
+            done: "approved",
+        }))
     } else {
         Err(Problem::new(
             StatusCode::CONFLICT,
@@ -303,10 +333,7 @@ pub(super) async fn approve(
     }
 }
 
-pub(super) async fn known(
-    state: &ApiState,
-    id: &str,
-) -> Result<SweepRecord, Problem> {
+pub(super) async fn known(state: &ApiState, id: &str) -> Result<SweepRecord, Problem> {
     let id = SweepId::parse(id)
         .ok_or_else(|| Problem::bad_request(format!("`{id}` is not a sweep's id")))?;
     state

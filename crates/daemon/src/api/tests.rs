@@ -1,6 +1,10 @@
 //! The API over a real store: answers, errors, paging, the document.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
 
 use axum::body::Body;
 use axum::http::Request;
@@ -37,7 +41,10 @@ async fn served(token: Option<&str>) -> Served {
         account_series: false,
         stopping: CancellationToken::new(),
     };
-    Served { state, _folder: folder }
+    Served {
+        state,
+        _folder: folder,
+    }
 }
 
 fn report(n: u64, name: &str, outcome: Outcome) -> AccountReport {
@@ -57,7 +64,11 @@ fn report(n: u64, name: &str, outcome: Outcome) -> AccountReport {
     AccountReport {
         account: format!("{n:012}").parse().unwrap(),
         name: name.to_owned(),
-        ou_path: if n % 2 == 0 { "prod/web".to_owned() } else { "dev".to_owned() },
+        ou_path: if n % 2 == 0 {
+            "prod/web".to_owned()
+        } else {
+            "dev".to_owned()
+        },
         outcome,
         reason: None,
         failure: None,
@@ -88,26 +99,49 @@ impl Served {
         self.state.store.begin(&record(&id)).await.unwrap();
         let reports: Vec<_> = (1..=count)
             .map(|n| {
-                let outcome = if n % 5 == 0 { Outcome::Drifted } else { Outcome::InSync };
+                let outcome = if n % 5 == 0 {
+                    Outcome::Drifted
+                } else {
+                    Outcome::InSync
+                };
                 report(n, &format!("name-{:03}", count - n), outcome)
             })
             .collect();
         self.state.store.record(&id, &reports).await.unwrap();
         let present: Vec<_> = reports.iter().map(|report| report.account).collect();
-        self.state.store.remember_census(&present, NOW).await.unwrap();
-        self.state.store.finish(&id, SweepOutcome::Completed, None, NOW).await.unwrap();
+        self.state
+            .store
+            .remember_census(&present, NOW)
+            .await
+            .unwrap();
+        self.state
+            .store
+            .finish(&id, SweepOutcome::Completed, None, NOW)
+            .await
+            .unwrap();
         self
     }
 
-    async fn ask(&self, method: Method, path: &str, token: Option<&str>, body: Option<&str>) -> (u16, String) {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<&str>,
+    ) -> (u16, String) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost");
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        let request = request.body(Body::from(body.unwrap_or_default().to_owned())).unwrap();
+        let request = request
+            .body(Body::from(body.unwrap_or_default().to_owned()))
+            .unwrap();
         let answer = router(self.state.clone()).oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         let bytes = answer.into_body().collect().await.unwrap().to_bytes();
@@ -157,8 +191,9 @@ async fn pages_neither_repeat_nor_leave_out_an_account_while_data_changes() {
         let mut seen = Vec::new();
         let mut cursor = String::new();
         loop {
-            let (status, page) =
-                served.get(&format!("/api/v1/accounts?limit=7&sort={sort}{cursor}")).await;
+            let (status, page) = served
+                .get(&format!("/api/v1/accounts?limit=7&sort={sort}{cursor}"))
+                .await;
             assert_eq!(status, 200, "{page}");
             for item in page["items"].as_array().unwrap() {
                 seen.push(item["account_id"].as_str().unwrap().to_owned());
@@ -184,7 +219,10 @@ async fn pages_neither_repeat_nor_leave_out_an_account_while_data_changes() {
 async fn filters_narrow() {
     let served = served(None).await.with_accounts(20).await;
     let count = async |query: &str| {
-        served.get(&format!("/api/v1/accounts?{query}")).await.1["items"].as_array().unwrap().len()
+        served.get(&format!("/api/v1/accounts?{query}")).await.1["items"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     assert_eq!(count("outcome=drifted").await, 4);
     assert_eq!(count("ou=prod").await, 10);
@@ -200,10 +238,16 @@ async fn one_account_has_its_findings_and_its_history() {
     let served = served(None).await.with_accounts(5).await;
     let (status, account) = served.get("/api/v1/accounts/000000000005").await;
     assert_eq!(status, 200);
-    assert_eq!(account["drift"][0]["explanation"], "anyone may assume the role");
+    assert_eq!(
+        account["drift"][0]["explanation"],
+        "anyone may assume the role"
+    );
     assert_eq!(account["findings"][0]["first_seen"], NOW.to_string());
     let (status, history) = served.get("/api/v1/accounts/000000000005/history").await;
-    assert_eq!((status, history["items"].as_array().unwrap().len()), (200, 0));
+    assert_eq!(
+        (status, history["items"].as_array().unwrap().len()),
+        (200, 0)
+    );
 }
 
 #[tokio::test]
@@ -229,7 +273,9 @@ async fn mistakes_are_explained() {
     );
     check(
         &served.get("/api/v1/sweeps/nope").await,
-        expect![[r#"404 {"type":"about:blank","title":"Not Found","status":404,"detail":"there is no sweep nope"}"#]],
+        expect![[
+            r#"404 {"type":"about:blank","title":"Not Found","status":404,"detail":"there is no sweep nope"}"#
+        ]],
     );
     check(
         &served.get("/api/v2/anything").await,
@@ -242,7 +288,14 @@ async fn mistakes_are_explained() {
 #[tokio::test]
 async fn nothing_can_be_changed_without_a_token() {
     let served = served(None).await;
-    let (status, _) = served.ask(Method::POST, "/api/v1/halt", None, Some(r#"{"why":"drill"}"#)).await;
+    let (status, _) = served
+        .ask(
+            Method::POST,
+            "/api/v1/halt",
+            None,
+            Some(r#"{"why":"drill"}"#),
+        )
+        .await;
     assert_eq!(status, 403);
     assert_eq!(served.state.store.halted().await.unwrap(), None);
 }
@@ -251,12 +304,36 @@ async fn nothing_can_be_changed_without_a_token() {
 async fn halt_and_resume_reach_the_store() {
     let served = served(Some("s3cret")).await;
     let halt = Some(r#"{"why":"drill"}"#);
-    assert_eq!(served.ask(Method::POST, "/api/v1/halt", None, halt).await.0, 401);
-    assert_eq!(served.ask(Method::POST, "/api/v1/halt", Some("s3cret"), halt).await.0, 200);
-    assert_eq!(served.state.store.halted().await.unwrap().unwrap().why, "drill");
+    assert_eq!(
+        served.ask(Method::POST, "/api/v1/halt", None, halt).await.0,
+        401
+    );
+    assert_eq!(
+        served
+            .ask(Method::POST, "/api/v1/halt", Some("s3cret"), halt)
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        served.state.store.halted().await.unwrap().unwrap().why,
+        "drill"
+    );
     let empty = Some(r#"{"why":"  "}"#);
-    assert_eq!(served.ask(Method::POST, "/api/v1/halt", Some("s3cret"), empty).await.0, 400);
-    assert_eq!(served.ask(Method::POST, "/api/v1/resume", Some("s3cret"), None).await.0, 200);
+    assert_eq!(
+        served
+            .ask(Method::POST, "/api/v1/halt", Some("s3cret"), empty)
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        served
+            .ask(Method::POST, "/api/v1/resume", Some("s3cret"), None)
+            .await
+            .0,
+        200
+    );
     assert_eq!(served.state.store.halted().await.unwrap(), None);
 }
 
@@ -264,16 +341,29 @@ async fn halt_and_resume_reach_the_store() {
 async fn a_sweep_is_asked_for_through_the_store() {
     let served = served(Some("s3cret")).await;
     let body = Some(r#"{"mode":"repair","accounts":["000000000002","000000000001"]}"#);
-    let (status, _) = served.ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), body).await;
+    let (status, _) = served
+        .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), body)
+        .await;
     assert_eq!(status, 202);
     let request = served.state.store.take_request().await.unwrap().unwrap();
-    assert_eq!((request.mode, request.accounts.unwrap().len()), (Mode::Repair, 2));
+    assert_eq!(
+        (request.mode, request.accounts.unwrap().len()),
+        (Mode::Repair, 2)
+    );
     for wrong in [r#"{"mode":"destroy"}"#, r#"{"mode":"audit","accounts":[]}"#] {
-        let (status, _) = served.ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), Some(wrong)).await;
+        let (status, _) = served
+            .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), Some(wrong))
+            .await;
         assert_eq!(status, 400, "{wrong}");
     }
     let typo = Some(r#"{"mode":"audit","acounts":["000000000001"]}"#);
-    assert_eq!(served.ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), typo).await.0, 422);
+    assert_eq!(
+        served
+            .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), typo)
+            .await
+            .0,
+        422
+    );
     assert_eq!(served.state.store.take_request().await.unwrap(), None);
 }
 
@@ -282,12 +372,29 @@ async fn approval_is_for_sweeps_that_wait() {
     let served = served(Some("s3cret")).await.with_accounts(5).await;
     let id = SweepId::new(NOW, 7);
     let path = format!("/api/v1/sweeps/{id}/approve");
-    assert_eq!(served.ask(Method::POST, &path, Some("s3cret"), None).await.0, 409);
+    assert_eq!(
+        served
+            .ask(Method::POST, &path, Some("s3cret"), None)
+            .await
+            .0,
+        409
+    );
     let id = SweepId::new(NOW, 8);
     served.state.store.begin(&record(&id)).await.unwrap();
-    served.state.store.await_approval(&id, 3, &[], NOW).await.unwrap();
+    served
+        .state
+        .store
+        .await_approval(&id, 3, &[], NOW)
+        .await
+        .unwrap();
     let path = format!("/api/v1/sweeps/{id}/approve");
-    assert_eq!(served.ask(Method::POST, &path, Some("s3cret"), None).await.0, 200);
+    assert_eq!(
+        served
+            .ask(Method::POST, &path, Some("s3cret"), None)
+            .await
+            .0,
+        200
+    );
     assert!(served.state.store.approved(&id).await.unwrap());
 }
 
@@ -299,7 +406,10 @@ async fn every_report_format_is_served() {
         let path = format!("/api/v1/sweeps/{id}/report?format={format}");
         let (status, body) = served.ask(Method::GET, &path, None, None).await;
         assert_eq!(status, 200, "{format}");
-        assert!(body.contains("anyone may assume the role"), "{format}: {body}");
+        assert!(
+            body.contains("anyone may assume the role"),
+            "{format}: {body}"
+        );
     }
     let path = format!("/api/v1/sweeps/{id}/report?format=pdf");
     assert_eq!(served.ask(Method::GET, &path, None, None).await.0, 400);
@@ -310,33 +420,71 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
     let served = served(None).await.with_accounts(10).await;
     let (first, second) = (SweepId::new(NOW, 7), SweepId::new(NOW, 8));
     let path = format!("/api/v1/sweeps/{first}/changes");
-    assert_eq!(served.ask(Method::GET, &path, None, None).await.0, 404, "there is none before the first");
+    assert_eq!(
+        served.ask(Method::GET, &path, None, None).await.0,
+        404,
+        "there is none before the first"
+    );
 
     served.state.store.begin(&record(&second)).await.unwrap();
     let hostile = "=1+1 <script>alert(1)</script> | @here";
-    let mut reports: Vec<_> = (1..=10).map(|n| report(n, hostile, Outcome::InSync)).collect();
+    let mut reports: Vec<_> = (1..=10)
+        .map(|n| report(n, hostile, Outcome::InSync))
+        .collect();
     reports[0] = report(1, hostile, Outcome::Drifted);
     reports[9] = report(10, hostile, Outcome::Drifted);
     served.state.store.record(&second, &reports).await.unwrap();
-    served.state.store.finish(&second, SweepOutcome::Completed, None, NOW).await.unwrap();
+    served
+        .state
+        .store
+        .finish(&second, SweepOutcome::Completed, None, NOW)
+        .await
+        .unwrap();
 
     let path = format!("/api/v1/sweeps/{second}/changes");
     let (status, changes) = served.get(&path).await;
     assert_eq!(status, 200);
     assert_eq!(changes["since"]["id"], first.as_str());
-    assert_eq!(changes["counts"], serde_json::json!({"new": 1, "gone": 1, "as_before": 1}));
+    assert_eq!(
+        changes["counts"],
+        serde_json::json!({"new": 1, "gone": 1, "as_before": 1})
+    );
     assert_eq!(changes["new"][0]["account_id"], "000000000001");
     assert_eq!(changes["gone"][0]["account_id"], "000000000005");
-    let form = async |format: &str| served.ask(Method::GET, &format!("{path}?since={first}&format={format}"), None, None).await;
+    let form = async |format: &str| {
+        served
+            .ask(
+                Method::GET,
+                &format!("{path}?since={first}&format={format}"),
+                None,
+                None,
+            )
+            .await
+    };
     let (status, csv) = form("csv").await;
-    assert!(status == 200 && csv.contains("new,000000000001,'=1+1 <script>"), "{csv}");
+    assert!(
+        status == 200 && csv.contains("new,000000000001,'=1+1 <script>"),
+        "{csv}"
+    );
     let (status, markdown) = form("markdown").await;
-    assert!(status == 200 && markdown.contains("| 000000000001 | =1+1 &lt;script&gt;"), "{markdown}");
+    assert!(
+        status == 200 && markdown.contains("| 000000000001 | =1+1 &lt;script&gt;"),
+        "{markdown}"
+    );
     assert!(markdown.contains(r"\| &#64;here"), "{markdown}");
     let (status, html) = form("html").await;
-    assert!(status == 200 && html.contains("&lt;script&gt;") && !html.contains("<script"), "{html}");
+    assert!(
+        status == 200 && html.contains("&lt;script&gt;") && !html.contains("<script"),
+        "{html}"
+    );
     assert_eq!(form("ocsf").await.0, 400);
-    assert_eq!(served.ask(Method::GET, &format!("{path}?since=nope"), None, None).await.0, 404);
+    assert_eq!(
+        served
+            .ask(Method::GET, &format!("{path}?since=nope"), None, None)
+            .await
+            .0,
+        404
+    );
 }
 
 #[tokio::test]
@@ -344,7 +492,10 @@ async fn events_begin_where_the_browser_left_off() {
     let served = served(None).await;
     let from = served.state.live.next_id();
     for _ in 0..3 {
-        served.state.live.emit(&Event::Halted { sweep: None, why: "drill".to_owned() });
+        served.state.live.emit(&Event::Halted {
+            sweep: None,
+            why: "drill".to_owned(),
+        });
     }
     let request = Request::builder()
         .uri("/api/v1/events")
@@ -352,7 +503,11 @@ async fn events_begin_where_the_browser_left_off() {
         .header("last-event-id", from.to_string())
         .body(Body::empty())
         .unwrap();
-    let mut body = router(served.state.clone()).oneshot(request).await.unwrap().into_body();
+    let mut body = router(served.state.clone())
+        .oneshot(request)
+        .await
+        .unwrap()
+        .into_body();
     let mut text = String::new();
     for _ in 0..2 {
         let frame = body.frame().await.unwrap().unwrap();
@@ -366,9 +521,15 @@ async fn events_begin_where_the_browser_left_off() {
 #[tokio::test]
 async fn a_stream_of_events_does_not_hold_up_the_end_of_the_process() {
     let served = served(None).await;
-    let request = Request::builder().uri("/api/v1/events").header("host", "localhost");
+    let request = Request::builder()
+        .uri("/api/v1/events")
+        .header("host", "localhost");
     let request = request.body(Body::empty()).unwrap();
-    let body = router(served.state.clone()).oneshot(request).await.unwrap().into_body();
+    let body = router(served.state.clone())
+        .oneshot(request)
+        .await
+        .unwrap()
+        .into_body();
     served.state.stopping.cancel();
     assert!(body.collect().await.unwrap().to_bytes().is_empty());
 }
@@ -380,7 +541,10 @@ async fn readiness_names_what_is_missing() {
     assert_eq!(status, 503);
     assert_eq!(ready["checks"]["store"], "ok");
     assert_eq!(ready["checks"]["leader"], "no replica holds the lease");
-    assert_eq!(ready["checks"]["credentials"], "the credentials have not been tried yet");
+    assert_eq!(
+        ready["checks"]["credentials"],
+        "the credentials have not been tried yet"
+    );
 }
 
 #[tokio::test]
@@ -389,7 +553,9 @@ async fn health_needs_no_token_and_metrics_do() {
     assert_eq!(served.ask(Method::GET, "/healthz", None, None).await.0, 200);
     assert_eq!(served.ask(Method::GET, "/", None, None).await.0, 200);
     assert_eq!(served.ask(Method::GET, "/metrics", None, None).await.0, 401);
-    let (status, text) = served.ask(Method::GET, "/metrics", Some("s3cret"), None).await;
+    let (status, text) = served
+        .ask(Method::GET, "/metrics", Some("s3cret"), None)
+        .await;
     assert_eq!(status, 200);
     assert!(text.contains("rolekeeper_accounts{outcome=\"in_sync\"} 0"));
 }
@@ -403,7 +569,11 @@ fn the_document_describes_every_path_of_the_contract() {
         .unwrap()
         .iter()
         .flat_map(|(path, methods)| {
-            methods.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            methods
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(move |method| format!("{method} {path}"))
         })
         .collect();
     paths.sort();

@@ -27,8 +27,24 @@ pub(crate) struct CountsView {
 
 impl From<Summary> for CountsView {
     fn from(summary: Summary) -> Self {
-        let Summary { accounts, in_sync, drifted, repaired, failed, skipped, pending } = summary;
-        Self { accounts, in_sync, drifted, repaired, failed, skipped, pending }
+        let Summary {
+            accounts,
+            in_sync,
+            drifted,
+            repaired,
+            failed,
+            skipped,
+            pending,
+        } = summary;
+        Self {
+            accounts,
+            in_sync,
+            drifted,
+            repaired,
+            failed,
+            skipped,
+            pending,
+        }
     }
 }
 
@@ -42,7 +58,11 @@ pub(crate) struct HaltView {
 
 impl From<Halt> for HaltView {
     fn from(halt: Halt) -> Self {
-        Self { why: halt.why, by: halt.by, at: halt.at.to_string() }
+        Self {
+            why: halt.why,
+            by: halt.by,
+            at: halt.at.to_string(),
+        }
     }
 }
 
@@ -112,7 +132,11 @@ impl ProgressView {
         let (done, in_flight) = (running.done(), running.in_flight());
         // Skipped accounts cost nothing and say nothing about the speed.
         let walked = done.accounts.saturating_sub(done.skipped);
-        let rate = if 0.0 < seconds { walked as f64 / seconds } else { 0.0 };
+        let rate = if 0.0 < seconds {
+            walked as f64 / seconds
+        } else {
+            0.0
+        };
         Self {
             sweep: running.record.into(),
             listed: running.listed,
@@ -139,7 +163,11 @@ pub(crate) struct RateView {
 pub(crate) fn rates(rates: Rates) -> Vec<RateView> {
     rates
         .into_iter()
-        .map(|((service, operation), rate)| RateView { service, operation, rate })
+        .map(|((service, operation), rate)| RateView {
+            service,
+            operation,
+            rate,
+        })
         .collect()
 }
 
@@ -206,7 +234,11 @@ pub(crate) struct SummaryView {
 
 /// Open findings as a list, the worst first.
 pub(crate) fn finding_counts(totals: &FleetTotals) -> Vec<FindingCountView> {
-    let mut counts: Vec<_> = totals.findings.iter().filter(|(_, count)| 0 < **count).collect();
+    let mut counts: Vec<_> = totals
+        .findings
+        .iter()
+        .filter(|(_, count)| 0 < **count)
+        .collect();
     counts.sort_by(|((_, _, left), left_count), ((_, _, right), right_count)| {
         right.cmp(left).then(right_count.cmp(left_count))
     });

@@ -49,8 +49,13 @@ impl Metrics {
             prometheus::process_collector::ProcessCollector::for_self(),
         ))?;
         let families = Families::register(&registry)?;
-        let metrics =
-            Self { registry, families, managed_roles, seen_roles: Mutex::default(), in_flight: Mutex::default() };
+        let metrics = Self {
+            registry,
+            families,
+            managed_roles,
+            seen_roles: Mutex::default(),
+            in_flight: Mutex::default(),
+        };
         metrics.preset();
         Ok(metrics)
     }
@@ -65,17 +70,26 @@ impl Metrics {
         let families = &self.families;
         for outcome in Outcome::ALL {
             let count = totals.accounts.get(outcome).copied().unwrap_or(0);
-            families.accounts.with_label_values(&[outcome.as_str()]).set(gauge(count));
+            families
+                .accounts
+                .with_label_values(&[outcome.as_str()])
+                .set(gauge(count));
         }
         for reason in SkipReason::ALL {
             let count = totals.skipped.get(reason).copied().unwrap_or(0);
-            families.accounts_skipped.with_label_values(&[reason.as_str()]).set(gauge(count));
+            families
+                .accounts_skipped
+                .with_label_values(&[reason.as_str()])
+                .set(gauge(count));
         }
         self.set_findings(totals);
         for mode in Mode::ALL {
             let label = &[mode.as_str()];
             let seconds = |at: Option<&jiff::Timestamp>| at.map_or(0.0, |at| at.as_second() as f64);
-            families.last_sweep_start.with_label_values(label).set(seconds(totals.last_start.get(mode)));
+            families
+                .last_sweep_start
+                .with_label_values(label)
+                .set(seconds(totals.last_start.get(mode)));
             families
                 .last_sweep_success
                 .with_label_values(label)
@@ -112,17 +126,28 @@ impl Metrics {
 
     /// Counts the end of one delivery: one of [`NOTIFICATION_OUTCOMES`].
     pub(crate) fn count_notification(&self, outcome: &'static str) {
-        self.families.notifications.with_label_values(&[outcome]).inc();
+        self.families
+            .notifications
+            .with_label_values(&[outcome])
+            .inc();
     }
 
     fn in_flight<T>(&self, change: impl FnOnce(&mut BTreeSet<AccountId>) -> T) {
-        let mut flying = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flying = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         change(&mut flying);
-        self.families.accounts_in_flight.set(i64::try_from(flying.len()).unwrap_or(i64::MAX));
+        self.families
+            .accounts_in_flight
+            .set(i64::try_from(flying.len()).unwrap_or(i64::MAX));
     }
 
     fn set_findings(&self, totals: &FleetTotals) {
-        let mut roles = self.seen_roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut roles = self
+            .seen_roles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         roles.extend(self.managed_roles.iter().cloned());
         roles.extend(totals.findings.keys().map(|(role, _, _)| role.clone()));
         for role in roles.iter() {
@@ -141,22 +166,39 @@ impl Metrics {
 
     fn preset(&self) {
         let families = &self.families;
-        families.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        families
+            .build_info
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         self.set_fleet(&FleetTotals::default());
         for mode in Mode::ALL {
             for outcome in SweepOutcome::ALL {
-                families.sweeps.with_label_values(&[mode.as_str(), outcome.as_str()]).inc_by(0);
+                families
+                    .sweeps
+                    .with_label_values(&[mode.as_str(), outcome.as_str()])
+                    .inc_by(0);
             }
         }
         for outcome in Outcome::ALL {
-            let _unset = families.account_duration.with_label_values(&[outcome.as_str()]);
+            let _unset = families
+                .account_duration
+                .with_label_values(&[outcome.as_str()]);
         }
         for category in Category::ALL {
-            families.account_failures.with_label_values(&[category.as_str()]).inc_by(0);
-            families.retries.with_label_values(&[category.as_str()]).inc_by(0);
+            families
+                .account_failures
+                .with_label_values(&[category.as_str()])
+                .inc_by(0);
+            families
+                .retries
+                .with_label_values(&[category.as_str()])
+                .inc_by(0);
         }
         for outcome in NOTIFICATION_OUTCOMES {
-            families.notifications.with_label_values(&[outcome]).inc_by(0);
+            families
+                .notifications
+                .with_label_values(&[outcome])
+                .inc_by(0);
         }
         for operation in Operation::ALL {
             self.preset_operation(*operation);
@@ -166,12 +208,23 @@ impl Metrics {
     fn preset_operation(&self, operation: Operation) {
         let families = &self.families;
         let (service, name) = (operation.service().as_str(), operation.name());
-        families.aws_requests.with_label_values(&[service, name, "ok"]).inc_by(0);
+        families
+            .aws_requests
+            .with_label_values(&[service, name, "ok"])
+            .inc_by(0);
         for category in Category::ALL {
-            families.aws_requests.with_label_values(&[service, name, category.as_str()]).inc_by(0);
+            families
+                .aws_requests
+                .with_label_values(&[service, name, category.as_str()])
+                .inc_by(0);
         }
-        let _unset = families.aws_request_duration.with_label_values(&[service, name]);
-        families.limiter_wait.with_label_values(&[service, name]).inc_by(0.0);
+        let _unset = families
+            .aws_request_duration
+            .with_label_values(&[service, name]);
+        families
+            .limiter_wait
+            .with_label_values(&[service, name])
+            .inc_by(0.0);
         if operation.service() == Service::Iam && operation.access() == Access::Write {
             for result in StepResult::ALL {
                 families
@@ -192,7 +245,9 @@ impl EventSink for Metrics {
                 families.sweep_accounts_done.set(0);
                 self.in_flight(BTreeSet::clear);
             }
-            Event::AccountStarted { account, .. } => self.in_flight(|flying| flying.insert(*account)),
+            Event::AccountStarted { account, .. } => {
+                self.in_flight(|flying| flying.insert(*account))
+            }
             Event::AccountFinished { report, .. } => {
                 self.in_flight(|flying| flying.remove(&report.account));
                 families.sweep_accounts_done.inc();
@@ -201,34 +256,57 @@ impl EventSink for Metrics {
                     .with_label_values(&[report.outcome.as_str()])
                     .observe(report.duration_ms as f64 / 1000.0);
                 if let Some(fault) = &report.failure {
-                    families.account_failures.with_label_values(&[fault.category.as_str()]).inc();
+                    families
+                        .account_failures
+                        .with_label_values(&[fault.category.as_str()])
+                        .inc();
                 }
             }
-            Event::StepFinished { operation, result, .. } => families
+            Event::StepFinished {
+                operation, result, ..
+            } => families
                 .steps
                 .with_label_values(&[operation.action().as_str(), result.as_str()])
                 .inc(),
-            Event::CallFinished { operation, outcome, duration, .. } => {
+            Event::CallFinished {
+                operation,
+                outcome,
+                duration,
+                ..
+            } => {
                 let outcome = match outcome {
                     CallOutcome::Ok => "ok",
                     CallOutcome::Failed(category) => category.as_str(),
                 };
                 let (service, name) = (operation.service().as_str(), operation.name());
-                families.aws_requests.with_label_values(&[service, name, outcome]).inc();
+                families
+                    .aws_requests
+                    .with_label_values(&[service, name, outcome])
+                    .inc();
                 families
                     .aws_request_duration
                     .with_label_values(&[service, name])
                     .observe(duration.as_secs_f64());
             }
             Event::Retrying { category, .. } => {
-                families.retries.with_label_values(&[category.as_str()]).inc();
+                families
+                    .retries
+                    .with_label_values(&[category.as_str()])
+                    .inc();
             }
             Event::LimiterWaited { operation, waited } => families
                 .limiter_wait
                 .with_label_values(&[operation.service().as_str(), operation.name()])
                 .inc_by(waited.as_secs_f64()),
-            Event::LimiterRate { service, operation, rate } => {
-                families.limiter_rate.with_label_values(&[service, operation]).set(*rate);
+            Event::LimiterRate {
+                service,
+                operation,
+                rate,
+            } => {
+                families
+                    .limiter_rate
+                    .with_label_values(&[service, operation])
+                    .set(*rate);
             }
             Event::Halted { .. } => families.halted.set(1),
             Event::SweepFinished { sweep } => {
@@ -252,7 +330,8 @@ impl EventSink for Metrics {
             | Event::NextSweep { .. }
             | Event::Planned { .. }
             | Event::Discovered { .. }
-            | Event::ApprovalWanted { .. } | Event::WaveStarted { .. } => {}
+            | Event::ApprovalWanted { .. }
+            | Event::WaveStarted { .. } => {}
         }
     }
 }

@@ -22,7 +22,10 @@ fn known_labels_are_there_at_zero_before_anything_happened() {
         r#"rolekeeper_notifications_total{outcome="dropped"} 0"#,
         "rolekeeper_store_errors_total 0",
     ] {
-        assert!(text.lines().any(|found| found == line), "missing {line} in:\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "missing {line} in:\n{text}"
+        );
     }
 }
 
@@ -31,10 +34,14 @@ fn what_vanished_goes_to_zero() {
     let metrics = metrics();
     let mut totals = FleetTotals::default();
     let gone: RoleName = "Former".parse().unwrap();
-    totals.findings.insert((gone, DriftKind::RoleMissing, Severity::High), 7);
+    totals
+        .findings
+        .insert((gone, DriftKind::RoleMissing, Severity::High), 7);
     metrics.set_fleet(&totals);
     let line = |count| {
-        format!(r#"rolekeeper_findings{{kind="role_missing",role="Former",severity="high"}} {count}"#)
+        format!(
+            r#"rolekeeper_findings{{kind="role_missing",role="Former",severity="high"}} {count}"#
+        )
     };
     assert!(metrics.render().unwrap().contains(&line(7)));
     metrics.set_fleet(&FleetTotals::default());
@@ -49,7 +56,10 @@ fn series_of_single_accounts_are_capped() {
         .collect();
     metrics.set_accounts(&many);
     let text = metrics.render().unwrap();
-    let series = text.lines().filter(|line| line.starts_with("rolekeeper_account_drifted{")).count();
+    let series = text
+        .lines()
+        .filter(|line| line.starts_with("rolekeeper_account_drifted{"))
+        .count();
     assert_eq!(series, ACCOUNT_SERIES_MAX);
 }
 
@@ -60,12 +70,20 @@ const VALUES_LISTED: usize = 20;
 fn preset_values(text: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
     let mut values: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let Some((name, rest)) = line.split_once('{') else { continue };
-        let name = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let Some((name, rest)) = line.split_once('{') else {
+            continue;
+        };
+        let name = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end))
+            .unwrap_or(name);
         let (labels, _) = rest.rsplit_once('}').unwrap();
         for label in labels.split(',') {
             let (label, value) = label.split_once('=').unwrap();
-            values.entry((name.to_owned(), label.to_owned())).or_default().insert(value.trim_matches('"').to_owned());
+            values
+                .entry((name.to_owned(), label.to_owned()))
+                .or_default()
+                .insert(value.trim_matches('"').to_owned());
         }
     }
     values
@@ -81,9 +99,20 @@ fn documentation() -> String {
         | metric | kind | labels | meaning |\n|---|---|---|---|\n"
         .to_owned();
     for (name, kind, help, labels) in Families::CATALOG {
-        let kind = ["Histogram", "Counter", "Gauge"].into_iter().find(|word| kind.contains(word)).unwrap();
-        let labels = labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
-        text.push_str(&format!("| `{name}` | {} | {labels} | {} |\n", kind.to_lowercase(), help.trim()));
+        let kind = ["Histogram", "Counter", "Gauge"]
+            .into_iter()
+            .find(|word| kind.contains(word))
+            .unwrap();
+        let labels = labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        text.push_str(&format!(
+            "| `{name}` | {} | {labels} | {} |\n",
+            kind.to_lowercase(),
+            help.trim()
+        ));
     }
     text.push_str("\n## Values of labels\n\n| metric | label | values |\n|---|---|---|\n");
     for (name, _, _, labels) in Families::CATALOG {
@@ -91,12 +120,23 @@ fn documentation() -> String {
             let known = values.get(&((*name).to_owned(), (*label).to_owned()));
             let words = match (*label, known) {
                 ("version", _) => "the version that runs".to_owned(),
-                ("role", _) => "the managed roles of the configuration, and those that still have findings".to_owned(),
-                ("account_id", _) => "accounts with open findings, when `http.account_series` is on; at most 500".to_owned(),
-                (_, Some(known)) if known.len() <= VALUES_LISTED => {
-                    known.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
+                ("role", _) => {
+                    "the managed roles of the configuration, and those that still have findings"
+                        .to_owned()
                 }
-                ("action", Some(known)) => format!("{} writing calls of IAM, such as `iam:CreateRole`", known.len()),
+                ("account_id", _) => {
+                    "accounts with open findings, when `http.account_series` is on; at most 500"
+                        .to_owned()
+                }
+                (_, Some(known)) if known.len() <= VALUES_LISTED => known
+                    .iter()
+                    .map(|value| format!("`{value}`"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                ("action", Some(known)) => format!(
+                    "{} writing calls of IAM, such as `iam:CreateRole`",
+                    known.len()
+                ),
                 ("operation", Some(known)) => format!("{} calls, such as `GetRole`", known.len()),
                 _ => "as they come up".to_owned(),
             };
@@ -115,7 +155,10 @@ fn the_documentation_says_what_is_exported() {
 fn every_family_of_the_catalog_says_what_it_means() {
     for (name, _, help, _) in Families::CATALOG {
         assert!(name.starts_with("rolekeeper_"), "{name}");
-        assert!(help.trim().ends_with('.') && 10 < help.len(), "{name}: {help}");
+        assert!(
+            help.trim().ends_with('.') && 10 < help.len(),
+            "{name}: {help}"
+        );
     }
 }
 
@@ -140,13 +183,28 @@ fn an_account_that_is_looked_at_twice_or_never_does_not_bend_the_gauge() {
     };
     let flying = |count| {
         let text = metrics.render().unwrap();
-        assert!(text.contains(&format!("\nrolekeeper_accounts_in_flight {count}\n")), "{text}");
+        assert!(
+            text.contains(&format!("\nrolekeeper_accounts_in_flight {count}\n")),
+            "{text}"
+        );
     };
-    metrics.emit(&Event::AccountFinished { sweep: sweep.clone(), report: report(Outcome::Skipped) });
+    metrics.emit(&Event::AccountFinished {
+        sweep: sweep.clone(),
+        report: report(Outcome::Skipped),
+    });
     flying(0);
-    metrics.emit(&Event::AccountStarted { sweep: sweep.clone(), account });
-    metrics.emit(&Event::AccountStarted { sweep: sweep.clone(), account });
+    metrics.emit(&Event::AccountStarted {
+        sweep: sweep.clone(),
+        account,
+    });
+    metrics.emit(&Event::AccountStarted {
+        sweep: sweep.clone(),
+        account,
+    });
     flying(1);
-    metrics.emit(&Event::AccountFinished { sweep, report: report(Outcome::Repaired) });
+    metrics.emit(&Event::AccountFinished {
+        sweep,
+        report: report(Outcome::Repaired),
+    });
     flying(0);
 }

@@ -29,14 +29,21 @@ pub(super) struct News {
 
 impl News {
     /// Critical findings first seen in a sweep.
-    pub(super) fn critical_drift(sweep: &SweepRecord, findings: &[&Finding], at: Timestamp) -> Self {
+    pub(super) fn critical_drift(
+        sweep: &SweepRecord,
+        findings: &[&Finding],
+        at: Timestamp,
+    ) -> Self {
         let lines: Vec<String> = findings
             .iter()
             .take(FINDINGS_NAMED_MAX)
             .map(|finding| {
                 format!(
                     "{} {} {}: {}",
-                    finding.account, finding.drift.role, finding.drift.kind, finding.drift.explanation
+                    finding.account,
+                    finding.drift.role,
+                    finding.drift.kind,
+                    finding.drift.explanation
                 )
             })
             .collect();
@@ -57,8 +64,15 @@ impl News {
         Self {
             kind: NoticeKind::CriticalDrift,
             dedup_key: format!("critical_drift:{}", sweep.id),
-            summary: format!("{} new critical finding(s) in sweep {}", findings.len(), sweep.id),
-            lines: lines.into_iter().chain((0 < more).then(|| format!("and {more} more"))).collect(),
+            summary: format!(
+                "{} new critical finding(s) in sweep {}",
+                findings.len(),
+                sweep.id
+            ),
+            lines: lines
+                .into_iter()
+                .chain((0 < more).then(|| format!("and {more} more")))
+                .collect(),
             data: json!({"sweep": sweep.id.as_str(), "count": findings.len(), "findings": facts}),
             at,
         }
@@ -78,7 +92,10 @@ impl News {
 
     /// A sweep failed.
     pub(super) fn sweep_failed(sweep: &SweepRecord, at: Timestamp) -> Self {
-        let reason = sweep.reason.clone().unwrap_or_else(|| "no reason was recorded".to_owned());
+        let reason = sweep
+            .reason
+            .clone()
+            .unwrap_or_else(|| "no reason was recorded".to_owned());
         Self {
             kind: NoticeKind::SweepFailed,
             dedup_key: format!("sweep_failed:{}", sweep.id),
@@ -94,7 +111,9 @@ impl News {
         Self {
             kind: NoticeKind::ApprovalWanted,
             dedup_key: format!("approval_wanted:{sweep}"),
-            summary: format!("sweep {sweep} waits for approval: it would change {changes} account(s)"),
+            summary: format!(
+                "sweep {sweep} waits for approval: it would change {changes} account(s)"
+            ),
             lines: Vec::new(),
             data: json!({"sweep": sweep.as_str(), "changes": changes}),
             at,
@@ -132,15 +151,18 @@ impl News {
 fn slack_escaped(text: &str) -> String {
     text.chars()
         .filter(|character| !character.is_control())
-        .fold(String::with_capacity(text.len()), |mut escaped, character| {
-            match character {
-                '&' => escaped.push_str("&amp;"),
-                '<' => escaped.push_str("&lt;"),
-                '>' => escaped.push_str("&gt;"),
-                other => escaped.push(other),
-            }
-            escaped
-        })
+        .fold(
+            String::with_capacity(text.len()),
+            |mut escaped, character| {
+                match character {
+                    '&' => escaped.push_str("&amp;"),
+                    '<' => escaped.push_str("&lt;"),
+                    '>' => escaped.push_str("&gt;"),
+                    other => escaped.push(other),
+                }
+                escaped
+            },
+        )
 }
 
 #[cfg(test)]
@@ -150,7 +172,11 @@ mod tests {
     #[test]
     fn hostile_text_calls_nobody_on_slack() {
         let at = Timestamp::UNIX_EPOCH;
-        let halt = Halt { why: "<!channel> & \u{7}bell".to_owned(), by: "ops".to_owned(), at };
+        let halt = Halt {
+            why: "<!channel> & \u{7}bell".to_owned(),
+            by: "ops".to_owned(),
+            at,
+        };
         let body = News::halted(&halt, at).body(Format::Slack);
         assert_eq!(
             body,
@@ -161,10 +187,18 @@ mod tests {
     #[test]
     fn the_generic_body_carries_an_id_that_stays_the_same() {
         let at = Timestamp::UNIX_EPOCH;
-        let halt = Halt { why: "drill".to_owned(), by: "ops".to_owned(), at };
+        let halt = Halt {
+            why: "drill".to_owned(),
+            by: "ops".to_owned(),
+            at,
+        };
         let first = News::halted(&halt, at);
         let later = News::halted(&halt, Timestamp::constant(60, 0));
         assert_eq!(first.dedup_key, later.dedup_key);
-        assert!(first.body(Format::Generic).contains(r#""kind":"halted","id":"halted:"#));
+        assert!(
+            first
+                .body(Format::Generic)
+                .contains(r#""kind":"halted","id":"halted:"#)
+        );
     }
 }

@@ -43,17 +43,31 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
     // and the other receivers do not wait for it.
     let mut silent: BTreeSet<&str> = BTreeSet::new();
     for notice in outbox.due(now, BATCH).await? {
-        let Some(webhook) = webhooks.iter().find(|webhook| webhook.name == notice.target) else {
-            outbox.postponed(notice.id, "the webhook is no longer configured", None).await?;
+        let Some(webhook) = webhooks
+            .iter()
+            .find(|webhook| webhook.name == notice.target)
+        else {
+            outbox
+                .postponed(notice.id, "the webhook is no longer configured", None)
+                .await?;
             delivered.dropped += 1;
             continue;
         };
         if silent.contains(webhook.name.as_str()) {
-            outbox.postponed(notice.id, "its receiver did not answer a moment ago", next_attempt(&notice, &PostError::Timeout, now)).await?;
+            outbox
+                .postponed(
+                    notice.id,
+                    "its receiver did not answer a moment ago",
+                    next_attempt(&notice, &PostError::Timeout, now),
+                )
+                .await?;
             delivered.retried += 1;
             continue;
         }
-        match post.post(webhook, &notice.dedup_key, notice.body.clone(), now).await {
+        match post
+            .post(webhook, &notice.dedup_key, notice.body.clone(), now)
+            .await
+        {
             Ok(()) => {
                 outbox.delivered(notice.id, now).await?;
                 delivered.delivered += 1;
@@ -70,7 +84,9 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
                     tracing::error!(webhook.name = %webhook.name, notice.kind = %notice.kind, error = %error, "notification given up");
                     delivered.dropped += 1;
                 }
-                outbox.postponed(notice.id, &error.to_string(), again_at).await?;
+                outbox
+                    .postponed(notice.id, &error.to_string(), again_at)
+                    .await?;
             }
         }
     }
@@ -106,8 +122,12 @@ mod tests {
     #[test]
     fn delays_double_up_to_an_hour() {
         let after = |attempts| {
-            next_attempt(&notice(attempts), &PostError::Timeout, Timestamp::UNIX_EPOCH)
-                .map(|at| at.as_second())
+            next_attempt(
+                &notice(attempts),
+                &PostError::Timeout,
+                Timestamp::UNIX_EPOCH,
+            )
+            .map(|at| at.as_second())
         };
         assert_eq!(after(0), Some(5));
         assert_eq!(after(1), Some(10));
@@ -120,7 +140,12 @@ mod tests {
     #[test]
     fn a_receiver_that_refuses_for_good_is_not_asked_again() {
         let after = |status| {
-            next_attempt(&notice(0), &PostError::Status(status), Timestamp::UNIX_EPOCH).is_some()
+            next_attempt(
+                &notice(0),
+                &PostError::Status(status),
+                Timestamp::UNIX_EPOCH,
+            )
+            .is_some()
         };
         assert!(!after(404));
         assert!(!after(410));

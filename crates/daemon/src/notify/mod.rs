@@ -15,8 +15,8 @@ mod sign;
 mod tests;
 
 pub(crate) use self::deliver::deliver;
-pub(crate) use self::post::{HttpPost, PostError};
-pub(crate) use self::scan::{ScanError, scan};
+pub(crate) use self::post::HttpPost;
+pub(crate) use self::scan::scan;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -38,8 +38,12 @@ pub(crate) enum NoticeKind {
 
 impl NoticeKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 4] =
-        [Self::CriticalDrift, Self::Halted, Self::SweepFailed, Self::ApprovalWanted];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::CriticalDrift,
+        Self::Halted,
+        Self::SweepFailed,
+        Self::ApprovalWanted,
+    ];
 
     /// The name used in the configuration and in bodies.
     pub(crate) const fn as_str(self) -> &'static str {

@@ -74,7 +74,9 @@ impl HttpPost {
             .https_or_http()
             .enable_http1()
             .build();
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(connector),
+        })
     }
 }
 
@@ -88,12 +90,17 @@ impl Post for HttpPost {
     ) -> Result<(), PostError> {
         let mut request = Request::post(webhook.url.expose_secret())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::USER_AGENT, concat!("rolekeeper/", env!("CARGO_PKG_VERSION")))
+            .header(
+                header::USER_AGENT,
+                concat!("rolekeeper/", env!("CARGO_PKG_VERSION")),
+            )
             .header("x-rolekeeper-notice", id);
         if let Some(secret) = &webhook.secret {
             request = request.header(sign::HEADER, sign::signature(secret, at, body.as_bytes()));
         }
-        let request = request.body(Full::new(Bytes::from(body))).map_err(|_| PostError::Url)?;
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|_| PostError::Url)?;
         let answer = tokio::time::timeout(POST_TIMEOUT, self.client.request(request))
             .await
             .map_err(|_| PostError::Timeout)?

@@ -32,7 +32,10 @@ pub(crate) async fn scan<S: Store>(
     }
     let mut added = 0;
     for news in news(store, now).await? {
-        for webhook in webhooks.iter().filter(|webhook| webhook.on.contains(&news.kind)) {
+        for webhook in webhooks
+            .iter()
+            .filter(|webhook| webhook.on.contains(&news.kind))
+        {
             let notice = Notice {
                 id: 0,
                 kind: news.kind.as_str().to_owned(),
@@ -63,14 +66,24 @@ async fn news<S: Store>(store: &S, now: Timestamp) -> Result<Vec<News>, StoreErr
         }
     }
     let totals = store.fleet_totals().await?;
-    if !totals.findings.keys().any(|(_, _, severity)| *severity == Severity::Critical) {
+    if !totals
+        .findings
+        .keys()
+        .any(|(_, _, severity)| *severity == Severity::Critical)
+    {
         return Ok(news);
     }
     let findings = store.findings(None).await?;
     let mut fresh: BTreeMap<&SweepId, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings.iter().filter(|finding| finding.drift.severity == Severity::Critical) {
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.drift.severity == Severity::Critical)
+    {
         // Each belongs to one sweep for ever, also where two ran at once: told twice would be as bad as not told.
-        if let Some(sweep) = sweeps.iter().find(|sweep| was_under_way(sweep, finding.first_seen)) {
+        if let Some(sweep) = sweeps
+            .iter()
+            .find(|sweep| was_under_way(sweep, finding.first_seen))
+        {
             fresh.entry(&sweep.id).or_default().push(finding);
         }
     }

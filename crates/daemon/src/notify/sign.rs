@@ -13,7 +13,10 @@ pub(super) const HEADER: &str = "x-rolekeeper-signature";
 /// The time is part of what is signed, so a receiver can refuse an old request
 /// that somebody recorded and sends again.
 pub(super) fn signature(secret: &SecretString, at: Timestamp, body: &[u8]) -> String {
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, so this cannot fail")]
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes a key of any length, so this cannot fail"
+    )]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
         .expect("HMAC takes a key of any length");
     let seconds = at.as_second();
@@ -46,6 +49,9 @@ mod tests {
         let later = Timestamp::constant(1_700_000_001, 0);
         assert_ne!(signature(&key, at, b"a"), signature(&key, at, b"b"));
         let digest = |signed: String| signed.split_once(",v1=").map(|(_, hex)| hex.to_owned());
-        assert_ne!(digest(signature(&key, at, b"a")), digest(signature(&key, later, b"a")));
+        assert_ne!(
+            digest(signature(&key, at, b"a")),
+            digest(signature(&key, later, b"a"))
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! From the store through the outbox to a receiver on loopback, with restarts in between.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -13,7 +17,9 @@ use axum::routing::post;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::drift::{Drift, DriftKind, Severity};
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, Summary, SweepId, SweepOutcome, SweepRecord, Trigger};
+use rolekeeper_domain::outcome::{
+    AccountReport, Mode, Outcome, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
+};
 use rolekeeper_engine::port::store::{Control, Halt, Notice, Outbox, StoreError, Sweeps};
 use rolekeeper_store::Store;
 use serde_json::Value;
@@ -52,13 +58,25 @@ struct Receiver {
 
 impl Receiver {
     async fn start() -> Self {
-        let ear = Arc::new(Ear { answer: AtomicU16::new(200), heard: Mutex::default() });
+        let ear = Arc::new(Ear {
+            answer: AtomicU16::new(200),
+            heard: Mutex::default(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/hook?key=in-the-url", listener.local_addr().unwrap());
-        let router = Router::new().route("/hook", post(hear)).with_state(Arc::clone(&ear));
+        let url = format!(
+            "http://{}/hook?key=in-the-url",
+            listener.local_addr().unwrap()
+        );
+        let router = Router::new()
+            .route("/hook", post(hear))
+            .with_state(Arc::clone(&ear));
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { ear, url, _server: server }
+        Self {
+            ear,
+            url,
+            _server: server,
+        }
     }
 
     fn answers(&self, status: u16) {
@@ -89,9 +107,17 @@ impl Receiver {
 async fn hear(State(ear): State<Arc<Ear>>, headers: HeaderMap, body: String) -> StatusCode {
     let status = StatusCode::from_u16(ear.answer.load(Ordering::SeqCst)).unwrap();
     if status.is_success() {
-        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header = |name: &str| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
         let id = header("x-rolekeeper-notice").unwrap();
-        ear.heard.lock().unwrap().push(Heard { id, signature: header("x-rolekeeper-signature"), body });
+        ear.heard.lock().unwrap().push(Heard {
+            id,
+            signature: header("x-rolekeeper-signature"),
+            body,
+        });
     }
     status
 }
@@ -106,10 +132,14 @@ fn is_genuine(heard: &Heard, now: Timestamp) -> bool {
     else {
         return false;
     };
-    let fresh = time.parse::<i64>().is_ok_and(|time| (now.as_second() - time).abs() <= FRESH_SECONDS);
+    let fresh = time
+        .parse::<i64>()
+        .is_ok_and(|time| (now.as_second() - time).abs() <= FRESH_SECONDS);
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
     mac.update(format!("{time}.{}", heard.body).as_bytes());
-    let bytes: Vec<u8> = (0..digest.len() / 2).map(|n| u8::from_str_radix(&digest[2 * n..2 * n + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..digest.len() / 2)
+        .map(|n| u8::from_str_radix(&digest[2 * n..2 * n + 2], 16).unwrap())
+        .collect();
     fresh && mac.verify_slice(&bytes).is_ok()
 }
 
@@ -120,7 +150,10 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), post: HttpPost::new().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            post: HttpPost::new().unwrap(),
+        }
     }
 
     /// The same file each time: what a restart finds.
@@ -129,9 +162,17 @@ impl Stage {
         rolekeeper_store::open(&url).await.unwrap()
     }
 
-    async fn round(&self, store: &Store, webhooks: &[Webhook], now: Timestamp) -> (usize, Delivered) {
+    async fn round(
+        &self,
+        store: &Store,
+        webhooks: &[Webhook],
+        now: Timestamp,
+    ) -> (usize, Delivered) {
         let added = scan(store, webhooks, now).await.unwrap();
-        (added, deliver(store, &self.post, webhooks, now).await.unwrap())
+        (
+            added,
+            deliver(store, &self.post, webhooks, now).await.unwrap(),
+        )
     }
 }
 
@@ -177,7 +218,11 @@ fn open_to_all(number: u64) -> AccountReport {
 }
 
 async fn halt(store: &Store) {
-    let halt = Halt { why: "drill".to_owned(), by: "ops".to_owned(), at: NOW };
+    let halt = Halt {
+        why: "drill".to_owned(),
+        by: "ops".to_owned(),
+        at: NOW,
+    };
     store.halt(&halt).await.unwrap();
 }
 
@@ -185,26 +230,50 @@ async fn halt(store: &Store) {
 async fn trouble(store: &Store) {
     let (found, failed, waiting) = (record(1), record(2), record(3));
     store.begin(&found).await.unwrap();
-    store.record(&found.id, &[open_to_all(1), open_to_all(2)]).await.unwrap();
-    store.finish(&found.id, SweepOutcome::Completed, None, after(11)).await.unwrap();
+    store
+        .record(&found.id, &[open_to_all(1), open_to_all(2)])
+        .await
+        .unwrap();
+    store
+        .finish(&found.id, SweepOutcome::Completed, None, after(11))
+        .await
+        .unwrap();
     store.begin(&failed).await.unwrap();
-    store.finish(&failed.id, SweepOutcome::Failed, Some("the listing was empty"), after(21)).await.unwrap();
+    store
+        .finish(
+            &failed.id,
+            SweepOutcome::Failed,
+            Some("the listing was empty"),
+            after(21),
+        )
+        .await
+        .unwrap();
     store.begin(&waiting).await.unwrap();
-    store.await_approval(&waiting.id, 7, &[], NOW).await.unwrap();
+    store
+        .await_approval(&waiting.id, 7, &[], NOW)
+        .await
+        .unwrap();
     halt(store).await;
 }
 
 #[tokio::test]
 async fn each_thing_is_told_once_to_each_webhook_that_wants_it() {
     let stage = Stage::new();
-    let (robots, people, pager) = (Receiver::start().await, Receiver::start().await, Receiver::start().await);
+    let (robots, people, pager) = (
+        Receiver::start().await,
+        Receiver::start().await,
+        Receiver::start().await,
+    );
     let webhooks = [
         robots.webhook("robots", Format::Generic, &NoticeKind::ALL),
         people.webhook("people", Format::Slack, &NoticeKind::ALL),
         pager.webhook("pager", Format::Generic, &[NoticeKind::Halted]),
     ];
     let store = stage.store().await;
-    assert_eq!(stage.round(&store, &webhooks, NOW).await, (0, Delivered::default()));
+    assert_eq!(
+        stage.round(&store, &webhooks, NOW).await,
+        (0, Delivered::default())
+    );
     trouble(&store).await;
     for second in 0..3 {
         stage.round(&store, &webhooks, after(second * 60)).await;
@@ -219,19 +288,37 @@ async fn each_thing_is_told_once_to_each_webhook_that_wants_it() {
     assert_eq!(people.ids(), expected);
     assert_eq!(pager.ids(), [format!("halted:{NOW}")]);
 
-    let bodies: BTreeMap<String, Value> =
-        robots.heard().iter().map(|heard| (heard.id.clone(), serde_json::from_str(&heard.body).unwrap())).collect();
+    let bodies: BTreeMap<String, Value> = robots
+        .heard()
+        .iter()
+        .map(|heard| (heard.id.clone(), serde_json::from_str(&heard.body).unwrap()))
+        .collect();
     for (id, body) in &bodies {
-        assert_eq!((body["schema"].as_str(), body["id"].as_str()), (Some("rolekeeper.notice/v1"), Some(id.as_str())));
+        assert_eq!(
+            (body["schema"].as_str(), body["id"].as_str()),
+            (Some("rolekeeper.notice/v1"), Some(id.as_str()))
+        );
     }
     assert_eq!(bodies[&expected[0]]["data"]["changes"], 7);
-    assert_eq!(bodies[&expected[1]]["data"]["findings"][1]["account_id"], "000000000002");
+    assert_eq!(
+        bodies[&expected[1]]["data"]["findings"][1]["account_id"],
+        "000000000002"
+    );
     assert_eq!(bodies[&expected[2]]["data"]["why"], "drill");
-    assert_eq!(bodies[&expected[3]]["data"]["reason"], "the listing was empty");
+    assert_eq!(
+        bodies[&expected[3]]["data"]["reason"],
+        "the listing was empty"
+    );
     for heard in people.heard() {
         let body: Value = serde_json::from_str(&heard.body).unwrap();
-        assert_eq!(body.as_object().unwrap().keys().collect::<Vec<_>>(), ["text"]);
-        assert!(body["text"].as_str().unwrap().starts_with("*rolekeeper*: "), "{body}");
+        assert_eq!(
+            body.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["text"]
+        );
+        assert!(
+            body["text"].as_str().unwrap().starts_with("*rolekeeper*: "),
+            "{body}"
+        );
     }
 }
 
@@ -241,15 +328,30 @@ async fn what_two_sweeps_saw_at_once_is_told_once_and_not_before_its_sweep_ends(
     let receiver = Receiver::start().await;
     let webhooks = [receiver.webhook("ops", Format::Generic, &NoticeKind::ALL)];
     let store = stage.store().await;
-    let (long, short) = (SweepRecord { started_at: NOW, ..record(1) }, SweepRecord { started_at: after(5), ..record(2) });
+    let (long, short) = (
+        SweepRecord {
+            started_at: NOW,
+            ..record(1)
+        },
+        SweepRecord {
+            started_at: after(5),
+            ..record(2)
+        },
+    );
     store.begin(&long).await.unwrap();
     store.begin(&short).await.unwrap();
     store.record(&long.id, &[open_to_all(1)]).await.unwrap();
     store.record(&short.id, &[open_to_all(1)]).await.unwrap();
     assert_eq!(stage.round(&store, &webhooks, after(10)).await.0, 0);
-    store.finish(&short.id, SweepOutcome::Completed, None, after(11)).await.unwrap();
+    store
+        .finish(&short.id, SweepOutcome::Completed, None, after(11))
+        .await
+        .unwrap();
     stage.round(&store, &webhooks, after(12)).await;
-    store.finish(&long.id, SweepOutcome::Completed, None, after(60)).await.unwrap();
+    store
+        .finish(&long.id, SweepOutcome::Completed, None, after(60))
+        .await
+        .unwrap();
     stage.round(&store, &webhooks, after(61)).await;
     assert_eq!(receiver.ids(), [format!("critical_drift:{}", short.id)]);
 }
@@ -260,16 +362,26 @@ async fn the_receiver_can_tell_who_said_it_and_when() {
     let receiver = Receiver::start().await;
     let mut unsigned = receiver.webhook("unsigned", Format::Generic, &NoticeKind::ALL);
     unsigned.secret = None;
-    let webhooks = [receiver.webhook("signed", Format::Generic, &NoticeKind::ALL), unsigned];
+    let webhooks = [
+        receiver.webhook("signed", Format::Generic, &NoticeKind::ALL),
+        unsigned,
+    ];
     let store = stage.store().await;
     halt(&store).await;
     stage.round(&store, &webhooks, NOW).await;
     let heard = receiver.heard();
-    let (signed, unsigned): (Vec<_>, Vec<_>) = heard.iter().partition(|heard| heard.signature.is_some());
+    let (signed, unsigned): (Vec<_>, Vec<_>) =
+        heard.iter().partition(|heard| heard.signature.is_some());
     assert_eq!((signed.len(), unsigned.len()), (1, 1));
     assert!(is_genuine(signed[0], NOW));
-    assert!(!is_genuine(signed[0], after(FRESH_SECONDS + 1)), "a recorded request is worth nothing later");
-    let forged = Heard { body: signed[0].body.replace("drill", "peace"), ..signed[0].clone() };
+    assert!(
+        !is_genuine(signed[0], after(FRESH_SECONDS + 1)),
+        "a recorded request is worth nothing later"
+    );
+    let forged = Heard {
+        body: signed[0].body.replace("drill", "peace"),
+        ..signed[0].clone()
+    };
     assert!(!is_genuine(&forged, NOW));
     assert!(!is_genuine(unsigned[0], NOW));
 }
@@ -286,28 +398,69 @@ async fn a_receiver_that_fails_and_recovers_hears_everything_once() {
     trouble(&store).await;
     broken.answers(503);
     let first = stage.round(&store, &webhooks, NOW).await;
-    assert_eq!(first, (8, Delivered { delivered: 4, retried: 4, dropped: 0 }));
-    assert_eq!((broken.heard().len(), well.heard().len()), (0, 4), "one broken receiver keeps nobody waiting");
+    assert_eq!(
+        first,
+        (
+            8,
+            Delivered {
+                delivered: 4,
+                retried: 4,
+                dropped: 0
+            }
+        )
+    );
+    assert_eq!(
+        (broken.heard().len(), well.heard().len()),
+        (0, 4),
+        "one broken receiver keeps nobody waiting"
+    );
     // Before the delay is over nobody is asked again.
-    assert_eq!(stage.round(&store, &webhooks, after(4)).await, (0, Delivered::default()));
+    assert_eq!(
+        stage.round(&store, &webhooks, after(4)).await,
+        (0, Delivered::default())
+    );
     broken.answers(204);
-    assert_eq!(stage.round(&store, &webhooks, after(5)).await.1.delivered, 4);
-    assert_eq!(stage.round(&store, &webhooks, after(3_600)).await, (0, Delivered::default()));
+    assert_eq!(
+        stage.round(&store, &webhooks, after(5)).await.1.delivered,
+        4
+    );
+    assert_eq!(
+        stage.round(&store, &webhooks, after(3_600)).await,
+        (0, Delivered::default())
+    );
     assert_eq!(broken.ids(), well.ids());
-    assert!(broken.heard().iter().all(|heard| is_genuine(heard, after(5))), "signed anew, so that the time is fresh");
+    assert!(
+        broken
+            .heard()
+            .iter()
+            .all(|heard| is_genuine(heard, after(5))),
+        "signed anew, so that the time is fresh"
+    );
 }
 
 #[tokio::test]
 async fn a_receiver_that_is_not_there_is_tried_once_a_round() {
     let stage = Stage::new();
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut webhook = Receiver::start().await.webhook("nobody", Format::Generic, &NoticeKind::ALL);
+    let mut webhook = Receiver::start()
+        .await
+        .webhook("nobody", Format::Generic, &NoticeKind::ALL);
     webhook.url = SecretString::from(format!("http://{}/", nobody.local_addr().unwrap()));
     drop(nobody);
     let store = stage.store().await;
     trouble(&store).await;
     let (added, delivered) = stage.round(&store, &[webhook], NOW).await;
-    assert_eq!((added, delivered), (4, Delivered { delivered: 0, retried: 4, dropped: 0 }));
+    assert_eq!(
+        (added, delivered),
+        (
+            4,
+            Delivered {
+                delivered: 0,
+                retried: 4,
+                dropped: 0
+            }
+        )
+    );
     assert!(store.due(NOW, 9).await.unwrap().is_empty());
     assert_eq!(store.due(after(5), 9).await.unwrap().len(), 4);
 }
@@ -320,9 +473,19 @@ async fn a_receiver_that_refuses_for_good_is_given_up() {
     let webhooks = [receiver.webhook("gone", Format::Generic, &NoticeKind::ALL)];
     let store = stage.store().await;
     halt(&store).await;
-    assert_eq!(stage.round(&store, &webhooks, NOW).await.1, Delivered { delivered: 0, retried: 0, dropped: 1 });
+    assert_eq!(
+        stage.round(&store, &webhooks, NOW).await.1,
+        Delivered {
+            delivered: 0,
+            retried: 0,
+            dropped: 1
+        }
+    );
     receiver.answers(200);
-    assert_eq!(stage.round(&store, &webhooks, after(86_400)).await, (0, Delivered::default()));
+    assert_eq!(
+        stage.round(&store, &webhooks, after(86_400)).await,
+        (0, Delivered::default())
+    );
 }
 
 #[tokio::test]
@@ -340,10 +503,23 @@ async fn a_restart_between_finding_and_telling_loses_nothing_and_doubles_nothing
     store.close().await;
     // Tells, and dies.
     let store = stage.store().await;
-    assert_eq!(stage.round(&store, &webhooks, after(1)).await, (0, Delivered { delivered: 4, retried: 0, dropped: 0 }));
+    assert_eq!(
+        stage.round(&store, &webhooks, after(1)).await,
+        (
+            0,
+            Delivered {
+                delivered: 4,
+                retried: 0,
+                dropped: 0
+            }
+        )
+    );
     store.close().await;
     let store = stage.store().await;
-    assert_eq!(stage.round(&store, &webhooks, after(2)).await, (0, Delivered::default()));
+    assert_eq!(
+        stage.round(&store, &webhooks, after(2)).await,
+        (0, Delivered::default())
+    );
     assert_eq!(receiver.heard().len(), 4);
 }
 
@@ -360,10 +536,17 @@ impl Outbox for DiesBeforeRecording {
     }
 
     async fn delivered(&self, _: i64, _: Timestamp) -> Result<(), StoreError> {
-        Err(StoreError::Unavailable { message: "the process died".to_owned() })
+        Err(StoreError::Unavailable {
+            message: "the process died".to_owned(),
+        })
     }
 
-    async fn postponed(&self, id: i64, why: &str, again_at: Option<Timestamp>) -> Result<(), StoreError> {
+    async fn postponed(
+        &self,
+        id: i64,
+        why: &str,
+        again_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         self.0.postponed(id, why, again_at).await
     }
 }
@@ -376,10 +559,27 @@ async fn what_was_told_but_not_written_down_comes_again_with_the_same_id() {
     let store = Arc::new(stage.store().await);
     halt(&store).await;
     scan(store.as_ref(), &webhooks, NOW).await.unwrap();
-    deliver(&DiesBeforeRecording(Arc::clone(&store)), &stage.post, &webhooks, NOW).await.unwrap_err();
-    assert_eq!(stage.round(&store, &webhooks, after(1)).await.1.delivered, 1);
-    assert_eq!(receiver.ids(), [format!("halted:{NOW}"), format!("halted:{NOW}")]);
-    let bodies: Vec<_> = receiver.heard().into_iter().map(|heard| heard.body).collect();
+    deliver(
+        &DiesBeforeRecording(Arc::clone(&store)),
+        &stage.post,
+        &webhooks,
+        NOW,
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(
+        stage.round(&store, &webhooks, after(1)).await.1.delivered,
+        1
+    );
+    assert_eq!(
+        receiver.ids(),
+        [format!("halted:{NOW}"), format!("halted:{NOW}")]
+    );
+    let bodies: Vec<_> = receiver
+        .heard()
+        .into_iter()
+        .map(|heard| heard.body)
+        .collect();
     assert_eq!(bodies[0], bodies[1]);
 }
 
@@ -401,13 +601,28 @@ async fn nothing_secret_leaves_the_house() {
         }
     }
     let shown = format!("{:?}", webhooks);
-    assert!(!shown.contains("in-the-url") && !shown.contains(KEY), "{shown}");
+    assert!(
+        !shown.contains("in-the-url") && !shown.contains(KEY),
+        "{shown}"
+    );
 }
 
 #[test]
 fn the_names_of_the_configuration_are_the_names_of_the_kinds() {
     let names: Vec<_> = NoticeKind::ALL.iter().map(|kind| kind.as_str()).collect();
-    assert_eq!(names, ["critical_drift", "halted", "sweep_failed", "approval_wanted"]);
-    assert!(NoticeKind::ALL.iter().all(|kind| NoticeKind::parse(kind.as_str()) == Some(*kind)));
+    assert_eq!(
+        names,
+        [
+            "critical_drift",
+            "halted",
+            "sweep_failed",
+            "approval_wanted"
+        ]
+    );
+    assert!(
+        NoticeKind::ALL
+            .iter()
+            .all(|kind| NoticeKind::parse(kind.as_str()) == Some(*kind))
+    );
     assert_eq!(NoticeKind::parse("everything"), None);
 }

@@ -23,7 +23,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 pub(crate) fn router() -> Router<ApiState> {
     Router::new()
         .route("/", get(async || file("index.html")))
-        .route("/assets/{*path}", get(async |Path(path): Path<String>| file(&path)))
+        .route(
+            "/assets/{*path}",
+            get(async |Path(path): Path<String>| file(&path)),
+        )
 }
 
 fn file(path: &str) -> Response {
