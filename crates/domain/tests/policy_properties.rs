@@ -48,7 +48,7 @@ fn verdicts_hold(kind: Kind, cases: u32) {
     let counts: RefCell<BTreeMap<Verdict, u32>> = RefCell::default();
     hold_for(
         cases,
-        &(pair(kind), vec(request(), 40)),
+        &(pair(kind), vec(request(), 32)),
         |((before, after), requests)| {
             let verdict = hold(&before, &after, &requests).map_err(|why| {
                 TestCaseError::fail(format!(
@@ -84,19 +84,19 @@ fn verdicts_hold(kind: Kind, cases: u32) {
 
 #[test]
 fn verdicts_on_identity_policies_hold_for_every_request_drawn() {
-    verdicts_hold(Kind::Identity, 1_200);
+    verdicts_hold(Kind::Identity, 1_000);
 }
 
 #[test]
 fn verdicts_on_trust_policies_hold_for_every_request_drawn() {
-    verdicts_hold(Kind::Trust, 1_200);
+    verdicts_hold(Kind::Trust, 1_000);
 }
 
 #[test]
 fn verdicts_on_whole_roles_hold_for_every_request_drawn() {
     hold_for(
         600,
-        &(powers(), vec(request(), 40)),
+        &(powers(), vec(request(), 32)),
         |((before, after), requests)| {
             let verdict = hold_powers(&before, &after, &requests).map_err(|why| {
                 TestCaseError::fail(format!("{why}\nbefore {before:?}\nafter {after:?}"))

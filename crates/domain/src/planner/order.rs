@@ -42,7 +42,7 @@ pub(super) fn arrange(work: Work, builder: &mut Builder<'_>) {
     let guard = guard_for(&changes);
     if guard.is_some() {
         // One that was left behind is overwritten and goes with the new one.
-        changes.retain(|change| !change.steps.iter().any(removes_guard));
+        changes.retain(|change| !change.lowers_guard());
     }
     let turns = changes.iter().any(|change| change.shift.is_turn());
     let silenced = matches!(guard, Some(Guard::Everything(_)));
@@ -108,10 +108,6 @@ pub(super) fn arrange(work: Work, builder: &mut Builder<'_>) {
     arranger.trust(Band::Widen);
     arranger.settings(&settings, Band::Widen);
     arranger.lower_guard(guard.as_ref());
-}
-
-fn removes_guard(step: &Step) -> bool {
-    matches!(step, Step::DeleteRolePolicy { policy, .. } if policy.as_str() == GUARD_POLICY_NAME)
 }
 
 /// Whether the turns can follow each other bare, and what holds the denials in place if not.

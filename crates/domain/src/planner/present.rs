@@ -2,7 +2,6 @@
 
 use super::builder::Builder;
 use super::change::{self, Change, Changes, withheld};
-use super::effect::Shift;
 use super::order::{Work, arrange};
 use super::standing::{Standing, Whose};
 use super::trust::TrustChange;
@@ -12,7 +11,7 @@ use crate::drift::{Diff, Drift, DriftKind};
 use crate::observation::{Observation, ObservedRole, Sighting};
 use crate::ownership::{OwnershipRecord, with_owner_tag};
 use crate::plan::{Band, Plan, Step, Withheld};
-use crate::role::{Boundary, RoleSpec};
+use crate::role::{Boundary, RoleName, RoleSpec};
 
 pub(super) fn plan(
     spec: &RoleSpec,
@@ -183,7 +182,7 @@ fn trust_change(spec: &RoleSpec, observation: &Observation, diff: &Diff) -> Opti
 fn hold_back(
     changes: &mut Changes,
     trust: Option<&TrustChange>,
-    role: &crate::role::RoleName,
+    role: &RoleName,
     plan: &mut Plan,
 ) -> bool {
     let stays = changes.excess.join("; ");
@@ -191,7 +190,8 @@ fn hold_back(
         hold(
             changes,
             plan,
-            |shift| shift.releases(),
+            // What a guard held back was there before the repair that left it: lifting it hands nothing on.
+            |change| change.shift.releases() && !change.lowers_guard(),
             &format!("it would hand on what stays: {stays}"),
         );
     }
@@ -201,7 +201,7 @@ fn hold_back(
         .any(|shift| shift.denied.grows || shift.boundary.shrinks);
     if missing_denials {
         let reason = "what was to limit it is withheld in this plan";
-        hold(changes, plan, |shift| shift.loosens(), reason);
+        hold(changes, plan, |change| change.shift.loosens(), reason);
     }
     let may_open = changes.excess.is_empty()
         && !missing_denials
@@ -223,10 +223,10 @@ fn hold_back(
     may_open
 }
 
-fn hold(changes: &mut Changes, plan: &mut Plan, which: impl Fn(&Shift) -> bool, reason: &str) {
+fn hold(changes: &mut Changes, plan: &mut Plan, which: impl Fn(&Change) -> bool, reason: &str) {
     let (held, kept): (Vec<Change>, Vec<Change>) = std::mem::take(&mut changes.wanted)
         .into_iter()
-        .partition(|change| which(&change.shift));
+        .partition(|change| which(change));
     changes.wanted = kept;
     for change in held {
         changes.held.push(change.shift);

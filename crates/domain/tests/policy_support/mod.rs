@@ -65,7 +65,10 @@ const NOT_PRINCIPALS: [&str; 3] = [
     r#"{"Service":"ec2.amazonaws.com"}"#,
 ];
 /// Conditions by key, each with values that meet those of its neighbors.
-const CONDITIONS: [&str; 46] = [
+const CONDITIONS: [&str; 49] = [
+    r#""Bool":{"aws:PrincipalIsAWSService":"false"}"#,
+    r#""BoolIfExists":{"aws:PrincipalIsAWSService":"true"}"#,
+    r#""StringEquals":{"aws:PrincipalType":["User","Account"]}"#,
     r#""StringEquals":{"sts:ExternalId":"one"}"#,
     r#""StringEquals":{"sts:ExternalId":["one","two"]}"#,
     r#""stringequals":{"STS:ExternalId":"ONE"}"#,
@@ -401,7 +404,9 @@ pub(crate) fn hold(
     let verdict = comparison.verdict;
     let no_gain = matches!(verdict, Verdict::Equivalent | Verdict::Narrower);
     let no_loss = matches!(verdict, Verdict::Equivalent | Verdict::Wider);
-    for request in requests {
+    // Policies of users and roles never meet a request of anybody else.
+    let meets = |r: &&Request| before.kind().has_principals() || r.principal.account().is_some();
+    for request in requests.iter().filter(meets) {
         let (old, new) = (reach(before, request), reach(after, request));
         if no_gain && new > old {
             return Err(format!("{verdict}, but gained: {request:?}"));

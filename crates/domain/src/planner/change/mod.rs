@@ -31,6 +31,14 @@ pub(in crate::planner) struct Change {
     pub(in crate::planner) gained: Vec<String>,
 }
 
+impl Change {
+    /// Whether it takes away a guard that a repair left behind.
+    pub(in crate::planner) fn lowers_guard(&self) -> bool {
+        let lowers = |step: &Step| matches!(step, Step::DeleteRolePolicy { policy, .. } if policy.as_str() == GUARD_POLICY_NAME);
+        self.steps.iter().any(lowers)
+    }
+}
+
 /// Everything that should change, and what stands in the way.
 #[derive(Default)]
 pub(in crate::planner) struct Changes {
