@@ -11,7 +11,7 @@ use super::pattern::{Pattern, Place, Token, Variables, symbol};
 use super::set::Set;
 use super::space::{Column, Dimension};
 use super::values::{arns_of, candidates};
-use super::who::{Cast, Who, exactly};
+use super::who::{Cast, FROM_PRINCIPAL, Who, exactly};
 use super::witness::witnesses;
 
 /// The most questions whether a pattern matches a representative, for one
@@ -266,7 +266,10 @@ impl<'b, 'a> Builder<'b, 'a> {
                 Vec::new()
             };
             let symbols = self.symbols.clone();
-            let found = candidates(key, &conditions, &|p| symbols.tokens(p), &also);
+            let mut found = candidates(key, &conditions, &|p| symbols.tokens(p), &also);
+            if !with_principals {
+                found.values.retain(|values| users_can_have(key, values));
+            }
             self.complete &= found.complete;
             let columns = found.values.into_iter().map(|values| {
                 let holds = |s: &Statement| {
@@ -278,6 +281,15 @@ impl<'b, 'a> Builder<'b, 'a> {
             dimensions.push(self.dimension(key, columns.collect()));
         }
         dimensions
+    }
+}
+
+/// Policies of users and roles apply to users and roles: what follows from a
+/// principal is never missing for them, and none of them is a service.
+fn users_can_have(key: &str, values: &[String]) -> bool {
+    match (key, values) {
+        ("aws:principalisawsservice", [one]) => !one.eq_ignore_ascii_case("true"),
+        (key, values) => !(FROM_PRINCIPAL.contains(&key) && values.is_empty()),
     }
 }
 

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::document::{Document, Effect, Statement};
+use super::example::examples_in;
 use super::report::{Reporter, Voice};
 use super::set::Formula;
 use super::space::{Search, Space, Within};
@@ -116,8 +117,13 @@ pub fn compare(before: &Document, after: &Document, context: &Context<'_>) -> Co
         kind: after.kind(),
         context,
     };
-    let gained = difference(&reporter, &old, &new, Voice::Gained);
-    let lost = difference(&reporter, &new, &old, Voice::Lost);
+    let mut gained = difference(&reporter, &old, &new, Voice::Gained);
+    let mut lost = difference(&reporter, &new, &old, Voice::Lost);
+    if space.entangled {
+        let shown = examples_in(&space, before, after);
+        gained.shown = shown.gained.is_some();
+        lost.shown = shown.lost.is_some();
+    }
     let no_gain = || subsume::within(&[after], &[before]);
     let no_loss = || subsume::within(&[before], &[after]);
     settle(&space, gained, lost, no_gain, no_loss)
@@ -139,6 +145,8 @@ pub(super) struct Side<'a> {
 pub(super) struct Difference {
     pub(super) sentences: Vec<String>,
     pub(super) found: bool,
+    /// Whether the evaluator has confirmed what was found.
+    pub(super) shown: bool,
     pub(super) gave_up: bool,
 }
 
@@ -160,6 +168,7 @@ pub(super) fn difference(
     let mut out = Difference {
         sentences: Vec::new(),
         found: false,
+        shown: false,
         gave_up: false,
     };
     for (formula, effect) in [(denial_gone, Effect::Deny), (granted, Effect::Allow)] {
@@ -191,10 +200,11 @@ pub(super) fn settle(
     no_loss: impl Fn() -> bool,
 ) -> Comparison {
     let whole = space.complete && !space.entangled;
-    // Found means there, unless a variable is entangled with a condition;
+    // Found means there, unless a variable is entangled with a condition and
+    // the evaluator does not confirm it;
     // not found means not there only when the search was whole.
     let known = |d: &Difference, excluded: &dyn Fn() -> bool| {
-        if d.found && !space.entangled {
+        if d.found && (d.shown || !space.entangled) {
             Some(true)
         } else if (!d.found && whole && !d.gave_up) || excluded() {
             Some(false)

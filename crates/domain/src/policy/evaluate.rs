@@ -23,8 +23,9 @@ pub struct Request {
     /// The resource's ARN, or `*` for an action that has none. For the
     /// `sts:AssumeRole` family: the role's ARN.
     pub resource: String,
-    /// The condition context. `aws:PrincipalArn`, `aws:PrincipalAccount` and
-    /// `aws:PrincipalType` follow from the principal unless given here.
+    /// The condition context. `aws:PrincipalArn`, `aws:PrincipalAccount`,
+    /// `aws:PrincipalType` and `aws:PrincipalIsAWSService` follow from the
+    /// principal unless given here.
     pub context: ConditionContext,
 }
 
@@ -366,6 +367,7 @@ impl Facts<'_> {
             "aws:principalarn" => who.principal_arn()?.into_owned(),
             "aws:principalaccount" => who.account()?.to_owned(),
             "aws:principaltype" => who.principal_type().to_owned(),
+            "aws:principalisawsservice" => matches!(who, Principal::Service(_)).to_string(),
             _ => return None,
         };
         Some(Cow::Owned(vec![derived]))

@@ -1,8 +1,10 @@
 //! A request that shows a difference.
 
+use std::collections::BTreeMap;
+
 use super::context::ConditionContext;
 use super::document::{Document, Effect};
-use super::evaluate::Request;
+use super::evaluate::{Request, document_says};
 use super::pattern::is_symbol;
 use super::principal::Principal;
 use super::set::Formula;
@@ -22,12 +24,14 @@ pub struct Examples {
 /// found there may still be one; [`super::compare()`] says what is proven. Names in
 /// the requests that do not stand in the documents are made up.
 pub fn examples(before: &Document, after: &Document) -> Examples {
-    let Some(space) = Space::of(&[before, after]) else {
-        return Examples::default();
-    };
-    if space.entangled {
-        return Examples::default();
+    match Space::of(&[before, after]) {
+        Some(space) => examples_in(&space, before, after),
+        None => Examples::default(),
     }
+}
+
+/// The same in a space that is there already.
+pub(super) fn examples_in(space: &Space<'_>, before: &Document, after: &Document) -> Examples {
     let find = |old: &Document, new: &Document| {
         let allows = |d| Formula::Some(space.set(d, Effect::Allow));
         let denies = |d| Formula::Some(space.set(d, Effect::Deny));
@@ -41,7 +45,13 @@ pub fn examples(before: &Document, after: &Document) -> Examples {
         [granted, gone]
             .iter()
             .find_map(|formula| match space.find(formula, &Within::default()) {
-                Search::Found(found) => Some(request(&space, &found)),
+                Search::Found(found) => {
+                    let request = request(space, &found);
+                    // Where a variable is entangled with a condition, the search
+                    // alone is no proof; the evaluator is.
+                    let shows = !space.entangled || reach(new, &request) > reach(old, &request);
+                    shows.then_some(request)
+                }
                 _ => None,
             })
     };
@@ -51,21 +61,48 @@ pub fn examples(before: &Document, after: &Document) -> Examples {
     }
 }
 
+/// How far a document lets a request come: denied, unmentioned, allowed.
+fn reach(document: &Document, request: &Request) -> u8 {
+    match document_says(document, request) {
+        Some(Effect::Deny) => 0,
+        None => 1,
+        Some(Effect::Allow) => 2,
+    }
+}
+
 fn request(space: &Space<'_>, found: &Found) -> Request {
     let column = |dimension: usize| {
         let n = found.path.get(dimension).copied().unwrap_or_default();
         space.columns(dimension).get(n)
     };
-    let text = |dimension| {
-        column(dimension)
-            .map(|c| instantiated(&c.text))
-            .unwrap_or_default()
+    let on_key = |key: &str| {
+        let (dimension, _) = space.keys().find(|(_, k)| *k == key)?;
+        column(dimension).map(|c| c.values.as_slice())
     };
-    let who = found.path.get(PRINCIPAL).and_then(|n| space.who(*n));
     let mut context = ConditionContext::new();
+    // What a variable stands for: the value that the key has anyway, where a
+    // condition asks for it, or a made-up one.
+    let mut stand_ins = BTreeMap::new();
     for (key, symbol) in space.variables() {
-        context.set(key, instantiated(symbol));
+        let value = match on_key(key) {
+            Some([]) => continue,
+            Some([one]) if !one.chars().any(is_symbol) => one.clone(),
+            _ => made_up(symbol),
+        };
+        context.set(key, value.clone());
+        stand_ins.extend(symbol.chars().map(|c| (c, value.clone())));
     }
+    let instantiated = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            match stand_ins.get(&c) {
+                Some(value) => out.push_str(value),
+                None if is_symbol(c) => out.push_str(&made_up(&c.to_string())),
+                None => out.push(c),
+            }
+        }
+        out
+    };
     for (dimension, key) in space.keys() {
         let values = column(dimension)
             .map(|c| c.values.as_slice())
@@ -74,6 +111,12 @@ fn request(space: &Space<'_>, found: &Found) -> Request {
             context.set_many(key, values.iter().map(|v| instantiated(v)));
         }
     }
+    let text = |dimension| {
+        column(dimension)
+            .map(|c| instantiated(&c.text))
+            .unwrap_or_default()
+    };
+    let who = found.path.get(PRINCIPAL).and_then(|n| space.who(*n));
     let resource = text(RESOURCE);
     Request {
         principal: who.map_or_else(someone, |w| w.principal.clone()),
@@ -87,21 +130,16 @@ fn request(space: &Space<'_>, found: &Found) -> Request {
     }
 }
 
+/// A value that no policy names.
+fn made_up(symbol: &str) -> String {
+    symbol
+        .chars()
+        .map(|c| format!("value-{:x}", u32::from(c)))
+        .collect()
+}
+
 fn someone() -> Principal {
     Principal::User {
         arn: "arn:aws:iam::000000000000:user/someone".to_owned(),
     }
-}
-
-/// Gives each variable's stand-in a made-up value.
-fn instantiated(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_symbol(c) {
-            out.push_str(&format!("value-{:x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

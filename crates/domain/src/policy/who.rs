@@ -190,18 +190,28 @@ impl Cast {
             ("aws:principalarn", StandsFor::AnyoneIn(account)) => value
                 .is_some_and(|v| account_of(v).as_ref() == Some(account) && !self.arns.contains(v)),
             ("aws:principalarn", _) => value == who.principal.principal_arn().as_deref(),
-            ("aws:principaltype", StandsFor::Strangers | StandsFor::AnyoneIn(_)) => value.is_some(),
+            ("aws:principaltype", StandsFor::AnyoneIn(_)) => {
+                value.is_some_and(|v| ["User", "AssumedRole", "FederatedUser"].contains(&v))
+            }
+            ("aws:principaltype", StandsFor::Strangers) => value
+                .is_some_and(|v| ["Account", "User", "AssumedRole", "FederatedUser"].contains(&v)),
             ("aws:principaltype", _) => value == Some(who.principal.principal_type()),
+            ("aws:principalisawsservice", _) => {
+                value.is_some_and(|v| v.eq_ignore_ascii_case("true"))
+                    == matches!(who.principal, Principal::Service(_))
+                    && value.is_some()
+            }
             _ => true,
         }
     }
 }
 
 /// Keys whose value follows from the principal.
-pub(super) const FROM_PRINCIPAL: [&str; 3] = [
+pub(super) const FROM_PRINCIPAL: [&str; 4] = [
     "aws:principalaccount",
     "aws:principalarn",
     "aws:principaltype",
+    "aws:principalisawsservice",
 ];
 
 /// Accounts and ARNs that conditions on the principal name in full are
