@@ -145,7 +145,10 @@ async fn a_process_that_stood_still_past_its_lease_begins_no_further_step() {
         let (first_ended, of_second) = tokio::join!(sweep, takeover);
         // At the moment of the pause one call may have been on its way; nothing was begun since.
         assert_eq!(stage.store.journal().len(), of_second, "{what}");
-        assert!(first_ended.is_ok_and(|record| record.outcome != Some(SweepOutcome::Completed)));
+        // It may find that nothing is left to do. If something is, that is not its to do.
+        let outcome = first_ended.expect(&what).outcome;
+        let good = [Some(SweepOutcome::Failed), Some(SweepOutcome::Completed)];
+        assert!(good.contains(&outcome), "{what}: {outcome:?}");
         stage.holds(&what);
         stage.converges(&what).await;
     }

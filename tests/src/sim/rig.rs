@@ -122,6 +122,12 @@ impl Listener {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many events so far are of a kind.
+    pub fn count(&self, is_meant: impl Fn(&Event) -> bool) -> usize {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().filter(|event| is_meant(event)).count()
+    }
+
     /// How many attempts of each call were made.
     pub fn calls(&self) -> std::collections::BTreeMap<Operation, u64> {
         let mut calls = std::collections::BTreeMap::new();

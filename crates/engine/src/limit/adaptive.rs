@@ -1,9 +1,9 @@
 //! A rate that nobody publishes, found by asking: pure, time is an argument.
 //!
-//! Three phases. *Discovering*: the rate doubles every second until the first
-//! throttle. *Recovering*: a throttle cuts the rate to 0.7 and it comes back to the
+//! Three phases. *Discovering*: the rate nearly doubles every second until the
+//! first throttle. *Recovering*: a throttle cuts the rate to 0.7 and it comes back to the
 //! rate that was known to work along a cubic, quickly at first and ever slower near the
-//! top. *Probing*: beyond that it grows by half a percent a second, faster the longer nothing
+//! top. *Probing*: beyond that it grows by 0.3 % a second, faster the longer nothing
 //! happens. The flat top is what keeps throttles rare and the use high: a saw
 //! tooth that climbs straight from 0.7 would leave 15 % unused.
 
@@ -18,14 +18,14 @@ const RECOVERY: Duration = Duration::from_millis(2_500);
 
 /// Throttles this soon after a cut belong to calls that were already on their
 /// way; they cut again only when they go on for longer.
-const COOLDOWN: Duration = Duration::from_millis(500);
+const COOLDOWN: Duration = Duration::from_millis(300);
 
 /// Growth per call that got through while discovering: `rate` calls a second add
-/// 0.7 × rate a second, which doubles it.
-const DISCOVERY_GROWTH: f64 = 0.7;
+/// 0.65 × rate a second, which nearly doubles it.
+const DISCOVERY_GROWTH: f64 = 0.65;
 
-/// Growth per call while probing: half a percent of the rate a second.
-const PROBE_GROWTH: f64 = 0.005;
+/// Growth per call while probing: 0.3 % of the rate a second.
+const PROBE_GROWTH: f64 = 0.003;
 
 /// Throttled again on the way back: the rate that was believed in is cut by this as well.
 const DISBELIEF: f64 = 0.85;
@@ -35,10 +35,10 @@ const DISBELIEF: f64 = 0.85;
 const MARGIN: f64 = 0.98;
 
 /// After so long without a throttle probing speeds up: AWS may have raised the limit.
-const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+const PROBE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// Calls are counted over windows of this length to learn what really got through.
-const WINDOW: Duration = Duration::from_millis(500);
+const WINDOW: Duration = Duration::from_millis(300);
 
 /// The bounds and the start of a rate, in calls per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -268,6 +268,11 @@ mod tests {
             assert!(
                 passed >= 0.93 * limit * 60.0,
                 "{limit}/{burst}: {passed} passed"
+            );
+            let learned = trial.adaptive.learned().unwrap_or_default();
+            assert!(
+                (0.93 * limit..1.03 * limit).contains(&learned),
+                "{limit}/{burst}: learned {learned}"
             );
         }
     }

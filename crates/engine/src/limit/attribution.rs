@@ -11,7 +11,7 @@ use rolekeeper_domain::account::AccountId;
 /// Throttles within this time belong together. Shorter than a second, a slow
 /// trickle of hub throttles would look like many single targets; longer, two unlucky targets
 /// would look like the hub.
-const WINDOW: Duration = Duration::from_secs(1);
+pub(super) const WINDOW: Duration = Duration::from_secs(1);
 
 /// So many targets throttled within the window are the hub, however many are busy.
 const MANY: usize = 3;

@@ -205,6 +205,7 @@ impl State {
 
 struct Target {
     limiter: Arc<Limiter>,
+    created_at: Duration,
     throttled_at: Duration,
 }
 
@@ -385,6 +386,9 @@ impl Limiters {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let culprit = targets.attribution.throttled(now, account, busy);
         if culprit == Culprit::Hub {
+            // The first few of them were taken for the targets' own fault.
+            let moment = now.saturating_sub(attribution::WINDOW);
+            targets.by_account.retain(|_, target| target.created_at < moment);
             return culprit;
         }
         if targets.by_account.len() >= MAX_TARGETS {
@@ -403,6 +407,7 @@ impl Limiters {
                 };
                 Target {
                     limiter: Arc::new(Limiter::new(bounds, None, now)),
+                    created_at: now,
                     throttled_at: now,
                 }
             });
