@@ -1,14 +1,21 @@
 //! Runs simulations: `simulate SEED` one, `simulate FROM TO` all seeds from the first to before
 //! the last. Prints what the seeds went through, or the first violation with the command that
 //! replays it.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's command line")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's command line"
+)]
 
 use std::process::ExitCode;
 
 use rolekeeper_tests::{Report, simulate};
 
 fn main() -> ExitCode {
-    let arguments: Vec<u64> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
+    let arguments: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|text| text.parse().ok())
+        .collect();
     let seeds = match arguments.as_slice() {
         [seed] => *seed..seed.saturating_add(1),
         [from, to] => *from..*to,

@@ -11,12 +11,22 @@ use tokio::process::Command;
 /// `cargo xtask test` has built it with everything else and says where it is; a
 /// test that is run by hand builds it, since cargo tells no package but
 /// its own.
-#[expect(clippy::expect_used, reason = "a test that cannot build the program has failed")]
+#[expect(
+    clippy::expect_used,
+    reason = "a test that cannot build the program has failed"
+)]
 pub async fn rolekeeper() -> PathBuf {
     if let Some(path) = outside("ROLEKEEPER_TEST_BINARY") {
         return path;
     }
-    let build = ["build", "--quiet", "--package", "rolekeeper", "--message-format", "json"];
+    let build = [
+        "build",
+        "--quiet",
+        "--package",
+        "rolekeeper",
+        "--message-format",
+        "json",
+    ];
     let output = Command::new(env!("CARGO"))
         .args(build)
         .stderr(Stdio::inherit())
@@ -31,7 +41,10 @@ pub async fn rolekeeper() -> PathBuf {
 }
 
 /// Where `cargo xtask test` has put a program from outside.
-#[expect(clippy::disallowed_methods, reason = "the workshop names outside programs in the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the workshop names outside programs in the environment"
+)]
 pub fn outside(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from)
 }
@@ -43,6 +56,5 @@ pub fn outside(variable: &str) -> Option<PathBuf> {
 /// When the variable is not set: a missing tool is a failure, never a silent skip.
 #[expect(clippy::panic, reason = "a missing tool is a failed test")]
 pub fn needed(variable: &str) -> PathBuf {
-    outside(variable)
-        .unwrap_or_else(|| panic!("{variable} is not set: `cargo xtask test` sets it"))
+    outside(variable).unwrap_or_else(|| panic!("{variable} is not set: `cargo xtask test` sets it"))
 }

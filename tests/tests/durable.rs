@@ -1,11 +1,17 @@
 //! The engine over the real store on a real file, in simulated time: killed at each step, the
 //! file opened anew, nothing lost, nothing doubled, and a journal that still holds together.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics on purpose"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger};
+use rolekeeper_domain::outcome::{
+    AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
+};
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::store::{
     Completion, Control as _, Journal, ReportFilter, Sweeps as _,
@@ -20,7 +26,12 @@ use tokio_util::sync::CancellationToken;
 /// One account made from nothing, one put right in all its parts.
 const DRIFTS: [&[Drift]; 2] = [
     &[Drift::RoleMissing, Drift::PolicyMissing],
-    &[Drift::TrustOpen, Drift::PolicyWider, Drift::AttachmentUnexpected, Drift::RoleTags],
+    &[
+        Drift::TrustOpen,
+        Drift::PolicyWider,
+        Drift::AttachmentUnexpected,
+        Drift::RoleTags,
+    ],
 ];
 
 struct Stage {
@@ -47,7 +58,11 @@ impl Stage {
                 assert!(world.plant(*account, *drift), "{drift:?}");
             }
         }
-        Self { world, folder: tempfile::tempdir().unwrap(), clock: SimClock::start() }
+        Self {
+            world,
+            folder: tempfile::tempdir().unwrap(),
+            clock: SimClock::start(),
+        }
     }
 
     /// The file, opened by another process.
@@ -68,7 +83,11 @@ impl Stage {
 
     async fn sweep(&self, order: SweepOrder) -> SweepRecord {
         let (_, process) = self.process("whole").await;
-        process.engine.sweep(order, CancellationToken::new()).await.unwrap()
+        process
+            .engine
+            .sweep(order, CancellationToken::new())
+            .await
+            .unwrap()
     }
 
     /// Carries out a sweep whose process is killed on the way.
@@ -88,17 +107,29 @@ impl Stage {
     async fn adds_up(&self, what: &str) {
         let store = self.store().await;
         assert_eq!(Journal::open(store.as_ref()).await.unwrap(), [], "{what}");
-        let verified = store.with(|store| async move { store.verify_journal(None).await }).await;
+        let verified = store
+            .with(|store| async move { store.verify_journal(None).await })
+            .await;
         verified.unwrap().expect(what);
         let mut done = 0;
         for account in self.world.reachable() {
             let history = store.history(account, None, 1_000).await.unwrap();
             let is_done = |completion: &Completion| {
-                matches!(completion, Completion::Done { .. } | Completion::SettledDone)
+                matches!(
+                    completion,
+                    Completion::Done { .. } | Completion::SettledDone
+                )
             };
-            done += history.iter().filter(|entry| entry.completion.as_ref().is_some_and(is_done)).count();
+            done += history
+                .iter()
+                .filter(|entry| entry.completion.as_ref().is_some_and(is_done))
+                .count();
         }
-        assert_eq!(done, self.world.history().len(), "{what}: a step is lost or doubled");
+        assert_eq!(
+            done,
+            self.world.history().len(),
+            "{what}: a step is lost or doubled"
+        );
     }
 }
 
@@ -121,18 +152,37 @@ async fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next_process() {
         for moment in [Moment::Before, Moment::After] {
             let what = format!("killed {moment:?} write {index} of {steps}");
             let stage = Stage::new();
-            stage.killed(order(Mode::Repair), index, moment, &what).await;
+            stage
+                .killed(order(Mode::Repair), index, moment, &what)
+                .await;
             let record = stage.sweep(order(Mode::Repair)).await;
-            assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{what}: {record:?}");
+            assert_eq!(
+                record.outcome,
+                Some(SweepOutcome::Completed),
+                "{what}: {record:?}"
+            );
             stage.adds_up(&what).await;
             let (store, third) = stage.process("third").await;
-            let quiet = third.engine.sweep(order(Mode::Repair), CancellationToken::new()).await;
+            let quiet = third
+                .engine
+                .sweep(order(Mode::Repair), CancellationToken::new())
+                .await;
             let quiet = quiet.unwrap();
-            assert_eq!(third.wire.writes(), 0, "{what}: a sweep over what is right wrote something");
-            let reports =
-                store.reports(&quiet.id, &ReportFilter::default(), None, 100).await.unwrap();
+            assert_eq!(
+                third.wire.writes(),
+                0,
+                "{what}: a sweep over what is right wrote something"
+            );
+            let reports = store
+                .reports(&quiet.id, &ReportFilter::default(), None, 100)
+                .await
+                .unwrap();
             let right = |report: &&AccountReport| report.outcome == Outcome::InSync;
-            assert_eq!(reports.iter().filter(right).count(), DRIFTS.len(), "{what}: {reports:#?}");
+            assert_eq!(
+                reports.iter().filter(right).count(),
+                DRIFTS.len(),
+                "{what}: {reports:#?}"
+            );
         }
     }
 }
@@ -143,17 +193,27 @@ async fn a_rollback_from_the_file_of_a_process_that_is_gone_ends_as_it_began() {
     let differences = async |what: &str| {
         let record = stage.sweep(order(Mode::Audit)).await;
         let store = stage.store().await;
-        let reports = store.reports(&record.id, &ReportFilter::default(), None, 100).await.unwrap();
-        let seen = reports.iter().filter(|report| report.outcome != Outcome::Skipped).count();
+        let reports = store
+            .reports(&record.id, &ReportFilter::default(), None, 100)
+            .await
+            .unwrap();
+        let seen = reports
+            .iter()
+            .filter(|report| report.outcome != Outcome::Skipped)
+            .count();
         assert_eq!(seen, DRIFTS.len(), "{what}");
         let drifts = reports.into_iter().flat_map(|report| report.drifts);
-        drifts.map(|drift| (drift.kind, drift.subject, drift.before)).collect::<Vec<_>>()
+        drifts
+            .map(|drift| (drift.kind, drift.subject, drift.before))
+            .collect::<Vec<_>>()
     };
     let before = differences("before").await;
     assert!(before.len() >= 4, "{before:?}");
     let repaired = stage.sweep(order(Mode::Repair)).await;
     assert_eq!(differences("after the repair").await, []);
-    stage.killed(undo(&repaired.id), 3, Moment::After, "the first rollback").await;
+    stage
+        .killed(undo(&repaired.id), 3, Moment::After, "the first rollback")
+        .await;
     let undone = stage.sweep(undo(&repaired.id)).await;
     assert_eq!(undone.outcome, Some(SweepOutcome::Completed), "{undone:?}");
     assert_eq!(differences("after the rollback").await, before);

@@ -1,7 +1,11 @@
 //! What a running daemon tells the outside: metrics before, during and after a sweep and over a restart,
 //! notices that are neither lost nor doubled, logs without secrets. The program itself, over loopback.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -60,12 +64,17 @@ impl Stage {
         let webhook = format!("http://{}/hook", listener.local_addr().unwrap());
         let mut receiver = JoinSet::new();
         receiver.spawn(receive(listener, Arc::clone(&heard)));
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0")
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+                .unwrap();
             path
         };
         let token = write("token", TOKEN);
@@ -82,7 +91,13 @@ impl Stage {
                 folder.path().join("test.db").display(),
             ),
         );
-        Self { simulator, folder, url: format!("http://{free}"), heard, _receiver: receiver }
+        Self {
+            simulator,
+            folder,
+            url: format!("http://{free}"),
+            heard,
+            _receiver: receiver,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -105,8 +120,13 @@ impl Stage {
     /// Starts the daemon and waits until it writes. Its log goes to a file of this name.
     async fn daemon(&self, log: &str) -> Child {
         let log = std::fs::File::create(self.path(log)).unwrap();
-        let child =
-            self.command().await.args(["-vvv", "--log-format", "json", "run"]).stderr(log).spawn().unwrap();
+        let child = self
+            .command()
+            .await
+            .args(["-vvv", "--log-format", "json", "run"])
+            .stderr(log)
+            .spawn()
+            .unwrap();
         eventually("the daemon leads", async || {
             let text = self.try_get("/metrics").await?;
             (Scrape::of(&text).value("rolekeeper_leader") == 1.0).then_some(())
@@ -116,13 +136,16 @@ impl Stage {
     }
 
     async fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Option<(u16, String)> {
-        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        let client: Client<HttpConnector, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).build_http();
         let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
             .header("authorization", format!("Bearer {TOKEN}"))
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body.map(|body| body.to_string()).unwrap_or_default())))
+            .body(Full::new(Bytes::from(
+                body.map(|body| body.to_string()).unwrap_or_default(),
+            )))
             .unwrap();
         let answer = client.request(request).await.ok()?;
         let status = answer.status().as_u16();
@@ -144,7 +167,10 @@ impl Stage {
     }
 
     async fn start_sweep(&self, mode: &str) {
-        let (status, text) = self.ask("POST", "/api/v1/sweeps", Some(json!({"mode": mode}))).await.unwrap();
+        let (status, text) = self
+            .ask("POST", "/api/v1/sweeps", Some(json!({"mode": mode})))
+            .await
+            .unwrap();
         assert_eq!(status, 202, "{text}");
     }
 
@@ -158,7 +184,10 @@ impl Stage {
 
     fn ids(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
-        heard.iter().map(|body| body.get("id").and_then(Value::as_str).unwrap().to_owned()).collect()
+        heard
+            .iter()
+            .map(|body| body.get("id").and_then(Value::as_str).unwrap().to_owned())
+            .collect()
     }
 
     /// Calls that the simulator has answered, as the metrics name them.
@@ -168,7 +197,8 @@ impl Stage {
         for row in summary.get("requests").and_then(Value::as_array).unwrap() {
             let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap();
             let operation = format!("{} {}", text("service"), text("operation"));
-            *calls.entry(operation).or_default() += row.get("count").and_then(Value::as_u64).unwrap();
+            *calls.entry(operation).or_default() +=
+                row.get("count").and_then(Value::as_u64).unwrap();
         }
         calls
     }
@@ -185,16 +215,26 @@ async fn receive(listener: TcpListener, heard: Arc<Mutex<Vec<Value>>>) {
                 async move {
                     assert!(request.headers().contains_key("x-rolekeeper-signature"));
                     let body = request.into_body().collect().await.unwrap().to_bytes();
-                    heard.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+                    heard
+                        .lock()
+                        .unwrap()
+                        .push(serde_json::from_slice(&body).unwrap());
                     Ok::<_, Infallible>(Response::new(Full::new(Bytes::new())))
                 }
             });
-            drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            drop(
+                hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await,
+            );
         });
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "another process is waited for, in its own time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another process is waited for, in its own time"
+)]
 async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let waiting = async {
         loop {
@@ -226,16 +266,26 @@ impl Scrape {
                 (name.to_owned(), value.parse().unwrap())
             })
             .collect();
-        Self { text: text.to_owned(), samples }
+        Self {
+            text: text.to_owned(),
+            samples,
+        }
     }
 
     fn value(&self, sample: &str) -> f64 {
-        self.samples.get(sample).copied().unwrap_or_else(|| panic!("{sample} is not exported:\n{}", self.text))
+        self.samples
+            .get(sample)
+            .copied()
+            .unwrap_or_else(|| panic!("{sample} is not exported:\n{}", self.text))
     }
 
     fn of_family(&self, family: &str) -> BTreeMap<&str, f64> {
         let start = format!("{family}{{");
-        self.samples.iter().filter(|(name, _)| name.starts_with(&start)).map(|(name, value)| (name.as_str(), *value)).collect()
+        self.samples
+            .iter()
+            .filter(|(name, _)| name.starts_with(&start))
+            .map(|(name, value)| (name.as_str(), *value))
+            .collect()
     }
 
     fn sum(&self, family: &str) -> f64 {
@@ -259,47 +309,74 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
 
     let before = stage.scrape().await;
     assert_eq!(before.value("rolekeeper_sweep_running"), 0.0);
-    for family in FLEET.into_iter().chain(["rolekeeper_steps_total", "rolekeeper_sweeps_total", "rolekeeper_account_failures_total"]) {
+    for family in FLEET.into_iter().chain([
+        "rolekeeper_steps_total",
+        "rolekeeper_sweeps_total",
+        "rolekeeper_account_failures_total",
+    ]) {
         assert!(!before.of_family(family).is_empty(), "{family}");
         assert_eq!(before.sum(family), 0.0, "{family}");
     }
-    assert_eq!(before.value(r#"rolekeeper_sweeps_total{mode="repair",outcome="halted"}"#), 0.0);
-    assert_eq!(before.value(r#"rolekeeper_notifications_total{outcome="delivered"}"#), 0.0);
+    assert_eq!(
+        before.value(r#"rolekeeper_sweeps_total{mode="repair",outcome="halted"}"#),
+        0.0
+    );
+    assert_eq!(
+        before.value(r#"rolekeeper_notifications_total{outcome="delivered"}"#),
+        0.0
+    );
     assert!(0.0 < before.value("process_resident_memory_bytes"));
 
     stage.start_sweep("audit").await;
     let during = eventually("accounts are in flight", async || {
         let scrape = stage.scrape().await;
-        (0.0 < scrape.value("rolekeeper_accounts_in_flight") && 0.0 < scrape.value("rolekeeper_sweep_accounts_done"))
-            .then_some(scrape)
+        (0.0 < scrape.value("rolekeeper_accounts_in_flight")
+            && 0.0 < scrape.value("rolekeeper_sweep_accounts_done"))
+        .then_some(scrape)
     })
     .await;
     assert_eq!(during.value("rolekeeper_sweep_running"), 1.0);
     assert!(during.value("rolekeeper_accounts_in_flight") <= 4.0);
     assert!(during.value("rolekeeper_sweep_accounts_done") < f64::from(ACCOUNTS + 1));
     assert!(0.0 < during.value(r#"rolekeeper_last_sweep_start_timestamp_seconds{mode="audit"}"#));
-    assert_eq!(during.value(r#"rolekeeper_last_sweep_success_timestamp_seconds{mode="audit"}"#), 0.0);
+    assert_eq!(
+        during.value(r#"rolekeeper_last_sweep_success_timestamp_seconds{mode="audit"}"#),
+        0.0
+    );
 
     let after = stage.until_idle().await;
     let all = f64::from(ACCOUNTS + 1);
     assert_eq!(after.sum("rolekeeper_accounts"), all);
     assert_eq!(after.value("rolekeeper_sweep_accounts_done"), all);
     assert_eq!(after.value("rolekeeper_accounts_in_flight"), 0.0);
-    assert_eq!(after.value(r#"rolekeeper_sweeps_total{mode="audit",outcome="completed"}"#), 1.0);
+    assert_eq!(
+        after.value(r#"rolekeeper_sweeps_total{mode="audit",outcome="completed"}"#),
+        1.0
+    );
     assert_eq!(after.value("rolekeeper_sweep_duration_seconds_count"), 1.0);
     assert_eq!(after.sum("rolekeeper_account_duration_seconds_count"), all);
     let failed = after.value(r#"rolekeeper_accounts{outcome="failed"}"#);
     assert!(0.0 < failed);
     assert_eq!(after.sum("rolekeeper_account_failures_total"), failed);
-    assert_eq!(after.sum("rolekeeper_accounts_skipped"), after.value(r#"rolekeeper_accounts{outcome="skipped"}"#));
-    assert_eq!(after.sum("rolekeeper_steps_total"), 0.0, "an audit takes no step");
+    assert_eq!(
+        after.sum("rolekeeper_accounts_skipped"),
+        after.value(r#"rolekeeper_accounts{outcome="skipped"}"#)
+    );
+    assert_eq!(
+        after.sum("rolekeeper_steps_total"),
+        0.0,
+        "an audit takes no step"
+    );
     // What is counted on this side of the wire is what was counted on the other.
     for (call, count) in stage.calls() {
         let (service, operation) = call.split_once(' ').unwrap();
         let ours: f64 = after
             .of_family("rolekeeper_aws_requests_total")
             .iter()
-            .filter(|(name, _)| name.contains(&format!("operation=\"{operation}\"")) && name.contains(&format!("service=\"{service}\"")))
+            .filter(|(name, _)| {
+                name.contains(&format!("operation=\"{operation}\""))
+                    && name.contains(&format!("service=\"{service}\""))
+            })
             .map(|(_, value)| value)
             .sum();
         let timed = after.value(&format!(
@@ -319,12 +396,19 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
     assert_eq!(after.sum("rolekeeper_findings"), open as f64);
 
     // The news goes out, and a kill right after it says nothing twice.
-    eventually("the critical drift is told", async || (!stage.ids().is_empty()).then_some(())).await;
+    eventually("the critical drift is told", async || {
+        (!stage.ids().is_empty()).then_some(())
+    })
+    .await;
     daemon.kill().await.unwrap();
     let mut daemon = stage.daemon("second.log").await;
     let restarted = stage.scrape().await;
     for family in FLEET {
-        assert_eq!(restarted.of_family(family), after.of_family(family), "{family}");
+        assert_eq!(
+            restarted.of_family(family),
+            after.of_family(family),
+            "{family}"
+        );
     }
     assert_eq!(restarted.sum("rolekeeper_sweeps_total"), 0.0);
 
@@ -337,17 +421,38 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
     let repaired = stage.until_idle().await;
     assert!(0.0 < repaired.value(r#"rolekeeper_accounts{outcome="repaired"}"#));
     let steps = repaired.sum("rolekeeper_steps_total");
-    let written: f64 = stage.calls().iter().filter(|(call, _)| is_write(call)).map(|(_, count)| *count as f64).sum();
-    assert!(0.0 < steps && steps <= written, "{steps} steps, {written} writing calls");
+    let written: f64 = stage
+        .calls()
+        .iter()
+        .filter(|(call, _)| is_write(call))
+        .map(|(_, count)| *count as f64)
+        .sum();
+    assert!(
+        0.0 < steps && steps <= written,
+        "{steps} steps, {written} writing calls"
+    );
     assert!(repaired.sum("rolekeeper_findings") < open as f64);
 
     // A halt reaches the gauge and the webhook.
-    let (status, _) = stage.ask("POST", "/api/v1/halt", Some(json!({"why": "drill"}))).await.unwrap();
+    let (status, _) = stage
+        .ask("POST", "/api/v1/halt", Some(json!({"why": "drill"})))
+        .await
+        .unwrap();
     assert_eq!(status, 200);
     assert_eq!(stage.scrape().await.value("rolekeeper_halted"), 1.0);
-    eventually("the halt is told", async || stage.ids().iter().any(|id| id.starts_with("halted:")).then_some(())).await;
+    eventually("the halt is told", async || {
+        stage
+            .ids()
+            .iter()
+            .any(|id| id.starts_with("halted:"))
+            .then_some(())
+    })
+    .await;
     let told = eventually("the delivery is counted", async || {
-        let told = stage.scrape().await.value(r#"rolekeeper_notifications_total{outcome="delivered"}"#);
+        let told = stage
+            .scrape()
+            .await
+            .value(r#"rolekeeper_notifications_total{outcome="delivered"}"#);
         (0.0 < told).then_some(told)
     })
     .await;
@@ -389,12 +494,25 @@ async fn clean(promtool: &Path, text: &str) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).await.unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .await
+        .unwrap();
     let output = child.wait_with_output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     // The process collector of the library is not ours to name.
-    let ours: Vec<&str> = said.lines().filter(|line| line.contains("rolekeeper_")).collect();
-    assert!(ours.is_empty() && matches!(output.status.code(), Some(0 | 3)), "{said}");
+    let ours: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("rolekeeper_"))
+        .collect();
+    assert!(
+        ours.is_empty() && matches!(output.status.code(), Some(0 | 3)),
+        "{said}"
+    );
 }
 
 fn is_write(call: &str) -> bool {
@@ -406,9 +524,20 @@ fn is_write(call: &str) -> bool {
 /// At the most talkative level there is.
 fn tells_no_secret(log: &Path) {
     let text = std::fs::read_to_string(log).unwrap();
-    assert!(text.contains("\"level\":\"TRACE\""), "the log is not as talkative as it can be");
+    assert!(
+        text.contains("\"level\":\"TRACE\""),
+        "the log is not as talkative as it can be"
+    );
     // The last one is how the simulator's session tokens begin.
-    for secret in [EXTERNAL_ID, TOKEN, WEBHOOK_KEY, HUB_SECRET_KEY, "Signature=", "@example", "IQoJb3JpZ2luX2VjE"] {
+    for secret in [
+        EXTERNAL_ID,
+        TOKEN,
+        WEBHOOK_KEY,
+        HUB_SECRET_KEY,
+        "Signature=",
+        "@example",
+        "IQoJb3JpZ2luX2VjE",
+    ] {
         if let Some(line) = text.lines().find(|line| line.contains(secret)) {
             panic!("{secret} is in {}: {line}", log.display());
         }
@@ -418,21 +547,44 @@ fn tells_no_secret(log: &Path) {
 /// A step's lines stand in the spans of their sweep and account, under the names that the lines themselves use.
 fn names_its_spans(log: &Path) {
     let text = std::fs::read_to_string(log).unwrap();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let call = lines
         .iter()
         .find(|line| {
             let spans = line.get("spans").and_then(Value::as_array);
-            spans.is_some_and(|spans| spans.iter().any(|span| span.get("name") == Some(&json!("step"))))
+            spans.is_some_and(|spans| {
+                spans
+                    .iter()
+                    .any(|span| span.get("name") == Some(&json!("step")))
+            })
         })
         .unwrap_or_else(|| panic!("no line stands in a step's span"));
     let spans = call.get("spans").and_then(Value::as_array).unwrap();
-    let names: Vec<&str> = spans.iter().map(|span| span.get("name").and_then(Value::as_str).unwrap()).collect();
+    let names: Vec<&str> = spans
+        .iter()
+        .map(|span| span.get("name").and_then(Value::as_str).unwrap())
+        .collect();
     // Below a call stand the SDK's own spans.
-    assert_eq!(names.get(..4), Some(&["sweep", "account", "step", "call"][..]));
-    for (span, field) in spans.iter().zip(["sweep.id", "account.id", "step.action", "aws.operation"]) {
+    assert_eq!(
+        names.get(..4),
+        Some(&["sweep", "account", "step", "call"][..])
+    );
+    for (span, field) in
+        spans
+            .iter()
+            .zip(["sweep.id", "account.id", "step.action", "aws.operation"])
+    {
         assert!(span.get(field).is_some(), "{field} is missing in {span}");
     }
-    let step = lines.iter().find(|line| line.get("step.action").is_some()).unwrap();
-    assert!(step.get("sweep.id").is_some() && step.get("account.id").is_some(), "{step}");
+    let step = lines
+        .iter()
+        .find(|line| line.get("step.action").is_some())
+        .unwrap();
+    assert!(
+        step.get("sweep.id").is_some() && step.get("account.id").is_some(),
+        "{step}"
+    );
 }

@@ -1,7 +1,11 @@
 //! The page, clicked through in a real Chromium by tests/browser; the API, held
 //! against its own document by schemathesis. Both on the program's own demo.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,7 +19,12 @@ fn folder(name: &str) -> PathBuf {
 
 /// Runs a program and shows what it said when it fails.
 async fn run(command: &mut Command, what: &str) {
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
     if !output.status.success() {
         panic!(
             "{what} failed with {}:\n{}\n{}",
@@ -32,7 +41,9 @@ async fn the_page_does_what_a_person_expects_of_it() {
     let node = program::needed("ROLEKEEPER_TEST_NODE");
     let npm = node.with_file_name("npm");
     run(
-        Command::new(npm).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&browser),
+        Command::new(npm)
+            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&browser),
         "npm ci",
     )
     .await;
@@ -41,7 +52,10 @@ async fn the_page_does_what_a_person_expects_of_it() {
             .args(["--test", "--test-concurrency=1"])
             .current_dir(&browser)
             .env("ROLEKEEPER_TEST_BINARY", program::rolekeeper().await)
-            .env("ROLEKEEPER_TEST_CHROMIUM", program::needed("ROLEKEEPER_TEST_CHROMIUM")),
+            .env(
+                "ROLEKEEPER_TEST_CHROMIUM",
+                program::needed("ROLEKEEPER_TEST_CHROMIUM"),
+            ),
         "the browser tests",
     )
     .await;
@@ -53,7 +67,10 @@ async fn the_api_answers_only_what_its_document_says() {
         Command::new(program::needed("ROLEKEEPER_TEST_PYTHON"))
             .arg(folder("python").join("api_contract.py"))
             .env("ROLEKEEPER_TEST_BINARY", program::rolekeeper().await)
-            .env("ROLEKEEPER_TEST_SCHEMATHESIS", program::needed("ROLEKEEPER_TEST_SCHEMATHESIS")),
+            .env(
+                "ROLEKEEPER_TEST_SCHEMATHESIS",
+                program::needed("ROLEKEEPER_TEST_SCHEMATHESIS"),
+            ),
         "schemathesis",
     )
     .await;

@@ -13,7 +13,12 @@ fn whatever_goes_wrong_nothing_is_exposed_and_everything_comes_right_in_the_end(
     let failed: Vec<String> = (0..SEEDS)
         .filter_map(|seed| simulate(seed).err().map(|violation| violation.to_string()))
         .collect();
-    assert!(failed.is_empty(), "{} of {SEEDS} seeds failed:\n{}", failed.len(), failed.join("\n\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {SEEDS} seeds failed:\n{}",
+        failed.len(),
+        failed.join("\n\n")
+    );
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! The process dies at each single step of a repair, before and after the call, and the
 //! next one converges. Two processes never write at once.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics on purpose"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +21,27 @@ use tokio_util::sync::CancellationToken;
 /// What is wrong in the accounts: between them every step that a plan can have.
 const DRIFTS: [&[Drift]; 6] = [
     &[Drift::RoleMissing, Drift::PolicyMissing],
-    &[Drift::TrustOpen, Drift::PolicyWider, Drift::AttachmentUnexpected],
-    &[Drift::AttachmentMissing, Drift::RoleTags, Drift::RoleDescription],
-    &[Drift::PolicyVersionsFull, Drift::InlineUnexpected, Drift::PolicyTags],
+    &[
+        Drift::TrustOpen,
+        Drift::PolicyWider,
+        Drift::AttachmentUnexpected,
+    ],
+    &[
+        Drift::AttachmentMissing,
+        Drift::RoleTags,
+        Drift::RoleDescription,
+    ],
+    &[
+        Drift::PolicyVersionsFull,
+        Drift::InlineUnexpected,
+        Drift::PolicyTags,
+    ],
     &[Drift::RolePermissionsBoundary, Drift::TrustOtherAccount],
-    &[Drift::PolicyNarrower, Drift::TrustWithoutExternalId, Drift::RoleMaxSessionDuration],
+    &[
+        Drift::PolicyNarrower,
+        Drift::TrustWithoutExternalId,
+        Drift::RoleMaxSessionDuration,
+    ],
 ];
 
 struct Stage {
@@ -50,7 +70,11 @@ impl Stage {
         }
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
-        Self { world, store, clock: SimClock::start() }
+        Self {
+            world,
+            store,
+            clock: SimClock::start(),
+        }
     }
 
     async fn process(&self, holder: &str) -> Process<MemoryStore> {
@@ -64,9 +88,16 @@ impl Stage {
     async fn converges(&self, what: &str) {
         self.clock.wait(Duration::from_secs(30)).await;
         let process = self.process("second").await;
-        let record =
-            process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await.expect(what);
-        assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{what}: {record:?}");
+        let record = process
+            .engine
+            .sweep(order(Mode::Repair), CancellationToken::new())
+            .await
+            .expect(what);
+        assert_eq!(
+            record.outcome,
+            Some(SweepOutcome::Completed),
+            "{what}: {record:?}"
+        );
         let wrong: Vec<_> = self
             .store
             .all_reports(&record.id)
@@ -77,8 +108,16 @@ impl Stage {
         self.holds(what);
         self.clock.wait(Duration::from_secs(30)).await;
         let quiet = self.process("third").await;
-        quiet.engine.sweep(order(Mode::Repair), CancellationToken::new()).await.expect(what);
-        assert_eq!(quiet.wire.writes(), 0, "{what}: a sweep over what is right wrote something");
+        quiet
+            .engine
+            .sweep(order(Mode::Repair), CancellationToken::new())
+            .await
+            .expect(what);
+        assert_eq!(
+            quiet.wire.writes(),
+            0,
+            "{what}: a sweep over what is right wrote something"
+        );
     }
 
     fn holds(&self, what: &str) {
@@ -92,10 +131,17 @@ impl Stage {
 async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_not_put_right() {
     let whole = Stage::new();
     let process = whole.process("first").await;
-    process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await.unwrap();
+    process
+        .engine
+        .sweep(order(Mode::Repair), CancellationToken::new())
+        .await
+        .unwrap();
     whole.holds("the whole repair");
     let steps = process.wire.writes();
-    assert!(steps >= 15, "only {steps} steps: the drifts do not need enough of them");
+    assert!(
+        steps >= 15,
+        "only {steps} steps: the drifts do not need enough of them"
+    );
     for index in 0..steps {
         for moment in [Moment::Before, Moment::After] {
             let what = format!("killed {moment:?} write {index} of {steps}");
@@ -123,7 +169,9 @@ async fn a_process_that_stood_still_past_its_lease_begins_no_further_step() {
         let stage = Stage::new();
         let first = stage.process("first").await;
         let second = stage.process("second").await;
-        let sweep = first.engine.sweep(order(Mode::Repair), CancellationToken::new());
+        let sweep = first
+            .engine
+            .sweep(order(Mode::Repair), CancellationToken::new());
         let takeover = async {
             // The first phase is over when the first write is sent.
             while first.wire.writes() == 0 {
@@ -133,10 +181,20 @@ async fn a_process_that_stood_still_past_its_lease_begins_no_further_step() {
             let paused = first.wire.pause();
             let at_pause = stage.store.journal().len();
             stage.clock.wait(Duration::from_secs(5)).await;
-            let too_early = second.engine.sweep(order(Mode::Repair), CancellationToken::new()).await;
-            assert!(matches!(too_early, Err(SweepError::NotLeader { .. })), "{what}: {too_early:?}");
+            let too_early = second
+                .engine
+                .sweep(order(Mode::Repair), CancellationToken::new())
+                .await;
+            assert!(
+                matches!(too_early, Err(SweepError::NotLeader { .. })),
+                "{what}: {too_early:?}"
+            );
             stage.clock.wait(Duration::from_secs(15)).await;
-            second.engine.sweep(order(Mode::Repair), CancellationToken::new()).await.expect(&what);
+            second
+                .engine
+                .sweep(order(Mode::Repair), CancellationToken::new())
+                .await
+                .expect(&what);
             let of_second = stage.store.journal().len();
             assert!(of_second >= at_pause);
             paused.cancel();

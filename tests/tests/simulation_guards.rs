@@ -1,6 +1,10 @@
 //! What stops a sweep, and what one bad account costs the others: the whole engine over a
 //! simulated organization, in paused time.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics on purpose"
+)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,7 +49,11 @@ impl Stage {
         }));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
-        Self { world, store, clock: SimClock::start() }
+        Self {
+            world,
+            store,
+            clock: SimClock::start(),
+        }
     }
 
     /// The same, with the role missing everywhere.
@@ -65,9 +73,16 @@ impl Stage {
         Process::start(&self.world, &self.clock, &self.store, settings, 1).await
     }
 
-    fn report(&self, sweep: &rolekeeper_domain::outcome::SweepId, account: AccountId) -> AccountReport {
+    fn report(
+        &self,
+        sweep: &rolekeeper_domain::outcome::SweepId,
+        account: AccountId,
+    ) -> AccountReport {
         let reports = self.store.all_reports(sweep);
-        reports.into_iter().find(|report| report.account == account).expect("a report")
+        reports
+            .into_iter()
+            .find(|report| report.account == account)
+            .expect("a report")
     }
 
     fn account(&self, index: usize) -> AccountId {
@@ -76,20 +91,39 @@ impl Stage {
 }
 
 fn error(code: &'static str, status: u16) -> Fault {
-    let error = ApiError { status, code: code.into(), message: "simulated".to_owned() };
-    Fault { effect: Effect::None, trouble: Trouble::Error(error) }
+    let error = ApiError {
+        status,
+        code: code.into(),
+        message: "simulated".to_owned(),
+    };
+    Fault {
+        effect: Effect::None,
+        trouble: Trouble::Error(error),
+    }
 }
 
-async fn sweep(process: &Process<MemoryStore>, mode: Mode) -> rolekeeper_domain::outcome::SweepRecord {
-    process.engine.sweep(order(mode), CancellationToken::new()).await.unwrap()
+async fn sweep(
+    process: &Process<MemoryStore>,
+    mode: Mode,
+) -> rolekeeper_domain::outcome::SweepRecord {
+    process
+        .engine
+        .sweep(order(mode), CancellationToken::new())
+        .await
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_account_that_never_answers_costs_the_others_nothing() {
     let stage = Stage::of(200);
     let silent = stage.account(7);
-    let never = Fault { effect: Effect::None, trouble: Trouble::Timeout };
-    stage.world.script(Script::on("GetRole", never).account(silent));
+    let never = Fault {
+        effect: Effect::None,
+        trouble: Trouble::Timeout,
+    };
+    stage
+        .world
+        .script(Script::on("GetRole", never).account(silent));
     let process = stage.process(stage.settings()).await;
     let done = async {
         let mut others = None;
@@ -116,7 +150,10 @@ async fn a_denied_account_ends_with_its_category_and_which_policy_denied() {
     let stage = Stage::of(5);
     let denied = stage.account(2);
     let rail = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:*","Resource":"*"}]}"#;
-    stage.world.attach_service_control_policy(&denied.to_string(), rail).unwrap();
+    stage
+        .world
+        .attach_service_control_policy(&denied.to_string(), rail)
+        .unwrap();
     let process = stage.process(stage.settings()).await;
     let record = sweep(&process, Mode::Repair).await;
     let failure = stage.report(&record.id, denied).failure.unwrap();
@@ -130,20 +167,33 @@ async fn a_denied_account_ends_with_its_category_and_which_policy_denied() {
 async fn the_second_admin_role_is_tried_and_then_remembered() {
     let stage = Stage::of(3);
     let odd = stage.account(1);
-    assert!(stage.world.remove_role(odd, "OrganizationAccountAccessRole"));
+    assert!(
+        stage
+            .world
+            .remove_role(odd, "OrganizationAccountAccessRole")
+    );
     let process = stage.process(stage.settings()).await;
     let record = sweep(&process, Mode::Audit).await;
     let failure = stage.report(&record.id, odd).failure.unwrap();
     assert_eq!(failure.category, Category::AccessDenied);
-    assert!(failure.message.contains("AWSControlTowerExecution"), "{}", failure.message);
+    assert!(
+        failure.message.contains("AWSControlTowerExecution"),
+        "{}",
+        failure.message
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_breaks_off_fails_the_sweep_and_nothing_is_written() {
     let stage = Stage::bare(45);
-    stage.world.script(Script::on("ListAccounts", error("AccessDeniedException", 400)).nth(2));
+    stage
+        .world
+        .script(Script::on("ListAccounts", error("AccessDeniedException", 400)).nth(2));
     let process = stage.process(stage.settings()).await;
-    let ended = process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await;
+    let ended = process
+        .engine
+        .sweep(order(Mode::Repair), CancellationToken::new())
+        .await;
     assert!(matches!(ended, Err(SweepError::Census(_))), "{ended:?}");
     assert_eq!(process.wire.writes(), 0);
     assert_eq!(stage.store.census_size().await.unwrap(), None);
@@ -152,13 +202,26 @@ async fn a_listing_that_breaks_off_fails_the_sweep_and_nothing_is_written() {
 #[tokio::test(start_paused = true)]
 async fn a_listing_sharply_smaller_than_the_last_one_fails_the_sweep() {
     let stage = Stage::bare(10);
-    let ids: Vec<AccountId> = (0..100).map(|n| format!("{n:012}").parse().unwrap()).collect();
-    stage.store.remember_census(&ids, stage.clock.true_time()).await.unwrap();
+    let ids: Vec<AccountId> = (0..100)
+        .map(|n| format!("{n:012}").parse().unwrap())
+        .collect();
+    stage
+        .store
+        .remember_census(&ids, stage.clock.true_time())
+        .await
+        .unwrap();
     let process = stage.process(stage.settings()).await;
-    let ended = process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await;
+    let ended = process
+        .engine
+        .sweep(order(Mode::Repair), CancellationToken::new())
+        .await;
     assert!(matches!(ended, Err(SweepError::Census(_))), "{ended:?}");
     assert_eq!(process.wire.writes(), 0);
-    assert_eq!(stage.store.census_size().await.unwrap(), Some(100), "the trusted one is kept");
+    assert_eq!(
+        stage.store.census_size().await.unwrap(),
+        Some(100),
+        "the trusted one is kept"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,19 +238,35 @@ async fn an_account_that_is_not_in_the_organization_is_named() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_in_the_canary_halts_every_writer_until_somebody_resumes() {
     let stage = Stage::bare(40);
-    stage.world.script(Script::on("CreateRole", error("AccessDenied", 403)));
+    stage
+        .world
+        .script(Script::on("CreateRole", error("AccessDenied", 403)));
     let process = stage.process(stage.settings()).await;
     let record = sweep(&process, Mode::Repair).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
-    let touched: BTreeSet<AccountId> =
-        stage.store.journal().iter().map(|entry| entry.account).collect();
-    assert!(touched.len() <= 3, "nothing outside the canary: {touched:?}");
+    let touched: BTreeSet<AccountId> = stage
+        .store
+        .journal()
+        .iter()
+        .map(|entry| entry.account)
+        .collect();
+    assert!(
+        touched.len() <= 3,
+        "nothing outside the canary: {touched:?}"
+    );
     assert!(stage.store.halted().await.unwrap().is_some());
-    let ended = process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await;
+    let ended = process
+        .engine
+        .sweep(order(Mode::Repair), CancellationToken::new())
+        .await;
     assert!(matches!(ended, Err(SweepError::Halted { .. })), "{ended:?}");
 
     stage.world.clear_scripts();
-    stage.store.resume("somebody", stage.clock.true_time()).await.unwrap();
+    stage
+        .store
+        .resume("somebody", stage.clock.true_time())
+        .await
+        .unwrap();
     let record = sweep(&process, Mode::Repair).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Completed));
     assert_eq!(record.summary.repaired, 40, "{record:?}");
@@ -207,7 +286,9 @@ async fn a_wave_is_verified_wholly_before_the_next_one_begins() {
                 assert_eq!(finished, wanted, "the wave before is not over");
                 wanted += accounts;
             }
-            Event::AccountFinished { report, .. } if report.outcome == Outcome::Repaired => finished += 1,
+            Event::AccountFinished { report, .. } if report.outcome == Outcome::Repaired => {
+                finished += 1
+            }
             _ => {}
         }
     }
@@ -227,7 +308,11 @@ async fn a_halt_stops_the_writes_between_two_steps() {
         let at = stage.clock.true_time();
         stage
             .store
-            .halt(&Halt { why: "look at this first".to_owned(), by: "somebody".to_owned(), at })
+            .halt(&Halt {
+                why: "look at this first".to_owned(),
+                by: "somebody".to_owned(),
+                at,
+            })
             .await
             .unwrap();
     };
@@ -252,8 +337,10 @@ async fn a_cancelled_sweep_ends_at_once_and_says_what_it_did_not_reach() {
         cancel.cancel();
         stage.clock.true_time()
     };
-    let (record, stopped) =
-        tokio::join!(process.engine.sweep(order(Mode::Audit), cancel.clone()), stop);
+    let (record, stopped) = tokio::join!(
+        process.engine.sweep(order(Mode::Audit), cancel.clone()),
+        stop
+    );
     let record = record.unwrap();
     assert_eq!(record.outcome, Some(SweepOutcome::Cancelled));
     assert!(record.summary.pending > 0, "{record:?}");
@@ -266,7 +353,10 @@ async fn a_cancelled_sweep_ends_at_once_and_says_what_it_did_not_reach() {
 async fn many_changes_wait_for_approval_and_go_on_with_it() {
     let stage = Stage::bare(12);
     let mut settings = stage.settings();
-    settings.rollout = Rollout { approve_above: 10, ..Rollout::default() };
+    settings.rollout = Rollout {
+        approve_above: 10,
+        ..Rollout::default()
+    };
     let process = stage.process(settings).await;
     let approve = async {
         let waiting = loop {
@@ -276,8 +366,18 @@ async fn many_changes_wait_for_approval_and_go_on_with_it() {
             }
         };
         stage.clock.wait(Duration::from_secs(60)).await;
-        assert_eq!(process.wire.writes(), 0, "nothing is written before somebody agreed");
-        assert!(stage.store.approve(&waiting, "somebody", stage.clock.true_time()).await.unwrap());
+        assert_eq!(
+            process.wire.writes(),
+            0,
+            "nothing is written before somebody agreed"
+        );
+        assert!(
+            stage
+                .store
+                .approve(&waiting, "somebody", stage.clock.true_time())
+                .await
+                .unwrap()
+        );
     };
     let (record, ()) = tokio::join!(sweep(&process, Mode::Repair), approve);
     assert_eq!(record.summary.repaired, 12, "{record:?}");
@@ -287,7 +387,10 @@ async fn many_changes_wait_for_approval_and_go_on_with_it() {
 async fn what_nobody_approves_is_not_done() {
     let stage = Stage::bare(12);
     let mut settings = stage.settings();
-    settings.rollout = Rollout { approve_above: 10, ..Rollout::default() };
+    settings.rollout = Rollout {
+        approve_above: 10,
+        ..Rollout::default()
+    };
     let process = stage.process(settings).await;
     let record = sweep(&process, Mode::Repair).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Cancelled), "{record:?}");
@@ -303,7 +406,13 @@ async fn a_frozen_time_refuses_every_step() {
     let record = sweep(&process, Mode::Repair).await;
     let report = stage.report(&record.id, stage.account(0));
     assert_eq!(report.outcome, Outcome::Drifted);
-    assert!(report.steps.iter().all(|step| step.result == StepResult::Refused), "{report:#?}");
+    assert!(
+        report
+            .steps
+            .iter()
+            .all(|step| step.result == StepResult::Refused),
+        "{report:#?}"
+    );
     assert!(report.reason.unwrap().contains("year's end"));
     assert_eq!(process.wire.writes(), 0);
 }
@@ -333,12 +442,31 @@ async fn a_saved_plan_is_carried_out_exactly_or_not_at_all() {
     stage.world.plant(changed, Drift::TrustOpen);
     let mut asked = order(Mode::Repair);
     asked.plans = Some(saved);
-    let record = process.engine.sweep(asked, CancellationToken::new()).await.unwrap();
-    assert_eq!(stage.report(&record.id, stage.account(0)).outcome, Outcome::Repaired);
+    let record = process
+        .engine
+        .sweep(asked, CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(
+        stage.report(&record.id, stage.account(0)).outcome,
+        Outcome::Repaired
+    );
     let refused = stage.report(&record.id, changed);
     assert_eq!(refused.outcome, Outcome::Drifted);
-    assert!(refused.steps.iter().all(|step| step.result == StepResult::Refused), "{refused:#?}");
-    assert!(stage.store.journal().iter().all(|entry| entry.account != changed));
+    assert!(
+        refused
+            .steps
+            .iter()
+            .all(|step| step.result == StepResult::Refused),
+        "{refused:#?}"
+    );
+    assert!(
+        stage
+            .store
+            .journal()
+            .iter()
+            .all(|entry| entry.account != changed)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,11 +480,19 @@ async fn a_store_that_cannot_be_written_stops_the_writes_to_aws() {
         stage.store.set_broken(true);
         process.wire.writes()
     };
-    let (ended, written) =
-        tokio::join!(process.engine.sweep(order(Mode::Repair), CancellationToken::new()), full);
+    let (ended, written) = tokio::join!(
+        process
+            .engine
+            .sweep(order(Mode::Repair), CancellationToken::new()),
+        full
+    );
     assert!(ended.is_err(), "{ended:?}");
     // Calls that were on record and on their way may arrive; no other is begun.
-    assert!(process.wire.writes() <= written + 3, "{} after {written}", process.wire.writes());
+    assert!(
+        process.wire.writes() <= written + 3,
+        "{} after {written}",
+        process.wire.writes()
+    );
     stage.store.set_broken(false);
     assert_eq!(check::unrecorded(&stage.world, &stage.store), None);
 }
@@ -377,6 +513,11 @@ async fn the_same_thing_repaired_three_times_in_a_row_is_left_alone() {
     let record = sweep(&process, Mode::Repair).await;
     let report = stage.report(&record.id, account);
     assert_eq!(report.outcome, Outcome::Drifted);
-    assert!(report.reason.unwrap().contains("someone else keeps changing it"));
+    assert!(
+        report
+            .reason
+            .unwrap()
+            .contains("someone else keeps changing it")
+    );
     assert_eq!(process.wire.writes(), written);
 }

@@ -46,7 +46,11 @@ impl Pace {
             latency: Duration::from_millis(latency),
             ..Settings::default()
         }));
-        Self { world, store: Arc::default(), clock: SimClock::start() }
+        Self {
+            world,
+            store: Arc::default(),
+            clock: SimClock::start(),
+        }
     }
 
     async fn process(&self) -> Process<MemoryStore> {
@@ -57,12 +61,17 @@ impl Pace {
     async fn audit(&self, process: &Process<MemoryStore>) -> Measured {
         let before = process.listener.events().len();
         let begun = self.clock.true_time();
-        let record =
-            process.engine.sweep(order(Mode::Audit), CancellationToken::new()).await.unwrap();
+        let record = process
+            .engine
+            .sweep(order(Mode::Audit), CancellationToken::new())
+            .await
+            .unwrap();
         let seconds = self.clock.true_time().duration_since(begun).as_secs_f64();
         let (mut iam_calls, mut throttled) = (0.0, 0.0);
         for event in process.listener.events().into_iter().skip(before) {
-            if let Event::CallFinished { operation, outcome, .. } = event
+            if let Event::CallFinished {
+                operation, outcome, ..
+            } = event
                 && operation.service() == Service::Iam
             {
                 iam_calls += 1.0;
@@ -71,12 +80,21 @@ impl Pace {
                 }
             }
         }
-        Measured { record, seconds, iam_calls, throttled }
+        Measured {
+            record,
+            seconds,
+            iam_calls,
+            throttled,
+        }
     }
 }
 
 fn hub(rate: f64) -> Limits {
-    Limits { published: false, iam_rate: Some(rate), target_rate: None }
+    Limits {
+        published: false,
+        iam_rate: Some(rate),
+        target_rate: None,
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +119,10 @@ async fn a_hidden_rate_is_discovered_with_few_throttles_and_used_up_once_known()
     let floor = 4.0 * f64::from(ACCOUNTS) / 100.0;
     // The first page of accounts is there after a second and a half.
     let seconds = warm.seconds - 1.5;
-    assert!(floor / seconds >= 0.9, "{seconds} s where {floor} are the floor");
+    assert!(
+        floor / seconds >= 0.9,
+        "{seconds} s where {floor} are the floor"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,7 +135,11 @@ async fn without_limits_latency_is_what_counts() {
     // Three rounds an account, 64 in flight; before that: who we are, the tree, 21 pages at 8 a second.
     let floor = 3.0 * 0.1 * f64::from(ACCOUNTS) / 64.0;
     let discovery = 4.0;
-    assert!(cold.seconds <= floor / 0.85 + discovery, "{} s where {floor} are the floor", cold.seconds);
+    assert!(
+        cold.seconds <= floor / 0.85 + discovery,
+        "{} s where {floor} are the floor",
+        cold.seconds
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +168,11 @@ async fn one_target_that_is_always_throttled_costs_the_others_next_to_nothing() 
     let begun = pace.clock.true_time();
     let (with, others) = tokio::join!(pace.audit(&process), others);
     let seconds = others.duration_since(begun).as_secs_f64();
-    assert!(seconds <= without.seconds * 1.05 + 0.2, "{seconds} s against {} s", without.seconds);
+    assert!(
+        seconds <= without.seconds * 1.05 + 0.2,
+        "{seconds} s against {} s",
+        without.seconds
+    );
     assert_eq!(with.record.summary.failed, 1, "{:?}", with.record);
 }
 
@@ -168,6 +197,9 @@ async fn ten_seconds_after_the_rate_halves_nine_tenths_of_it_are_used() {
         passed() - before
     };
     let (measured, in_four_seconds) = tokio::join!(pace.audit(&process), observe);
-    assert!(in_four_seconds >= 54 * 4, "{in_four_seconds} calls in four seconds at 60 a second");
+    assert!(
+        in_four_seconds >= 54 * 4,
+        "{in_four_seconds} calls in four seconds at 60 a second"
+    );
     assert_eq!(measured.record.summary.in_sync, u64::from(ACCOUNTS));
 }

@@ -1,5 +1,9 @@
 //! The whole engine over a simulated organization: the plain paths.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics on purpose"
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +28,17 @@ struct Stage {
 
 impl Stage {
     fn new(settings: Settings) -> Self {
-        let world = Arc::new(World::new(Settings { history: true, ..settings }));
+        let world = Arc::new(World::new(Settings {
+            history: true,
+            ..settings
+        }));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
-        Self { world, store, clock: SimClock::start() }
+        Self {
+            world,
+            store,
+            clock: SimClock::start(),
+        }
     }
 
     /// An organization of `accounts` members that all have the role, as the spec says.
@@ -50,7 +61,11 @@ impl Stage {
 
     async fn sweep(&self, mode: Mode) -> (SweepRecord, Process<MemoryStore>) {
         let process = self.process(rig::settings("one", demo_spec())).await;
-        let record = process.engine.sweep(order(mode), CancellationToken::new()).await.unwrap();
+        let record = process
+            .engine
+            .sweep(order(mode), CancellationToken::new())
+            .await
+            .unwrap();
         assert_eq!(check::unrecorded(&self.world, &self.store), None);
         (record, process)
     }
@@ -61,7 +76,11 @@ async fn an_organization_that_is_right_is_in_sync_and_untouched() {
     let stage = Stage::calm(10);
     let (record, process) = stage.sweep(Mode::Repair).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Completed));
-    assert_eq!((record.summary.in_sync, record.summary.skipped), (10, 1), "{record:?}");
+    assert_eq!(
+        (record.summary.in_sync, record.summary.skipped),
+        (10, 1),
+        "{record:?}"
+    );
     assert_eq!(process.wire.writes(), 0);
 }
 
@@ -78,17 +97,29 @@ async fn a_cold_audit_takes_six_calls_an_account_a_warm_one_five_and_with_a_live
             Operation::GetPolicy,
             Operation::GetPolicyVersion,
         ];
-        let others = calls.iter().filter(|(operation, _)| !per_account.contains(operation));
-        assert!(others.into_iter().all(|(operation, _)| operation.name().starts_with("List")
-            || *operation == Operation::DescribeOrganization
-            || *operation == Operation::GetCallerIdentity));
-        per_account.iter().filter_map(|operation| calls.get(operation)).sum()
+        let others = calls
+            .iter()
+            .filter(|(operation, _)| !per_account.contains(operation));
+        assert!(
+            others
+                .into_iter()
+                .all(|(operation, _)| operation.name().starts_with("List")
+                    || *operation == Operation::DescribeOrganization
+                    || *operation == Operation::GetCallerIdentity)
+        );
+        per_account
+            .iter()
+            .filter_map(|operation| calls.get(operation))
+            .sum()
     };
     let (_, cold) = stage.sweep(Mode::Audit).await;
     assert_eq!(iam_and_sts(&cold), 6 * 20);
     let (_, warm) = stage.sweep(Mode::Audit).await;
     assert_eq!(iam_and_sts(&warm), 5 * 20);
-    warm.engine.sweep(order(Mode::Audit), CancellationToken::new()).await.unwrap();
+    warm.engine
+        .sweep(order(Mode::Audit), CancellationToken::new())
+        .await
+        .unwrap();
     assert_eq!(iam_and_sts(&warm), (5 + 4) * 20);
 }
 
@@ -99,10 +130,17 @@ async fn the_independent_calls_of_a_look_go_out_together() {
     stage.store.remember_rates(&rates).await.unwrap();
     let (record, _) = stage.sweep(Mode::Audit).await;
     let reports = stage.store.all_reports(&record.id);
-    let report = reports.iter().find(|report| report.outcome == Outcome::InSync).unwrap();
+    let report = reports
+        .iter()
+        .find(|report| report.outcome == Outcome::InSync)
+        .unwrap();
     // AssumeRole (the very first one also asks who the hub is), then four calls at once,
     // then the document: four rounds of 20 ms for six calls.
-    assert!((80..86).contains(&report.duration_ms), "{} ms", report.duration_ms);
+    assert!(
+        (80..86).contains(&report.duration_ms),
+        "{} ms",
+        report.duration_ms
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,17 +155,32 @@ async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
     assert_eq!(process.wire.writes(), 0, "an audit writes nothing");
     for (account, drift) in accounts.iter().zip(Drift::visible()) {
         let reports = stage.store.all_reports(&audit.id);
-        let report = reports.iter().find(|report| report.account == *account).unwrap();
-        let kinds: Vec<&str> = report.drifts.iter().map(|drift| drift.kind.as_str()).collect();
+        let report = reports
+            .iter()
+            .find(|report| report.account == *account)
+            .unwrap();
+        let kinds: Vec<&str> = report
+            .drifts
+            .iter()
+            .map(|drift| drift.kind.as_str())
+            .collect();
         assert!(kinds.contains(&drift.kind()), "{drift:?} reads {kinds:?}");
     }
 
     let (repair, process) = stage.sweep(Mode::Repair).await;
     for report in stage.store.all_reports(&repair.id) {
-        let index = accounts.iter().position(|account| *account == report.account);
-        let Some(drift) = index.and_then(|index| Drift::visible().get(index)) else { continue };
+        let index = accounts
+            .iter()
+            .position(|account| *account == report.account);
+        let Some(drift) = index.and_then(|index| Drift::visible().get(index)) else {
+            continue;
+        };
         // A path cannot be changed in place: reported and withheld.
-        let expected = if *drift == Drift::RolePath { Outcome::Drifted } else { Outcome::Repaired };
+        let expected = if *drift == Drift::RolePath {
+            Outcome::Drifted
+        } else {
+            Outcome::Repaired
+        };
         assert_eq!(report.outcome, expected, "{drift:?}: {report:#?}");
     }
     assert_eq!(repair.outcome, Some(SweepOutcome::Completed), "{repair:?}");
@@ -136,10 +189,9 @@ async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
     let (again, process) = stage.sweep(Mode::Repair).await;
     assert_eq!(process.wire.writes(), 0, "a second sweep writes nothing");
     assert_eq!(again.summary.drifted, 1, "{again:?}");
-    let strays = stage.world.strayed(&[
-        &format!("role/{DEMO_ROLE}"),
-        &format!("policy/{DEMO_ROLE}"),
-    ]);
+    let strays = stage
+        .world
+        .strayed(&[&format!("role/{DEMO_ROLE}"), &format!("policy/{DEMO_ROLE}")]);
     assert!(strays.is_empty(), "{strays:?}");
 }
 
@@ -160,7 +212,9 @@ async fn an_empty_organization_is_provisioned_in_waves() {
         .events()
         .into_iter()
         .filter_map(|event| match event {
-            rolekeeper_engine::event::Event::WaveStarted { wave, accounts, .. } => Some((wave, accounts)),
+            rolekeeper_engine::event::Event::WaveStarted { wave, accounts, .. } => {
+                Some((wave, accounts))
+            }
             _ => None,
         })
         .collect();

@@ -30,7 +30,9 @@ impl FromStr for AccountId {
     type Err = InvalidAccountId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidAccountId { found: text.to_owned() };
+        let invalid = || InvalidAccountId {
+            found: text.to_owned(),
+        };
         if text.len() != 12 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(invalid());
         }
@@ -79,7 +81,11 @@ pub struct OuPath {
 impl fmt::Display for OuPath {
     /// The names joined by `/`; a `/` alone for an account directly below the root.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.names.is_empty() { f.write_str("/") } else { f.write_str(&self.names.join("/")) }
+        if self.names.is_empty() {
+            f.write_str("/")
+        } else {
+            f.write_str(&self.names.join("/"))
+        }
     }
 }
 

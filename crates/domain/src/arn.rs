@@ -44,7 +44,9 @@ impl FromStr for Partition {
         [Self::Aws, Self::AwsCn, Self::AwsUsGov]
             .into_iter()
             .find(|partition| partition.as_str() == text)
-            .ok_or_else(|| InvalidArn { found: text.to_owned() })
+            .ok_or_else(|| InvalidArn {
+                found: text.to_owned(),
+            })
     }
 }
 
@@ -121,7 +123,9 @@ impl FromStr for Arn {
         if whole && arn.partition().is_some() && !arn.resource().is_empty() {
             Ok(arn)
         } else {
-            Err(InvalidArn { found: text.to_owned() })
+            Err(InvalidArn {
+                found: text.to_owned(),
+            })
         }
     }
 }

@@ -34,7 +34,9 @@ impl Severity {
 
     /// The severity of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|severity| severity.as_str() == name)
     }
 }
 

@@ -66,7 +66,9 @@ impl Category {
 
     /// The category of that name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|category| category.as_str() == name)
     }
 
     /// What is done about a failure of this category.

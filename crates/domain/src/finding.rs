@@ -240,12 +240,24 @@ mod tests {
         check(right, same, expect!["new [trust_policy] gone [] 0 stayed"]);
         check(None, same, expect!["new [trust_policy] gone [] 0 stayed"]);
         let other = Some((Outcome::Drifted, &[RoleTags][..]));
-        check(same, other, expect!["new [role_tags] gone [trust_policy] 0 stayed"]);
+        check(
+            same,
+            other,
+            expect!["new [role_tags] gone [trust_policy] 0 stayed"],
+        );
         let repaired = Some((Outcome::Repaired, &[TrustPolicy][..]));
-        check(same, repaired, expect!["new [] gone [trust_policy] 0 stayed"]);
+        check(
+            same,
+            repaired,
+            expect!["new [] gone [trust_policy] 0 stayed"],
+        );
         check(repaired, right, expect!["new [] gone [] 0 stayed"]);
         for silent in [Outcome::Failed, Outcome::Skipped, Outcome::Pending] {
-            check(same, Some((silent, &[])), expect!["new [] gone [] 1 stayed"]);
+            check(
+                same,
+                Some((silent, &[])),
+                expect!["new [] gone [] 1 stayed"],
+            );
         }
         check(same, None, expect!["new [] gone [] 1 stayed"]);
     }

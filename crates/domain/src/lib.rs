@@ -12,10 +12,10 @@ pub mod fault;
 pub mod selector;
 
 pub mod least_privilege;
-pub mod user;
 pub mod policy;
 pub mod role;
 pub mod spec;
+pub mod user;
 
 pub mod drift;
 pub mod observation;

@@ -141,7 +141,10 @@ pub struct SweepId(String);
 impl SweepId {
     /// An id from the time of start and a random part.
     pub fn new(started_at: Timestamp, salt: u32) -> Self {
-        Self(format!("{}-{salt:08x}", started_at.strftime("%Y%m%dT%H%M%SZ")))
+        Self(format!(
+            "{}-{salt:08x}",
+            started_at.strftime("%Y%m%dT%H%M%SZ")
+        ))
     }
 
     /// The id of that text, if it has the form of one.

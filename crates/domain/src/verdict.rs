@@ -94,21 +94,34 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs { resource } => {
-                write!(f, "{resource} was not made by rolekeeper and `adopt` does not allow to change it")
+                write!(
+                    f,
+                    "{resource} was not made by rolekeeper and `adopt` does not allow to change it"
+                )
             }
             Self::LocksUsOut => f.write_str("it would take away rolekeeper's own way in"),
             Self::Widens { gained } => {
-                write!(f, "it gives more than before and is not approved: {}", gained.join("; "))
+                write!(
+                    f,
+                    "it gives more than before and is not approved: {}",
+                    gained.join("; ")
+                )
             }
             Self::Blind { facet } => write!(f, "{facet} could not be read"),
             Self::Ineligible(reason) => write!(f, "the account is {reason}"),
             Self::Stale { what } => write!(f, "changed since the plan was made: {what}"),
             Self::TooManyChanges { changes, allowed } => {
-                write!(f, "{changes} accounts would change and {allowed} may without approval")
+                write!(
+                    f,
+                    "{changes} accounts would change and {allowed} may without approval"
+                )
             }
             Self::Halted { why } => write!(f, "writes are halted: {why}"),
             Self::Flapping { what, repairs } => {
-                write!(f, "{what} was repaired {repairs} times in a row and came back: someone else keeps changing it")
+                write!(
+                    f,
+                    "{what} was repaired {repairs} times in a row and came back: someone else keeps changing it"
+                )
             }
             Self::Frozen { why } => write!(f, "changes are frozen: {why}"),
         }

@@ -110,7 +110,11 @@ impl<C: Clock, E: EventSink> Gateway<C, E> {
             self.wait_turn(behalf, operation).await;
             // Boxed: a call of the SDK is a large future, and many are held at once.
             let span = tracing::debug_span!("call", aws.operation = %operation, attempt = number);
-            let fault = match self.once(behalf, operation, Box::pin(attempt())).instrument(span).await {
+            let fault = match self
+                .once(behalf, operation, Box::pin(attempt()))
+                .instrument(span)
+                .await
+            {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };

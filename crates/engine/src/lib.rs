@@ -28,10 +28,10 @@ mod apply;
 mod look;
 mod observe;
 mod repair;
-mod rollback;
 pub mod retire;
-mod settle;
+mod rollback;
 pub mod rollout;
+mod settle;
 
 mod brake;
 mod discover;

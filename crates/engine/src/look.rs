@@ -57,10 +57,11 @@ where
             account: account.id,
         });
         let limit = self.settings.limits.look_deadline;
-        let looks = match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
-            Some(looks) => looks,
-            None => Err(out_of_time(limit, None)),
-        };
+        let looks =
+            match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
+                Some(looks) => looks,
+                None => Err(out_of_time(limit, None)),
+            };
         match looks {
             Ok(looks) => {
                 if self.is_repair() {

@@ -63,7 +63,9 @@ impl<R: RoleReader, C: Clock, E: EventSink> Lookout<'_, R, C, E> {
     /// Reads what only some accounts need. Answers whether anything was read. A document that cannot be
     /// read stays unknown, and what is unknown is not taken for harmless.
     pub(crate) async fn read_wanted(&self, observation: &mut Observation, wants: &Wants) -> bool {
-        let mut read = self.read_versions(observation, |arn| wants.versions.contains(arn)).await;
+        let mut read = self
+            .read_versions(observation, |arn| wants.versions.contains(arn))
+            .await;
         for arn in &wants.documents {
             if let Sighting::Seen(policy) = self.policy(arn).await
                 && let Sighting::Seen(ObservedDocument::Valid(document)) = policy.document

@@ -125,7 +125,11 @@ impl Writer {
             if pending.reports.len().max(pending.documents.len()) >= BATCH {
                 write(&mut pending, store, sweep).await?;
             }
-            due = if pending.is_empty() { None } else { due.or(Some(clock.elapsed() + PATIENCE)) };
+            due = if pending.is_empty() {
+                None
+            } else {
+                due.or(Some(clock.elapsed() + PATIENCE))
+            };
         }
     }
 }

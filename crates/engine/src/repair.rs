@@ -69,10 +69,11 @@ where
             account: account.id,
         });
         let limit = self.settings.limits.look_deadline;
-        let looked = match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
-            Some(looked) => looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))),
-            None => Err(out_of_time(limit, None)),
-        };
+        let looked =
+            match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
+                Some(looked) => looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))),
+                None => Err(out_of_time(limit, None)),
+            };
         let (looks, roles) = match looked {
             Ok(found) => found,
             Err(fault) => {

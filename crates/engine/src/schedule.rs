@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn the_first_sweep_is_due_at_once_and_the_next_an_hour_after_its_start() {
         assert_eq!(hourly(0.0).next(None, at(1_000), 0.5), Some(at(1_000)));
-        assert_eq!(hourly(0.0).next(Some(at(1_000)), at(1_500), 0.5), Some(at(4_600)));
+        assert_eq!(
+            hourly(0.0).next(Some(at(1_000)), at(1_500), 0.5),
+            Some(at(4_600))
+        );
     }
 
     #[test]
@@ -119,7 +122,10 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_back_does_not_put_the_next_sweep_off() {
-        assert_eq!(hourly(0.0).next(Some(at(900_000)), at(1_000), 0.5), Some(at(4_600)));
+        assert_eq!(
+            hourly(0.0).next(Some(at(900_000)), at(1_000), 0.5),
+            Some(at(4_600))
+        );
     }
 
     #[test]
@@ -127,7 +133,11 @@ mod tests {
         let cadence = Cadence::At(Arc::new(|after: Timestamp| {
             Timestamp::from_second((after.as_second() / 600 + 1) * 600).ok()
         }));
-        let schedule = Schedule { cadence, jitter: Share::new(0.5).unwrap(), mode: Mode::Audit };
+        let schedule = Schedule {
+            cadence,
+            jitter: Share::new(0.5).unwrap(),
+            mode: Mode::Audit,
+        };
         assert_eq!(schedule.next(None, at(500), 0.0), Some(at(600)));
         assert_eq!(schedule.next(None, at(500), 1.0), Some(at(650)));
     }

@@ -42,7 +42,9 @@ where
             () = inner.keeper.keep(store, clock, sink) => {}
         }
         if let Err(error) = self.release_lease().await {
-            sink.emit(&Event::StoreFailed { message: error.to_string() });
+            sink.emit(&Event::StoreFailed {
+                message: error.to_string(),
+            });
         }
     }
 
@@ -59,7 +61,11 @@ where
                 timetable = Timetable::default();
             }
             was_leading = leading;
-            let order = if leading { self.note(self.next(&mut timetable).await).flatten() } else { None };
+            let order = if leading {
+                self.note(self.next(&mut timetable).await).flatten()
+            } else {
+                None
+            };
             let next = if leading { timetable.next() } else { None };
             if told != next {
                 told = next;
@@ -69,7 +75,10 @@ where
                 let scheduled = order.trigger == Trigger::Schedule;
                 let result = self.sweep(order, cancel.child_token()).await;
                 if let Err(error) = &result {
-                    inner.gateway.sink.emit(&Event::SweepRefused { why: whole(error) });
+                    inner
+                        .gateway
+                        .sink
+                        .emit(&Event::SweepRefused { why: whole(error) });
                 }
                 if scheduled {
                     timetable.done(clock.now(), &result);
@@ -97,12 +106,18 @@ where
             let newest = store.sweeps(None, 1).await?;
             timetable.last = newest.first().map(|sweep| sweep.started_at);
         }
-        let due = timetable.due.or_else(|| schedule.next(timetable.last, now, inner.gateway.random()));
+        let due = timetable
+            .due
+            .or_else(|| schedule.next(timetable.last, now, inner.gateway.random()));
         timetable.due = due;
-        if due.is_none_or(|due| now < due) || timetable.wait_until.is_some_and(|until| now < until) {
+        if due.is_none_or(|due| now < due) || timetable.wait_until.is_some_and(|until| now < until)
+        {
             return Ok(None);
         }
-        *timetable = Timetable { last: Some(now), ..Timetable::default() };
+        *timetable = Timetable {
+            last: Some(now),
+            ..Timetable::default()
+        };
         let mut order = SweepOrder::new(schedule.mode, Trigger::Schedule, "schedule");
         if schedule.mode == Mode::Repair && store.halted().await?.is_some() {
             // While writes are halted the schedule goes on looking.
@@ -116,7 +131,10 @@ where
         result
             .inspect_err(|error| {
                 let message = error.to_string();
-                self.inner.gateway.sink.emit(&Event::StoreFailed { message });
+                self.inner
+                    .gateway
+                    .sink
+                    .emit(&Event::StoreFailed { message });
             })
             .ok()
     }
@@ -146,7 +164,16 @@ impl Timetable {
 }
 
 fn asked(request: SweepRequest) -> SweepOrder {
-    let SweepRequest { mode, accounts, trigger, requested_by, .. } = request;
+    let SweepRequest {
+        mode,
+        accounts,
+        trigger,
+        requested_by,
+        ..
+    } = request;
     let accounts = accounts.map(|accounts| accounts.into_iter().collect());
-    SweepOrder { accounts, ..SweepOrder::new(mode, trigger, requested_by) }
+    SweepOrder {
+        accounts,
+        ..SweepOrder::new(mode, trigger, requested_by)
+    }
 }

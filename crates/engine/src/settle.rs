@@ -63,10 +63,20 @@ where
     bury(run).await?;
     let mut open: BTreeMap<(AccountId, RoleName), Vec<Open>> = BTreeMap::new();
     for entry in run.engine.store.open().await? {
-        let JournalEntry { id, account, role, intended_at, .. } = entry;
+        let JournalEntry {
+            id,
+            account,
+            role,
+            intended_at,
+            ..
+        } = entry;
         // A record that cannot be read back stays open, for a person to look at.
         if let Ok(step) = record::step(entry.operation, &entry.parameters) {
-            open.entry((account, role)).or_default().push(Open { id, step, intended_at });
+            open.entry((account, role)).or_default().push(Open {
+                id,
+                step,
+                intended_at,
+            });
         }
     }
     let settled = futures_util::stream::iter(open)
@@ -88,7 +98,9 @@ where
     for sweep in store.unfinished().await? {
         if sweep.id != run.sweep && is_dead(&sweep, now) {
             let why = "the process that carried it out ended before the sweep did";
-            store.finish(&sweep.id, SweepOutcome::Failed, Some(why), now).await?;
+            store
+                .finish(&sweep.id, SweepOutcome::Failed, Some(why), now)
+                .await?;
         }
     }
     Ok(())
@@ -114,13 +126,19 @@ where
     E: EventSink,
 {
     let steps: Vec<&Step> = entries.iter().map(|open| &open.step).collect();
-    let Ok(probe) = probe(&role, &steps, account, run.caller.partition) else { return Ok(()) };
-    let Some(slot) = run.places.take().await else { return Ok(()) };
+    let Ok(probe) = probe(&role, &steps, account, run.caller.partition) else {
+        return Ok(());
+    };
+    let Some(slot) = run.places.take().await else {
+        return Ok(());
+    };
     let clock = run.engine.gateway.clock.as_ref();
     while !entries.is_empty() && run.brake.stop().is_none() {
         let limit = run.settings.limits.look_deadline;
         let looked = within(clock, limit, run.look_with(account, &probe, &slot)).await;
-        let Some(Ok(observation)) = looked else { return Ok(()) };
+        let Some(Ok(observation)) = looked else {
+            return Ok(());
+        };
         let now = clock.now();
         let mut young = Vec::new();
         for open in entries {
@@ -138,7 +156,10 @@ where
         }
         entries = young;
         if !entries.is_empty() {
-            run.engine.gateway.pause(run.behalf(account, &slot), AGAIN).await;
+            run.engine
+                .gateway
+                .pause(run.behalf(account, &slot), AGAIN)
+                .await;
         }
     }
     Ok(())
@@ -161,7 +182,10 @@ where
     ) -> Result<Observation, Fault> {
         let engine = self.engine.as_ref();
         let visit = self.visit(account, std::slice::from_ref(probe), slot);
-        let reader = engine.sessions.reader_apart(&engine.provider, &engine.gateway, visit).await;
+        let reader = engine
+            .sessions
+            .reader_apart(&engine.provider, &engine.gateway, visit)
+            .await;
         let reader = reader.inspect_err(|fault| self.note_entry_fault(fault))?;
         let lookout = Lookout {
             reader: &reader,

@@ -112,7 +112,11 @@ impl Slot {
     /// How long the account stood in line so far.
     pub(crate) fn queued(&self, now: Duration) -> Duration {
         self.with(|State { queued, .. }| {
-            let current = if queued.calls > 0 { now.saturating_sub(queued.since) } else { Duration::ZERO };
+            let current = if queued.calls > 0 {
+                now.saturating_sub(queued.since)
+            } else {
+                Duration::ZERO
+            };
             queued.total + current
         })
     }

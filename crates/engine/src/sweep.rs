@@ -61,7 +61,9 @@ where
         sweep: record.clone(),
     });
     let span = tracing::info_span!("sweep", sweep.id = %sweep, sweep.mode = %record.mode);
-    let result = carry_out(engine, order, &sweep, despite, cancel).instrument(span).await;
+    let result = carry_out(engine, order, &sweep, despite, cancel)
+        .instrument(span)
+        .await;
     let (outcome, reason) = match &result {
         Ok(None) => (SweepOutcome::Completed, None),
         Ok(Some(Stop::Cancelled(why))) => (SweepOutcome::Cancelled, Some(why.clone())),
@@ -86,7 +88,12 @@ where
     });
     if !led_before && record.mode == Mode::Repair {
         // Taken for this sweep alone. If it cannot be given back, it ends by itself.
-        drop(engine.keeper.release(engine.store.as_ref(), &engine.gateway.sink).await);
+        drop(
+            engine
+                .keeper
+                .release(engine.store.as_ref(), &engine.gateway.sink)
+                .await,
+        );
     }
     // What went wrong first says more than what went wrong while saying so.
     result?;

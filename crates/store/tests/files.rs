@@ -1,6 +1,10 @@
 //! A file that is not what it should be, and who may read it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

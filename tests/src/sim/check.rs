@@ -34,7 +34,12 @@ pub fn strayed(world: &World) -> Option<String> {
     let ours = [format!("role/{DEMO_ROLE}"), format!("policy/{DEMO_ROLE}")];
     let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
     let (change, others) = world.strayed(&ours).into_iter().next()?;
-    Some(format!("{} in {} touched {}", change.operation, change.account, others.join(", ")))
+    Some(format!(
+        "{} in {} touched {}",
+        change.operation,
+        change.account,
+        others.join(", ")
+    ))
 }
 
 /// A moment at which somebody could do what they could neither before nor by the
@@ -46,8 +51,16 @@ pub fn exposed(world: &World, start: usize) -> Option<String> {
     Some(exposure)
 }
 
-fn exposures(world: &World, trust: &Document, policies: &[Document], start: usize) -> Option<String> {
-    let found = world.exposures(DEMO_ROLE, trust, policies, &probes(), start).into_iter().next()?;
+fn exposures(
+    world: &World,
+    trust: &Document,
+    policies: &[Document],
+    start: usize,
+) -> Option<String> {
+    let found = world
+        .exposures(DEMO_ROLE, trust, policies, &probes(), start)
+        .into_iter()
+        .next()?;
     Some(format!(
         "after {} in {} {:?} (external id {:?}) could do {} and could neither before nor should",
         found.mutation.operation,
@@ -61,16 +74,27 @@ fn exposures(world: &World, trust: &Document, policies: &[Document], start: usiz
 /// Who might try what: the vendor, the account that one drift trusts, and a stranger, with
 /// and without the agreed word; harmless and dangerous things.
 fn probes() -> Vec<Probe> {
-    let ids = [None, Some(DEMO_EXTERNAL_ID.to_owned()), Some("guessed".to_owned())];
+    let ids = [
+        None,
+        Some(DEMO_EXTERNAL_ID.to_owned()),
+        Some("guessed".to_owned()),
+    ];
     let external = Some("stolen".to_owned());
     let ids: Vec<Option<String>> = ids.into_iter().chain([external]).collect();
-    let actions = ["s3:GetObject", "iam:CreateUser", "iam:AttachRolePolicy", "ec2:RunInstances"];
+    let actions = [
+        "s3:GetObject",
+        "iam:CreateUser",
+        "iam:AttachRolePolicy",
+        "ec2:RunInstances",
+    ];
     let mut probes = Vec::new();
     for account in [DEMO_VENDOR, "987654321098", "123456789012"] {
         for external_id in &ids {
             for action in actions {
                 probes.push(Probe {
-                    principal: Principal::User { arn: format!("arn:aws:iam::{account}:user/engine") },
+                    principal: Principal::User {
+                        arn: format!("arn:aws:iam::{account}:user/engine"),
+                    },
                     external_id: external_id.clone(),
                     action: action.to_owned(),
                     resource: "*".to_owned(),

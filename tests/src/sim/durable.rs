@@ -38,8 +38,13 @@ impl Durable {
                 .enable_all()
                 .build()
                 .expect("a runtime");
-            let store = runtime.block_on(rolekeeper_store::open(&url)).expect("a store");
-            Self { store, runtime: Some(runtime) }
+            let store = runtime
+                .block_on(rolekeeper_store::open(&url))
+                .expect("a store");
+            Self {
+                store,
+                runtime: Some(runtime),
+            }
         });
         opened.await.expect("a store that opens")
     }
@@ -52,7 +57,12 @@ impl Durable {
         F: FnOnce(Store) -> A + Send + 'static,
         A: Future<Output = T> + Send,
     {
-        let runtime = self.runtime.as_ref().expect("it is there until the drop").handle().clone();
+        let runtime = self
+            .runtime
+            .as_ref()
+            .expect("it is there until the drop")
+            .handle()
+            .clone();
         let store = self.store.clone();
         let done = tokio::task::spawn_blocking(move || runtime.block_on(call(store)));
         done.await.expect("a call that does not panic")
@@ -71,12 +81,14 @@ impl Drop for Durable {
 impl Sweeps for Durable {
     async fn begin(&self, sweep: &SweepRecord) -> Answer<()> {
         let sweep = sweep.clone();
-        self.with(|store| async move { store.begin(&sweep).await }).await
+        self.with(|store| async move { store.begin(&sweep).await })
+            .await
     }
 
     async fn record(&self, sweep: &SweepId, reports: &[AccountReport]) -> Answer<()> {
         let (sweep, reports) = (sweep.clone(), reports.to_vec());
-        self.with(|store| async move { store.record(&sweep, &reports).await }).await
+        self.with(|store| async move { store.record(&sweep, &reports).await })
+            .await
     }
 
     async fn finish(
@@ -87,24 +99,27 @@ impl Sweeps for Durable {
         at: Timestamp,
     ) -> Answer<()> {
         let (sweep, reason) = (sweep.clone(), reason.map(str::to_owned));
-        self.with(move |store| async move {
-            store.finish(&sweep, outcome, reason.as_deref(), at).await
-        })
+        self.with(
+            move |store| async move { store.finish(&sweep, outcome, reason.as_deref(), at).await },
+        )
         .await
     }
 
     async fn sweep(&self, sweep: &SweepId) -> Answer<Option<SweepRecord>> {
         let sweep = sweep.clone();
-        self.with(|store| async move { store.sweep(&sweep).await }).await
+        self.with(|store| async move { store.sweep(&sweep).await })
+            .await
     }
 
     async fn last_completed(&self) -> Answer<Option<SweepRecord>> {
-        self.with(|store| async move { store.last_completed().await }).await
+        self.with(|store| async move { store.last_completed().await })
+            .await
     }
 
     async fn sweeps(&self, before: Option<&SweepId>, limit: u32) -> Answer<Vec<SweepRecord>> {
         let before = before.cloned();
-        self.with(move |store| async move { store.sweeps(before.as_ref(), limit).await }).await
+        self.with(move |store| async move { store.sweeps(before.as_ref(), limit).await })
+            .await
     }
 
     async fn reports(
@@ -127,30 +142,35 @@ impl Sweeps for Durable {
         limit: u32,
     ) -> Answer<Vec<AccountReport>> {
         let (filter, after) = (filter.clone(), after.cloned());
-        self.with(move |store| async move {
-            store.fleet(&filter, order, after.as_ref(), limit).await
-        })
+        self.with(
+            move |store| async move { store.fleet(&filter, order, after.as_ref(), limit).await },
+        )
         .await
     }
 
     async fn fleet_account(&self, account: AccountId) -> Answer<Option<AccountReport>> {
-        self.with(move |store| async move { store.fleet_account(account).await }).await
+        self.with(move |store| async move { store.fleet_account(account).await })
+            .await
     }
 
     async fn fleet_totals(&self) -> Answer<FleetTotals> {
-        self.with(|store| async move { store.fleet_totals().await }).await
+        self.with(|store| async move { store.fleet_totals().await })
+            .await
     }
 
     async fn fleet_units(&self) -> Answer<Vec<UnitTotals>> {
-        self.with(|store| async move { store.fleet_units().await }).await
+        self.with(|store| async move { store.fleet_units().await })
+            .await
     }
 
     async fn findings(&self, account: Option<AccountId>) -> Answer<Vec<Finding>> {
-        self.with(move |store| async move { store.findings(account).await }).await
+        self.with(move |store| async move { store.findings(account).await })
+            .await
     }
 
     async fn unfinished(&self) -> Answer<Vec<SweepRecord>> {
-        self.with(|store| async move { store.unfinished().await }).await
+        self.with(|store| async move { store.unfinished().await })
+            .await
     }
 }
 
@@ -175,11 +195,13 @@ impl Journal for Durable {
 
     async fn complete(&self, entry: EntryId, completion: &Completion, at: Timestamp) -> Answer<()> {
         let completion = completion.clone();
-        self.with(move |store| async move { store.complete(entry, &completion, at).await }).await
+        self.with(move |store| async move { store.complete(entry, &completion, at).await })
+            .await
     }
 
     async fn open(&self) -> Answer<Vec<JournalEntry>> {
-        self.with(|store| async move { Journal::open(&store).await }).await
+        self.with(|store| async move { Journal::open(&store).await })
+            .await
     }
 
     async fn history(
@@ -188,7 +210,8 @@ impl Journal for Durable {
         before: Option<EntryId>,
         limit: u32,
     ) -> Answer<Vec<JournalEntry>> {
-        self.with(move |store| async move { store.history(account, before, limit).await }).await
+        self.with(move |store| async move { store.history(account, before, limit).await })
+            .await
     }
 
     async fn of_sweep(
@@ -198,11 +221,13 @@ impl Journal for Durable {
         limit: u32,
     ) -> Answer<Vec<JournalEntry>> {
         let sweep = sweep.clone();
-        self.with(move |store| async move { store.of_sweep(&sweep, after, limit).await }).await
+        self.with(move |store| async move { store.of_sweep(&sweep, after, limit).await })
+            .await
     }
 
     async fn owned(&self, account: AccountId) -> Answer<Vec<String>> {
-        self.with(move |store| async move { store.owned(account).await }).await
+        self.with(move |store| async move { store.owned(account).await })
+            .await
     }
 
     async fn adopt(
@@ -214,9 +239,9 @@ impl Journal for Durable {
         fence: Fence,
     ) -> Answer<()> {
         let (resource, sweep) = (resource.to_owned(), sweep.clone());
-        self.with(move |store| async move {
-            store.adopt(account, &resource, &sweep, at, fence).await
-        })
+        self.with(
+            move |store| async move { store.adopt(account, &resource, &sweep, at, fence).await },
+        )
         .await
     }
 }
@@ -227,12 +252,14 @@ impl Memory for Durable {
         policy_ids: &[String],
     ) -> Answer<BTreeMap<(String, String), String>> {
         let ids = policy_ids.to_vec();
-        self.with(|store| async move { store.known_documents(&ids).await }).await
+        self.with(|store| async move { store.known_documents(&ids).await })
+            .await
     }
 
     async fn remember_documents(&self, documents: &[(String, String, String)]) -> Answer<()> {
         let documents = documents.to_vec();
-        self.with(|store| async move { store.remember_documents(&documents).await }).await
+        self.with(|store| async move { store.remember_documents(&documents).await })
+            .await
     }
 
     async fn rates(&self) -> Answer<BTreeMap<String, f64>> {
@@ -241,20 +268,24 @@ impl Memory for Durable {
 
     async fn remember_rates(&self, rates: &BTreeMap<String, f64>) -> Answer<()> {
         let rates = rates.clone();
-        self.with(|store| async move { store.remember_rates(&rates).await }).await
+        self.with(|store| async move { store.remember_rates(&rates).await })
+            .await
     }
 
     async fn census_size(&self) -> Answer<Option<u64>> {
-        self.with(|store| async move { store.census_size().await }).await
+        self.with(|store| async move { store.census_size().await })
+            .await
     }
 
     async fn remember_census(&self, present: &[AccountId], at: Timestamp) -> Answer<()> {
         let present = present.to_vec();
-        self.with(move |store| async move { store.remember_census(&present, at).await }).await
+        self.with(move |store| async move { store.remember_census(&present, at).await })
+            .await
     }
 
     async fn last_seen(&self) -> Answer<BTreeMap<AccountId, Timestamp>> {
-        self.with(|store| async move { store.last_seen().await }).await
+        self.with(|store| async move { store.last_seen().await })
+            .await
     }
 }
 
@@ -265,31 +296,37 @@ impl Control for Durable {
 
     async fn halt(&self, halt: &Halt) -> Answer<()> {
         let halt = halt.clone();
-        self.with(|store| async move { store.halt(&halt).await }).await
+        self.with(|store| async move { store.halt(&halt).await })
+            .await
     }
 
     async fn resume(&self, by: &str, at: Timestamp) -> Answer<()> {
         let by = by.to_owned();
-        self.with(move |store| async move { store.resume(&by, at).await }).await
+        self.with(move |store| async move { store.resume(&by, at).await })
+            .await
     }
 
     async fn request(&self, request: &SweepRequest) -> Answer<i64> {
         let request = request.clone();
-        self.with(|store| async move { store.request(&request).await }).await
+        self.with(|store| async move { store.request(&request).await })
+            .await
     }
 
     async fn take_request(&self) -> Answer<Option<SweepRequest>> {
-        self.with(|store| async move { store.take_request().await }).await
+        self.with(|store| async move { store.take_request().await })
+            .await
     }
 
     async fn cancel(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Answer<()> {
         let (sweep, by) = (sweep.clone(), by.to_owned());
-        self.with(move |store| async move { store.cancel(&sweep, &by, at).await }).await
+        self.with(move |store| async move { store.cancel(&sweep, &by, at).await })
+            .await
     }
 
     async fn cancelled(&self, sweep: &SweepId) -> Answer<bool> {
         let sweep = sweep.clone();
-        self.with(|store| async move { store.cancelled(&sweep).await }).await
+        self.with(|store| async move { store.cancelled(&sweep).await })
+            .await
     }
 
     async fn await_approval(
@@ -300,41 +337,41 @@ impl Control for Durable {
         at: Timestamp,
     ) -> Answer<()> {
         let (sweep, widens) = (sweep.clone(), widens.to_vec());
-        self.with(move |store| async move {
-            store.await_approval(&sweep, changes, &widens, at).await
-        })
+        self.with(
+            move |store| async move { store.await_approval(&sweep, changes, &widens, at).await },
+        )
         .await
     }
 
     async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Answer<bool> {
         let (sweep, by) = (sweep.clone(), by.to_owned());
-        self.with(move |store| async move { store.approve(&sweep, &by, at).await }).await
+        self.with(move |store| async move { store.approve(&sweep, &by, at).await })
+            .await
     }
 
     async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
         let sweep = sweep.clone();
-        self.with(|store| async move { store.approved(&sweep).await }).await
+        self.with(|store| async move { store.approved(&sweep).await })
+            .await
     }
 
     async fn awaiting_approval(&self) -> Answer<Vec<(SweepId, u64)>> {
-        self.with(|store| async move { store.awaiting_approval().await }).await
+        self.with(|store| async move { store.awaiting_approval().await })
+            .await
     }
 }
 
 impl Lease for Durable {
-    async fn acquire(
-        &self,
-        holder: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Answer<Option<Fence>> {
+    async fn acquire(&self, holder: &str, ttl: Duration, now: Timestamp) -> Answer<Option<Fence>> {
         let holder = holder.to_owned();
-        self.with(move |store| async move { store.acquire(&holder, ttl, now).await }).await
+        self.with(move |store| async move { store.acquire(&holder, ttl, now).await })
+            .await
     }
 
     async fn release(&self, holder: &str) -> Answer<()> {
         let holder = holder.to_owned();
-        self.with(|store| async move { store.release(&holder).await }).await
+        self.with(|store| async move { store.release(&holder).await })
+            .await
     }
 
     async fn holder(&self) -> Answer<Option<(String, Timestamp)>> {
@@ -345,19 +382,23 @@ impl Lease for Durable {
 impl Outbox for Durable {
     async fn post(&self, notice: &Notice) -> Answer<bool> {
         let notice = notice.clone();
-        self.with(|store| async move { store.post(&notice).await }).await
+        self.with(|store| async move { store.post(&notice).await })
+            .await
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Answer<Vec<Notice>> {
-        self.with(move |store| async move { store.due(now, limit).await }).await
+        self.with(move |store| async move { store.due(now, limit).await })
+            .await
     }
 
     async fn delivered(&self, id: i64, at: Timestamp) -> Answer<()> {
-        self.with(move |store| async move { store.delivered(id, at).await }).await
+        self.with(move |store| async move { store.delivered(id, at).await })
+            .await
     }
 
     async fn postponed(&self, id: i64, why: &str, again_at: Option<Timestamp>) -> Answer<()> {
         let why = why.to_owned();
-        self.with(move |store| async move { store.postponed(id, &why, again_at).await }).await
+        self.with(move |store| async move { store.postponed(id, &why, again_at).await })
+            .await
     }
 }

@@ -120,7 +120,9 @@ impl MemoryStore {
     fn read(&self) -> Answer<MutexGuard<'_, State>> {
         let state = self.raw();
         if state.broken {
-            return Err(StoreError::Unavailable { message: "the disk is gone".to_owned() });
+            return Err(StoreError::Unavailable {
+                message: "the disk is gone".to_owned(),
+            });
         }
         Ok(state)
     }
@@ -147,7 +149,10 @@ impl State {
     }
 
     fn with_summary(&self, sweep: &SweepRecord) -> SweepRecord {
-        SweepRecord { summary: self.summary(&sweep.id), ..sweep.clone() }
+        SweepRecord {
+            summary: self.summary(&sweep.id),
+            ..sweep.clone()
+        }
     }
 }
 
@@ -163,7 +168,9 @@ impl Sweeps for MemoryStore {
             let before = state.findings.remove(&report.account).unwrap_or_default();
             state.findings.insert(report.account, fold(&before, report));
             state.fleet.insert(report.account, report.clone());
-            state.reports.insert((sweep.clone(), report.account), report.clone());
+            state
+                .reports
+                .insert((sweep.clone(), report.account), report.clone());
         }
         Ok(())
     }
@@ -186,20 +193,33 @@ impl Sweeps for MemoryStore {
 
     async fn sweep(&self, sweep: &SweepId) -> Answer<Option<SweepRecord>> {
         let state = self.read()?;
-        Ok(state.sweeps.get(sweep).map(|record| state.with_summary(record)))
+        Ok(state
+            .sweeps
+            .get(sweep)
+            .map(|record| state.with_summary(record)))
     }
 
     async fn last_completed(&self) -> Answer<Option<SweepRecord>> {
         let state = self.read()?;
-        let mut completed =
-            state.sweeps.values().rev().filter(|record| record.outcome == Some(SweepOutcome::Completed));
+        let mut completed = state
+            .sweeps
+            .values()
+            .rev()
+            .filter(|record| record.outcome == Some(SweepOutcome::Completed));
         Ok(completed.next().map(|record| state.with_summary(record)))
     }
 
     async fn sweeps(&self, before: Option<&SweepId>, limit: u32) -> Answer<Vec<SweepRecord>> {
         let state = self.read()?;
-        let older = state.sweeps.values().rev().filter(|record| before.is_none_or(|id| record.id < *id));
-        Ok(older.take(limit as usize).map(|record| state.with_summary(record)).collect())
+        let older = state
+            .sweeps
+            .values()
+            .rev()
+            .filter(|record| before.is_none_or(|id| record.id < *id));
+        Ok(older
+            .take(limit as usize)
+            .map(|record| state.with_summary(record))
+            .collect())
     }
 
     async fn reports(
@@ -213,9 +233,14 @@ impl Sweeps for MemoryStore {
         let wanted = reports.into_iter().filter(|((id, account), report)| {
             id == sweep
                 && after.is_none_or(|after| *account > after)
-                && filter.outcome.is_none_or(|outcome| report.outcome == outcome)
+                && filter
+                    .outcome
+                    .is_none_or(|outcome| report.outcome == outcome)
         });
-        Ok(wanted.take(limit as usize).map(|(_, report)| report).collect())
+        Ok(wanted
+            .take(limit as usize)
+            .map(|(_, report)| report)
+            .collect())
     }
 
     async fn fleet(
@@ -235,7 +260,9 @@ impl Sweeps for MemoryStore {
             fleet.reverse();
         }
         if let Some(after) = after {
-            let seen = fleet.iter().position(|report| report.account == after.account);
+            let seen = fleet
+                .iter()
+                .position(|report| report.account == after.account);
             fleet.drain(..seen.map_or(0, |index| index + 1));
         }
         fleet.truncate(limit as usize);
@@ -272,14 +299,21 @@ impl Sweeps for MemoryStore {
             Some(account) => state.findings.get(&account).cloned().unwrap_or_default(),
             None => {
                 let all = state.findings.values().flatten();
-                all.filter(|finding| finding.resolved_at.is_none()).cloned().collect()
+                all.filter(|finding| finding.resolved_at.is_none())
+                    .cloned()
+                    .collect()
             }
         })
     }
 
     async fn unfinished(&self) -> Answer<Vec<SweepRecord>> {
         let state = self.read()?;
-        Ok(state.sweeps.values().filter(|sweep| sweep.outcome.is_none()).cloned().collect())
+        Ok(state
+            .sweeps
+            .values()
+            .filter(|sweep| sweep.outcome.is_none())
+            .cloned()
+            .collect())
     }
 }
 
@@ -288,7 +322,10 @@ impl Journal for MemoryStore {
         let from = self.changes();
         let mut state = self.write()?;
         if state.fence != fence.0 {
-            return Err(StoreError::Fenced { ours: fence.0, held: state.fence });
+            return Err(StoreError::Fenced {
+                ours: fence.0,
+                held: state.fence,
+            });
         }
         state.spans.push(Span { from, to: None });
         let id = EntryId(i64::try_from(state.journal.len()).unwrap_or(i64::MAX) + 1);
@@ -327,7 +364,12 @@ impl Journal for MemoryStore {
 
     async fn open(&self) -> Answer<Vec<JournalEntry>> {
         let state = self.read()?;
-        Ok(state.journal.iter().filter(|entry| entry.completion.is_none()).cloned().collect())
+        Ok(state
+            .journal
+            .iter()
+            .filter(|entry| entry.completion.is_none())
+            .cloned()
+            .collect())
     }
 
     async fn history(
@@ -350,9 +392,10 @@ impl Journal for MemoryStore {
         limit: u32,
     ) -> Answer<Vec<JournalEntry>> {
         let state = self.read()?;
-        let newer = state.journal.iter().filter(|entry| {
-            entry.sweep == *sweep && after.is_none_or(|after| entry.id > after)
-        });
+        let newer = state
+            .journal
+            .iter()
+            .filter(|entry| entry.sweep == *sweep && after.is_none_or(|after| entry.id > after));
         Ok(newer.take(limit as usize).cloned().collect())
     }
 
@@ -360,12 +403,20 @@ impl Journal for MemoryStore {
         let state = self.read()?;
         let made = state.journal.iter().filter(|entry| {
             entry.account == account
-                && matches!(entry.operation, Operation::CreateRole | Operation::CreatePolicy)
-                && !matches!(entry.completion, Some(Completion::Failed(_) | Completion::SettledUndone))
+                && matches!(
+                    entry.operation,
+                    Operation::CreateRole | Operation::CreatePolicy
+                )
+                && !matches!(
+                    entry.completion,
+                    Some(Completion::Failed(_) | Completion::SettledUndone)
+                )
         });
         let adopted = state.adopted.iter().filter(|(at, _)| *at == account);
         let made = made.map(|entry| entry.resource.clone());
-        Ok(made.chain(adopted.map(|(_, resource)| resource.clone())).collect())
+        Ok(made
+            .chain(adopted.map(|(_, resource)| resource.clone()))
+            .collect())
     }
 
     async fn adopt(
@@ -378,7 +429,10 @@ impl Journal for MemoryStore {
     ) -> Answer<()> {
         let mut state = self.write()?;
         if state.fence != fence.0 {
-            return Err(StoreError::Fenced { ours: fence.0, held: state.fence });
+            return Err(StoreError::Fenced {
+                ours: fence.0,
+                held: state.fence,
+            });
         }
         state.adopted.push((account, resource.to_owned()));
         Ok(())
@@ -391,14 +445,21 @@ impl Memory for MemoryStore {
         policy_ids: &[String],
     ) -> Answer<BTreeMap<(String, String), String>> {
         let state = self.read()?;
-        let known = state.documents.iter().filter(|((id, _), _)| policy_ids.contains(id));
-        Ok(known.map(|(key, text)| (key.clone(), text.clone())).collect())
+        let known = state
+            .documents
+            .iter()
+            .filter(|((id, _), _)| policy_ids.contains(id));
+        Ok(known
+            .map(|(key, text)| (key.clone(), text.clone()))
+            .collect())
     }
 
     async fn remember_documents(&self, documents: &[(String, String, String)]) -> Answer<()> {
         let mut state = self.write()?;
         for (id, version, text) in documents {
-            state.documents.insert((id.clone(), version.clone()), text.clone());
+            state
+                .documents
+                .insert((id.clone(), version.clone()), text.clone());
         }
         Ok(())
     }
@@ -425,7 +486,11 @@ impl Memory for MemoryStore {
 
     async fn last_seen(&self) -> Answer<BTreeMap<AccountId, Timestamp>> {
         let state = self.read()?;
-        Ok(state.fleet.iter().map(|(id, report)| (*id, report.observed_at)).collect())
+        Ok(state
+            .fleet
+            .iter()
+            .map(|(id, report)| (*id, report.observed_at))
+            .collect())
     }
 }
 
@@ -489,7 +554,12 @@ impl Control for MemoryStore {
     }
 
     async fn awaiting_approval(&self) -> Answer<Vec<(SweepId, u64)>> {
-        Ok(self.read()?.waiting.iter().map(|(id, changes)| (id.clone(), *changes)).collect())
+        Ok(self
+            .read()?
+            .waiting
+            .iter()
+            .map(|(id, changes)| (id.clone(), *changes))
+            .collect())
     }
 }
 

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand::rngs::StdRng;
 use rand::RngExt as _;
-use rolekeeper_aws::{ClientBuilder, HubKeys, Sessions, Transport, TransportFailure, TransportFuture};
+use rand::rngs::StdRng;
+use rolekeeper_aws::{
+    ClientBuilder, HubKeys, Sessions, Transport, TransportFailure, TransportFuture,
+};
 use rolekeeper_domain::arn::Partition;
 use rolekeeper_domain::call::{Access, Operation};
 use rolekeeper_domain::census::CensusLimits;
@@ -104,7 +106,10 @@ pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
         freeze: None,
         flap_limit: 3,
         approve_widening: false,
-        limits: Limits { quota_share: 1.0, ..Limits::default() },
+        limits: Limits {
+            quota_share: 1.0,
+            ..Limits::default()
+        },
         holder: holder.to_owned(),
         session_label: "sim".to_owned(),
     }
@@ -119,7 +124,10 @@ pub struct Listener {
 impl Listener {
     /// Everything so far.
     pub fn events(&self) -> Vec<Event> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// How many events so far are of a kind.
@@ -142,7 +150,10 @@ impl Listener {
 
 impl EventSink for Listener {
     fn emit(&self, event: &Event) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event.clone());
     }
 }
 
@@ -215,7 +226,11 @@ impl Wire {
 
     /// Waits while the process is paused or dead.
     pub async fn gate(&self) {
-        let paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let paused = self
+            .paused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if let Some(paused) = paused {
             paused.cancelled().await;
         }
@@ -235,7 +250,9 @@ impl Wire {
 
     fn fate(&self) -> Fate {
         let mut loss = self.loss.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Loss { share, random }) = loss.as_mut() else { return Fate::Arrives };
+        let Some(Loss { share, random }) = loss.as_mut() else {
+            return Fate::Arrives;
+        };
         if random.random::<f64>() >= *share {
             return Fate::Arrives;
         }
@@ -286,7 +303,9 @@ impl Transport for Carrier {
 /// The IAM operation of a request.
 fn operation(request: &http::Request<Bytes>) -> Option<Operation> {
     let body = std::str::from_utf8(request.body()).ok()?;
-    let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="))?;
+    let action = body
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("Action="))?;
     Operation::from_action(&format!("iam:{action}"))
 }
 
@@ -318,14 +337,20 @@ impl<S: Store> Process<S> {
         let wire = Arc::new(Wire::default());
         // The world's own delays go by true time, whether or not the process stands still.
         let way = InProcess::new(Arc::clone(world), clock.clone());
-        let carrier = Carrier { way, wire: Arc::clone(&wire) };
+        let carrier = Carrier {
+            way,
+            wire: Arc::clone(&wire),
+        };
         let clock = clock.of_process(&wire);
         let keys = HubKeys::Keys {
             access_key_id: HUB_ACCESS_KEY.to_owned(),
             secret_access_key: HUB_SECRET_KEY.into(),
             session_token: None,
         };
-        let aws = rolekeeper_aws::Settings { keys, ..rolekeeper_aws::Settings::default() };
+        let aws = rolekeeper_aws::Settings {
+            keys,
+            ..rolekeeper_aws::Settings::default()
+        };
         let aws = ClientBuilder::new(aws)
             .with_transport(carrier)
             .with_clock(Arc::new(clock.clone()))
@@ -340,8 +365,15 @@ impl<S: Store> Process<S> {
             clock: Arc::new(clock.clone()),
             sink: Arc::clone(&listener),
         };
-        let engine = Engine::start(ports, settings, seed).await.expect("a store that answers");
-        Self { engine, listener, wire, clock }
+        let engine = Engine::start(ports, settings, seed)
+            .await
+            .expect("a store that answers");
+        Self {
+            engine,
+            listener,
+            wire,
+            clock,
+        }
     }
 }
 

@@ -51,7 +51,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\nreplay it with: cargo xtask simulate --seed {}", self.what, self.seed)
+        write!(
+            f,
+            "{}\nreplay it with: cargo xtask simulate --seed {}",
+            self.what, self.seed
+        )
     }
 }
 
@@ -67,7 +71,10 @@ pub fn simulate(seed: u64) -> Result<Report, Violation> {
         .enable_time()
         .start_paused(true)
         .build()
-        .map_err(|error| Violation { seed, what: format!("no runtime: {error}") })?;
+        .map_err(|error| Violation {
+            seed,
+            what: format!("no runtime: {error}"),
+        })?;
     runtime.block_on(async {
         let mut stage = Stage::new(seed);
         let clock = stage.clock.clone();
@@ -147,7 +154,10 @@ impl Stage {
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         let clock = SimClock::start();
-        let report = Report { seed, ..Report::default() };
+        let report = Report {
+            seed,
+            ..Report::default()
+        };
         let mut stage = Self {
             seed,
             random,
@@ -167,7 +177,8 @@ impl Stage {
         let begun = SimClock::begin();
         Report {
             changes: self.world.history().len() as u64,
-            seconds: u64::try_from(self.clock.true_time().duration_since(begun).as_secs()).unwrap_or(0),
+            seconds: u64::try_from(self.clock.true_time().duration_since(begun).as_secs())
+                .unwrap_or(0),
             ..self.report.clone()
         }
     }
@@ -208,14 +219,25 @@ impl Stage {
         if let Some(Blow::BreakStore(writes)) = blow {
             self.store.break_after(writes);
         }
-        let mode = if self.random.random_bool(0.2) { Mode::Audit } else { Mode::Repair };
+        let mode = if self.random.random_bool(0.2) {
+            Mode::Audit
+        } else {
+            Mode::Repair
+        };
         let process = self.start().await?;
         if self.swarm.lost > 0.0 {
             let random = StdRng::seed_from_u64(self.random.random());
-            process.wire.lose(Some(Loss { share: self.swarm.lost, random }));
+            process.wire.lose(Some(Loss {
+                share: self.swarm.lost,
+                random,
+            }));
         }
         let rival = matches!(blow, Some(Blow::Pause(..)));
-        let rival = if rival { Some(self.start().await?) } else { None };
+        let rival = if rival {
+            Some(self.start().await?)
+        } else {
+            None
+        };
         let before = self.world.history().len();
         self.sweep_under(&process, mode, blow, rival.as_ref()).await;
         if mode == Mode::Audit && rival.is_none() && self.world.history().len() != before {
@@ -258,7 +280,11 @@ impl Stage {
                     clock.wait(after).await;
                     counts.halts += 1;
                     let at = clock.true_time();
-                    let halt = Halt { why: "a test".to_owned(), by: "somebody".to_owned(), at };
+                    let halt = Halt {
+                        why: "a test".to_owned(),
+                        by: "somebody".to_owned(),
+                        at,
+                    };
                     // A store that is broken at that moment refuses; nothing is halted then.
                     drop(store.halt(&halt).await);
                 }
@@ -296,7 +322,11 @@ impl Stage {
         let mut blows: Vec<Blow> = Vec::new();
         let soon = Duration::from_millis(random.random_range(0..60_000));
         if self.swarm.crashes {
-            let moment = if random.random_bool(0.5) { Moment::Before } else { Moment::After };
+            let moment = if random.random_bool(0.5) {
+                Moment::Before
+            } else {
+                Moment::After
+            };
             blows.push(Blow::Crash(random.random_range(0..30), moment));
         }
         if self.swarm.pauses {
@@ -338,8 +368,14 @@ impl Stage {
             "ListAccounts",
         ];
         let random = &mut self.random;
-        let Some(operation) = OPERATIONS.choose(random) else { return };
-        let effect = if random.random_bool(0.5) { Effect::Done } else { Effect::None };
+        let Some(operation) = OPERATIONS.choose(random) else {
+            return;
+        };
+        let effect = if random.random_bool(0.5) {
+            Effect::Done
+        } else {
+            Effect::None
+        };
         let error = |status, code: &'static str| Fault {
             effect: Effect::None,
             trouble: Trouble::Error(ApiError {
@@ -354,7 +390,8 @@ impl Stage {
             4 => error(409, "ConcurrentModification"),
             _ => error(403, "AccessDenied"),
         };
-        self.world.script(Script::on(operation, fault).nth(random.random_range(1..8)));
+        self.world
+            .script(Script::on(operation, fault).nth(random.random_range(1..8)));
     }
 
     async fn start(&mut self) -> Result<Process<MemoryStore>, String> {
@@ -370,7 +407,10 @@ impl Stage {
         settings.limits.concurrency = self.random.random_range(1..9);
         // The storms repair the same things over and over.
         settings.flap_limit = 0;
-        settings.rollout = Rollout { canary: self.random.random_range(0..3), ..Rollout::default() };
+        settings.rollout = Rollout {
+            canary: self.random.random_range(0..3),
+            ..Rollout::default()
+        };
         settings
     }
 
@@ -384,7 +424,11 @@ impl Stage {
         for _ in 0..3 {
             let process = self.start().await?;
             self.report.sweeps += 1;
-            match process.engine.sweep(order(Mode::Repair), CancellationToken::new()).await {
+            match process
+                .engine
+                .sweep(order(Mode::Repair), CancellationToken::new())
+                .await
+            {
                 Ok(record) => {
                     let wrong = self.wrong(&record.id);
                     if record.outcome == Some(SweepOutcome::Completed) && wrong.is_none() {
@@ -396,7 +440,9 @@ impl Stage {
                 // A clock that was set forward left a lease that lasts a day; nobody renews it.
                 Err(SweepError::NotLeader { until, .. }) => {
                     let wait = until.duration_since(self.clock.true_time());
-                    self.clock.wait(Duration::try_from(wait).unwrap_or_default()).await;
+                    self.clock
+                        .wait(Duration::try_from(wait).unwrap_or_default())
+                        .await;
                     last = "somebody else held the lease".to_owned();
                 }
                 Err(error) => last = format!("{error:?}"),
@@ -404,7 +450,9 @@ impl Stage {
             self.clock.wait(Duration::from_secs(60)).await;
             drop(self.store.resume("somebody", self.clock.true_time()).await);
         }
-        Err(format!("the accounts did not converge after all was calm: {last}"))
+        Err(format!(
+            "the accounts did not converge after all was calm: {last}"
+        ))
     }
 
     /// The next sweep writes nothing.
@@ -418,7 +466,10 @@ impl Stage {
             .await
             .map_err(|error| format!("the quiet sweep failed: {error:?}"))?;
         if process.wire.writes() > 0 {
-            return Err(format!("the second sweep wrote {} times", process.wire.writes()));
+            return Err(format!(
+                "the second sweep wrote {} times",
+                process.wire.writes()
+            ));
         }
         self.wrong(&record.id).map_or(Ok(()), Err)
     }
@@ -428,9 +479,10 @@ impl Stage {
         let reports = self.store.all_reports(sweep);
         let wrong = reports.iter().find(|report| match report.outcome {
             Outcome::InSync | Outcome::Repaired | Outcome::Skipped => false,
-            Outcome::Drifted => {
-                !report.steps.iter().all(|step| step.result == StepResult::Withheld)
-            }
+            Outcome::Drifted => !report
+                .steps
+                .iter()
+                .all(|step| step.result == StepResult::Withheld),
             Outcome::Failed | Outcome::Pending => true,
         })?;
         Some(format!("{wrong:?}"))
@@ -447,7 +499,11 @@ impl Stage {
 /// A second process that wants to write, again and again until it has.
 async fn take_over(rival: &Process<MemoryStore>, clock: &SimClock) {
     for _ in 0..60 {
-        match rival.engine.sweep(order(Mode::Repair), CancellationToken::new()).await {
+        match rival
+            .engine
+            .sweep(order(Mode::Repair), CancellationToken::new())
+            .await
+        {
             Err(SweepError::NotLeader { .. }) => clock.wait(Duration::from_secs(5)).await,
             // However it ends in a storm, it is the state of the world that counts.
             Ok(_) | Err(_) => return,

@@ -2,10 +2,16 @@
 //!
 //! Handlers never talk to AWS: they read the store, or put a request into it.
 
-#[allow(unused_qualifications, reason = "utoipa's macro writes a query's type out once more")]
+#[allow(
+    unused_qualifications,
+    reason = "utoipa's macro writes a query's type out once more"
+)]
 mod accounts;
 mod auth;
-#[allow(unused_qualifications, reason = "utoipa's macro writes a query's type out once more")]
+#[allow(
+    unused_qualifications,
+    reason = "utoipa's macro writes a query's type out once more"
+)]
 mod changes;
 mod control;
 mod events;
@@ -15,7 +21,10 @@ mod live;
 mod problem;
 mod sentence;
 mod summary;
-#[allow(unused_qualifications, reason = "utoipa's macro writes a query's type out once more")]
+#[allow(
+    unused_qualifications,
+    reason = "utoipa's macro writes a query's type out once more"
+)]
 mod sweeps;
 mod views;
 

@@ -234,7 +234,10 @@ fn schema_names_every_value_that_can_come() {
 #[tokio::test]
 async fn csv_has_one_line_for_each_difference_and_each_account_without_one() {
     let text = written(ReportFormat::Csv).await;
-    assert!(text.split_inclusive('\n').all(|line| line.ends_with("\r\n")));
+    assert!(
+        text.split_inclusive('\n')
+            .all(|line| line.ends_with("\r\n"))
+    );
     // The golden file is read with plain line ends.
     expect_file!["../../../../tests/golden/report.csv"].assert_eq(&text.replace("\r\n", "\n"));
 }

@@ -136,12 +136,15 @@ impl Ran {
 /// Moments, sweep ids and durations, each under one name.
 fn blotted(text: &str) -> String {
     // 0: a digit, x: a hexadecimal digit, everything else stands for itself.
-    const PATTERNS: [(&str, &str); 5] = [
+    const PATTERNS: [(&str, &str); 7] = [
         ("00000000T000000Z-xxxxxxxx", "SWEEP-ID"),
         ("0000-00-00 at 00:00 UTC", "MOMENT"),
         ("0000-00-00 00:00:00 UTC", "MOMENT"),
         ("0000-00-00 00:00 UTC", "MOMENT"),
         ("0000-00-00T00:00:00", "MOMENT"),
+        // The column of `sweeps`.
+        ("     0.0 s", "      SOME"),
+        ("    00.0 s", "      SOME"),
     ];
     let text = PATTERNS
         .iter()

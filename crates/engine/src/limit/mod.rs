@@ -388,7 +388,9 @@ impl Limiters {
         if culprit == Culprit::Hub {
             // The first few of them were taken for the targets' own fault.
             let moment = now.saturating_sub(attribution::WINDOW);
-            targets.by_account.retain(|_, target| target.created_at < moment);
+            targets
+                .by_account
+                .retain(|_, target| target.created_at < moment);
             return culprit;
         }
         if targets.by_account.len() >= MAX_TARGETS {

@@ -7,9 +7,7 @@ use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Approval, Guardrails, judge};
 use rolekeeper_domain::observation::Observation;
-use rolekeeper_domain::outcome::{
-    AccountReport, Mode, Outcome, StepReport, StepResult, SweepId,
-};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult, SweepId};
 use rolekeeper_domain::plan::Step;
 use rolekeeper_domain::planner::{Taken, WayBack, probe, recheck, way_back};
 use rolekeeper_domain::role::{RoleName, RoleSpec};
@@ -74,8 +72,16 @@ where
     let began = clock.elapsed();
     let known = run.engine.store.fleet_account(account).await?;
     let named = known.map_or_else(
-        || Named { id: account, name: String::new(), ou_path: String::new() },
-        |report| Named { id: account, name: report.name, ou_path: report.ou_path },
+        || Named {
+            id: account,
+            name: String::new(),
+            ou_path: String::new(),
+        },
+        |report| Named {
+            id: account,
+            name: report.name,
+            ou_path: report.ou_path,
+        },
     );
     let mut all = Undone {
         steps: Vec::new(),
@@ -85,17 +91,30 @@ where
         widens: Vec::new(),
         wants: false,
     };
-    let slot = if run.brake.stop().is_some() { None } else { run.places.take().await };
+    let slot = if run.brake.stop().is_some() {
+        None
+    } else {
+        run.places.take().await
+    };
     let Some(slot) = slot else {
         run.hand_in(run.pending_report(&named)).await;
         return Ok(all);
     };
-    run.emit(&Event::AccountStarted { sweep: run.sweep.clone(), account });
-    let place = Place { account, slot: &slot, deadline: began + run.settings.limits.repair_deadline };
+    run.emit(&Event::AccountStarted {
+        sweep: run.sweep.clone(),
+        account,
+    });
+    let place = Place {
+        account,
+        slot: &slot,
+        deadline: began + run.settings.limits.repair_deadline,
+    };
     for (role, taken) in deeds {
         run.undo_role(place, role, taken, write, &mut all).await?;
     }
-    let report = run.report_undone(&named, sweep, &slot, began, write, &all).await;
+    let report = run
+        .report_undone(&named, sweep, &slot, began, write, &all)
+        .await;
     run.hand_in(report).await;
     Ok(all)
 }
@@ -116,7 +135,11 @@ where
         write: bool,
         all: &mut Undone,
     ) -> Result<(), SweepError> {
-        let Place { account, slot, deadline } = place;
+        let Place {
+            account,
+            slot,
+            deadline,
+        } = place;
         let steps: Vec<&Step> = taken.iter().map(|taken| &taken.step).collect();
         let probe = match probe(role, &steps, account, self.caller.partition) {
             Ok(probe) => probe,
@@ -136,13 +159,15 @@ where
         if !way.obstacles.is_empty() {
             let words = way.obstacles.join("; ");
             all.steps.extend(refused(&steps, &words));
-            all.reasons.push(format!("{role} was not rolled back: {words}"));
+            all.reasons
+                .push(format!("{role} was not rolled back: {words}"));
             return Ok(());
         }
         all.widens.extend(way.plan.widens.iter().cloned());
         all.wants |= !way.plan.is_empty();
         if !write {
-            all.steps.extend(plan_report(&way.plan, StepResult::Planned, None));
+            all.steps
+                .extend(plan_report(&way.plan, StepResult::Planned, None));
             if !way.plan.is_empty() {
                 self.emit(&Event::Planned {
                     sweep: self.sweep.clone(),
@@ -151,7 +176,12 @@ where
             }
             return Ok(());
         }
-        let site = Site { account, roles: std::slice::from_ref(&probe), slot, deadline };
+        let site = Site {
+            account,
+            roles: std::slice::from_ref(&probe),
+            slot,
+            deadline,
+        };
         self.take_back(way, &observation, site, all).await
     }
 
@@ -167,18 +197,26 @@ where
         let stale = recheck(&plan, observation).err();
         let verdict = match stale {
             Some(refusals) => Verdict::Refuse(plan, refusals),
-            None => judge(plan, observation, &Diff::default(), &guardrails, Mode::Repair),
+            None => judge(
+                plan,
+                observation,
+                &Diff::default(),
+                &guardrails,
+                Mode::Repair,
+            ),
         };
         match verdict {
             Verdict::InSync => Ok(()),
             Verdict::ReportOnly(plan) => {
-                all.steps.extend(plan_report(&plan, StepResult::Refused, None));
+                all.steps
+                    .extend(plan_report(&plan, StepResult::Refused, None));
                 Ok(())
             }
             Verdict::Refuse(plan, refusals) => {
                 let words: Vec<String> = refusals.iter().map(Refusal::to_string).collect();
                 let words = words.join("; ");
-                all.steps.extend(plan_report(&plan, StepResult::Refused, Some(&words)));
+                all.steps
+                    .extend(plan_report(&plan, StepResult::Refused, Some(&words)));
                 all.reasons.push(words);
                 Ok(())
             }
@@ -204,7 +242,9 @@ where
         let limit = self.settings.limits.settle_for;
         let end = gateway.clock.elapsed() + limit;
         let mut wait = VERIFY_WAIT;
-        let Some(probe) = site.roles.first() else { return };
+        let Some(probe) = site.roles.first() else {
+            return;
+        };
         loop {
             let left = match self.look_in_time(site.account, probe, site.slot).await {
                 Ok(observation) => way.unfinished(&observation),
@@ -223,10 +263,13 @@ where
                     limit.as_secs()
                 );
                 all.change = Change::Unsettled;
-                all.fault.get_or_insert(Fault::new(Category::Timeout, message));
+                all.fault
+                    .get_or_insert(Fault::new(Category::Timeout, message));
                 return;
             }
-            gateway.pause(self.behalf(site.account, site.slot), wait).await;
+            gateway
+                .pause(self.behalf(site.account, site.slot), wait)
+                .await;
             wait = (wait * 2).min(VERIFY_WAIT_CAP);
         }
     }
@@ -285,7 +328,9 @@ where
         let mut report = match looks {
             Ok(looks) => {
                 let mut report = self.blank_report(named, Outcome::InSync, began);
-                looks.iter().for_each(|look| take_in(&mut report, &look.diff));
+                looks
+                    .iter()
+                    .for_each(|look| take_in(&mut report, &look.diff));
                 report
             }
             Err(fault) => self.failed_report(named, fault, began),

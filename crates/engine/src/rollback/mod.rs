@@ -53,10 +53,14 @@ where
 
     let looks: Vec<_> = accounts
         .iter()
-        .map(|(account, deeds)| account_pass(run, sweep, *account, deeds, false).instrument(account_span(*account)))
+        .map(|(account, deeds)| {
+            account_pass(run, sweep, *account, deeds, false).instrument(account_span(*account))
+        })
         .collect();
-    let looked: Vec<Result<Undone, SweepError>> =
-        futures_util::stream::iter(looks).buffered(concurrency).collect().await;
+    let looked: Vec<Result<Undone, SweepError>> = futures_util::stream::iter(looks)
+        .buffered(concurrency)
+        .collect()
+        .await;
     run.recorder.flush().await;
     let mut wanting = Vec::new();
     let mut widens = BTreeSet::new();
@@ -117,7 +121,10 @@ where
             if let Some(why) = rollout.verdict(&tally)
                 && run.brake.stop().is_none()
             {
-                run.emit(&Event::Halted { sweep: Some(run.sweep.clone()), why: why.clone() });
+                run.emit(&Event::Halted {
+                    sweep: Some(run.sweep.clone()),
+                    why: why.clone(),
+                });
                 run.brake.pull(Stop::Halted(why));
             }
         }
@@ -169,7 +176,9 @@ where
             if only.is_some_and(|only| !only.contains(&entry.account)) {
                 continue;
             }
-            let Some(certain) = may_have_acted(&entry) else { continue };
+            let Some(certain) = may_have_acted(&entry) else {
+                continue;
+            };
             let unreadable = |error: record::Unreadable| SweepError::Unreadable {
                 entry: entry.id.0,
                 why: error.to_string(),
@@ -179,12 +188,24 @@ where
                 Some(Completion::Done { created, .. }) => created,
                 _ => None,
             };
-            let taken = Taken { step, before: entry.before, created, certain };
-            deeds.entry(entry.account).or_default().entry(entry.role).or_default().push(taken);
+            let taken = Taken {
+                step,
+                before: entry.before,
+                created,
+                certain,
+            };
+            deeds
+                .entry(entry.account)
+                .or_default()
+                .entry(entry.role)
+                .or_default()
+                .push(taken);
         }
     }
     if deeds.is_empty() && store.sweep(sweep).await?.is_none() {
-        return Err(SweepError::NoSuchSweep { sweep: sweep.clone() });
+        return Err(SweepError::NoSuchSweep {
+            sweep: sweep.clone(),
+        });
     }
     Ok(deeds)
 }

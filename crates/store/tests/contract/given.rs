@@ -67,7 +67,9 @@ impl Place {
 
 /// Microseconds since 1970: names a schema that was never there.
 fn moment() -> u128 {
-    std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_micros())
+    std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |elapsed| elapsed.as_micros())
 }
 
 /// A moment: so many seconds after the first of the year.

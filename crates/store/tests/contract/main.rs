@@ -3,7 +3,12 @@
 //! SQLite always; PostgreSQL with the feature `external`, at the server that
 //! `ROLEKEEPER_TEST_POSTGRES_URL` names. Each case has a store of its own.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
 
 mod control;
 mod fleet;

@@ -27,7 +27,10 @@ pub(super) fn plan(
         builder: Builder::new(observation),
         plan: Plan::empty(observation.account, role.clone()),
         versions: versions(observation),
-        context: Context { account: Some(&account), partition: partition(steps) },
+        context: Context {
+            account: Some(&account),
+            partition: partition(steps),
+        },
         obstacles: Vec::new(),
     };
     let made: BTreeSet<&Arn> = steps
@@ -74,7 +77,8 @@ fn partition<'a>(steps: &'a [(&Taken, State)]) -> &'a str {
         | Step::CreatePolicyVersion { arn, .. } => Some(arn),
         _ => None,
     });
-    arn.and_then(Arn::partition).map_or("", crate::arn::Partition::as_str)
+    arn.and_then(Arn::partition)
+        .map_or("", crate::arn::Partition::as_str)
 }
 
 struct Way<'a> {
@@ -152,20 +156,37 @@ impl Way<'_> {
         let stood = prior.get(&facet).cloned();
         match (stood, now) {
             (Some(Some(text)), now) => {
-                let Some(document) = self.parsed(Kind::Identity, &text, &facet) else { return };
+                let Some(document) = self.parsed(Kind::Identity, &text, &facet) else {
+                    return;
+                };
                 let band = match now {
                     Some(now) => self.weigh(now, &document, &facet.words()),
                     None => {
-                        self.plan.widens.push(format!("{role} has {} again", facet.words()));
+                        self.plan
+                            .widens
+                            .push(format!("{role} has {} again", facet.words()));
                         Band::Widen
                     }
                 };
-                self.push(Step::PutRolePolicy { role, policy: name, document }, band);
+                self.push(
+                    Step::PutRolePolicy {
+                        role,
+                        policy: name,
+                        document,
+                    },
+                    band,
+                );
             }
             (Some(None), Some(now)) => {
-                let band = if denies(now) { Band::Widen } else { Band::Narrow };
+                let band = if denies(now) {
+                    Band::Widen
+                } else {
+                    Band::Narrow
+                };
                 if band == Band::Widen {
-                    self.plan.widens.push(format!("what {policy} denies is no longer denied"));
+                    self.plan
+                        .widens
+                        .push(format!("what {policy} denies is no longer denied"));
                 }
                 self.push(Step::DeleteRolePolicy { role, policy: name }, band);
             }
@@ -180,7 +201,11 @@ impl Way<'_> {
     fn unknown(&mut self, taken: &Taken) {
         let step = &taken.step;
         let what = format!("{step}: the journal does not say what stood there before");
-        if !self.obstacles.iter().any(|known| known.starts_with(&step.to_string())) {
+        if !self
+            .obstacles
+            .iter()
+            .any(|known| known.starts_with(&step.to_string()))
+        {
             self.obstacles.push(what);
         }
     }
@@ -198,7 +223,9 @@ impl Way<'_> {
                     "{words} as it was names principals that no longer exist ({dead}): AWS takes it no more"
                 ));
             }
-            Err(error) => self.obstacles.push(format!("{words} as it was is no policy: {error}")),
+            Err(error) => self
+                .obstacles
+                .push(format!("{words} as it was is no policy: {error}")),
         }
         None
     }
@@ -207,7 +234,8 @@ impl Way<'_> {
         match prior.get(&Facet::Trust) {
             Some(Some(text)) => self.parsed(Kind::Trust, text, &Facet::Trust),
             _ => {
-                self.obstacles.push("the journal does not hold the trust policy as it was".to_owned());
+                self.obstacles
+                    .push("the journal does not hold the trust policy as it was".to_owned());
                 None
             }
         }
@@ -216,7 +244,12 @@ impl Way<'_> {
     /// The band of an exchange of documents; says who gains.
     fn weigh(&mut self, from: &Document, to: &Document, what: &str) -> Band {
         let comparison = compare(from, to, &self.context);
-        self.plan.widens.extend(comparison.gained.iter().map(|gain| format!("{what}: {gain}")));
+        self.plan.widens.extend(
+            comparison
+                .gained
+                .iter()
+                .map(|gain| format!("{what}: {gain}")),
+        );
         match comparison.verdict {
             Verdict::Equivalent => Band::Turn,
             Verdict::Narrower => Band::Narrow,
@@ -229,13 +262,20 @@ impl Way<'_> {
         match prior.get(&Facet::Boundary) {
             Some(Some(text)) => match text.parse() {
                 Ok(boundary) => {
-                    self.plan.widens.push(format!("{text} bounds {role} again, instead of what bounds it now"));
-                    self.push(Step::PutRolePermissionsBoundary { role, boundary }, Band::Widen);
+                    self.plan.widens.push(format!(
+                        "{text} bounds {role} again, instead of what bounds it now"
+                    ));
+                    self.push(
+                        Step::PutRolePermissionsBoundary { role, boundary },
+                        Band::Widen,
+                    );
                 }
                 Err(_) => self.unknown(taken),
             },
             Some(None) => {
-                self.plan.widens.push(format!("nothing bounds {role} any more"));
+                self.plan
+                    .widens
+                    .push(format!("nothing bounds {role} any more"));
                 self.push(Step::DeleteRolePermissionsBoundary { role }, Band::Widen);
             }
             None => self.unknown(taken),
@@ -246,21 +286,44 @@ impl Way<'_> {
         let role = self.role.clone();
         let (tags, gone) = tags_before(keys, |key| prior.get(&Facet::RoleTag(key)).cloned());
         if !tags.is_empty() {
-            self.push(Step::TagRole { role: role.clone(), tags }, Band::Turn);
+            self.push(
+                Step::TagRole {
+                    role: role.clone(),
+                    tags,
+                },
+                Band::Turn,
+            );
         }
         if !gone.is_empty() {
             self.push(Step::UntagRole { role, keys: gone }, Band::Turn);
         }
     }
 
-    fn policy_tags<'k>(&mut self, arn: &Arn, keys: impl Iterator<Item = &'k String>, prior: &State) {
+    fn policy_tags<'k>(
+        &mut self,
+        arn: &Arn,
+        keys: impl Iterator<Item = &'k String>,
+        prior: &State,
+    ) {
         let facet = |key| Facet::PolicyTag(arn.clone(), key);
         let (tags, gone) = tags_before(keys, |key| prior.get(&facet(key)).cloned());
         if !tags.is_empty() {
-            self.push(Step::TagPolicy { arn: arn.clone(), tags }, Band::Turn);
+            self.push(
+                Step::TagPolicy {
+                    arn: arn.clone(),
+                    tags,
+                },
+                Band::Turn,
+            );
         }
         if !gone.is_empty() {
-            self.push(Step::UntagPolicy { arn: arn.clone(), keys: gone }, Band::Turn);
+            self.push(
+                Step::UntagPolicy {
+                    arn: arn.clone(),
+                    keys: gone,
+                },
+                Band::Turn,
+            );
         }
     }
 
@@ -270,39 +333,76 @@ impl Way<'_> {
         let Some(text) = prior.get(&facet).cloned().flatten() else {
             return self.unknown(taken);
         };
-        let Some(document) = self.parsed(Kind::Identity, &text, &facet) else { return };
+        let Some(document) = self.parsed(Kind::Identity, &text, &facet) else {
+            return;
+        };
         let band = match from {
             Some(from) => self.weigh(from, &document, &facet.words()),
             None => {
-                self.plan.widens.push(format!("{} is again as it was", facet.words()));
+                self.plan
+                    .widens
+                    .push(format!("{} is again as it was", facet.words()));
                 Band::Widen
             }
         };
         self.make_room(arn);
-        self.push(Step::CreatePolicyVersion { arn: arn.clone(), document }, band);
+        self.push(
+            Step::CreatePolicyVersion {
+                arn: arn.clone(),
+                document,
+            },
+            band,
+        );
         if let Some(versions) = self.versions.get_mut(arn) {
-            versions.iter_mut().for_each(|version| version.is_default = false);
+            versions
+                .iter_mut()
+                .for_each(|version| version.is_default = false);
             // Its id is not known yet; it is in force, so it is never the one to go.
-            versions.push(PolicyVersion { id: String::new(), is_default: true, created_at: i64::MAX });
+            versions.push(PolicyVersion {
+                id: String::new(),
+                is_default: true,
+                created_at: i64::MAX,
+            });
         }
     }
 
     fn make_room(&mut self, arn: &Arn) {
-        let Some(versions) = self.versions.get_mut(arn) else { return };
+        let Some(versions) = self.versions.get_mut(arn) else {
+            return;
+        };
         if versions.len() < limits::VERSIONS_PER_POLICY {
             return;
         }
         let oldest = oldest_idle_version(versions).map(|version| version.id.clone());
-        let Some(version_id) = oldest.filter(|id| !id.is_empty()) else { return };
+        let Some(version_id) = oldest.filter(|id| !id.is_empty()) else {
+            return;
+        };
         versions.retain(|version| version.id != version_id);
-        self.push(Step::DeletePolicyVersion { arn: arn.clone(), version_id }, Band::Narrow);
+        self.push(
+            Step::DeletePolicyVersion {
+                arn: arn.clone(),
+                version_id,
+            },
+            Band::Narrow,
+        );
     }
 
     fn delete_policy(&mut self, arn: &Arn) {
-        let idle = self.versions.get(arn).into_iter().flatten().filter(|version| !version.is_default);
+        let idle = self
+            .versions
+            .get(arn)
+            .into_iter()
+            .flatten()
+            .filter(|version| !version.is_default);
         let idle: Vec<String> = idle.map(|version| version.id.clone()).collect();
         for version_id in idle {
-            self.push(Step::DeletePolicyVersion { arn: arn.clone(), version_id }, Band::Narrow);
+            self.push(
+                Step::DeletePolicyVersion {
+                    arn: arn.clone(),
+                    version_id,
+                },
+                Band::Narrow,
+            );
         }
         self.push(Step::DeletePolicy { arn: arn.clone() }, Band::Narrow);
     }
@@ -317,14 +417,23 @@ impl Way<'_> {
             return self.unknown(taken);
         };
         let tags = owned(tags_of(before));
-        let step = Step::CreatePolicy { arn: arn.clone(), name, path, document, tags };
+        let step = Step::CreatePolicy {
+            arn: arn.clone(),
+            name,
+            path,
+            document,
+            tags,
+        };
         self.push(step, Band::Widen);
     }
 
     fn make_role(&mut self, taken: &Taken, prior: &State) {
         let before = taken.before.as_deref().unwrap_or_default();
         let value: Value = serde_json::from_str(before).unwrap_or_default();
-        let path = value.get("path").and_then(Value::as_str).and_then(|path| path.parse().ok());
+        let path = value
+            .get("path")
+            .and_then(Value::as_str)
+            .and_then(|path| path.parse().ok());
         let settings = prior.get(&Facet::Settings).and_then(settings);
         let boundary = match prior.get(&Facet::Boundary).cloned().flatten() {
             None => Ok(None),
@@ -336,7 +445,9 @@ impl Way<'_> {
             return self.unknown(taken);
         };
         let role = self.role.clone();
-        self.plan.widens.push(format!("{role} is there again, for those it trusted"));
+        self.plan
+            .widens
+            .push(format!("{role} is there again, for those it trusted"));
         let step = Step::CreateRole {
             role,
             path,
@@ -357,8 +468,13 @@ fn owned(tags: BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 fn tags_of(before: &str) -> BTreeMap<String, String> {
     let value: Value = serde_json::from_str(before).unwrap_or_default();
-    let tags = value.get("tags").and_then(Value::as_object).into_iter().flatten();
-    tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    let tags = value
+        .get("tags")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
 fn tags_before<'k>(
@@ -385,5 +501,8 @@ fn settings(standing: &Standing) -> Option<(String, u32)> {
 }
 
 fn denies(document: &Document) -> bool {
-    document.statements().iter().any(|statement| statement.effect() == Effect::Deny)
+    document
+        .statements()
+        .iter()
+        .any(|statement| statement.effect() == Effect::Deny)
 }

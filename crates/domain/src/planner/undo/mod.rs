@@ -12,7 +12,9 @@ mod strangers;
 
 use crate::observation::{Observation, Sighting};
 use crate::plan::{Plan, Step};
-use crate::role::{Adopt, Boundary, Ensure, Extras, IamPath, ManagedPolicySpec, RoleName, RoleSpec};
+use crate::role::{
+    Adopt, Boundary, Ensure, Extras, IamPath, ManagedPolicySpec, RoleName, RoleSpec,
+};
 
 use self::state::{State, after, before};
 use self::strangers::strangers;
@@ -67,7 +69,11 @@ pub fn way_back(role: &RoleName, taken: &[Taken], observation: &Observation) -> 
         .find(|count| story.state(*count).differences(observation).is_empty());
     let Some(still) = still.filter(|_| way.obstacles.is_empty()) else {
         let changed = story.state(story.steps.len()).differences(observation);
-        way.obstacles.extend(changed.into_iter().map(|what| format!("{what} was changed since")));
+        way.obstacles.extend(
+            changed
+                .into_iter()
+                .map(|what| format!("{what} was changed since")),
+        );
         return way;
     };
     let steps = story.steps.get(..still).unwrap_or_default();
@@ -94,7 +100,11 @@ struct Story<'a> {
 
 impl<'a> Story<'a> {
     fn of(taken: &[&'a Taken], obstacles: &mut Vec<String>) -> Self {
-        let mut story = Self { steps: Vec::new(), first: State::default(), then: Vec::new() };
+        let mut story = Self {
+            steps: Vec::new(),
+            first: State::default(),
+            then: Vec::new(),
+        };
         let mut now = State::default();
         for step in taken {
             let stood = before(step).unwrap_or_else(|why| {
@@ -109,7 +119,9 @@ impl<'a> Story<'a> {
                 story.first.set_first(facet.clone(), standing.clone());
                 prior.set(facet, standing);
             }
-            after(step).into_iter().for_each(|(facet, standing)| now.set(facet, standing));
+            after(step)
+                .into_iter()
+                .for_each(|(facet, standing)| now.set(facet, standing));
             story.steps.push((*step, prior));
             story.then.push(now.clone());
         }
@@ -143,7 +155,12 @@ pub enum Effect {
 /// What somebody else has brought about in the meantime counts as well: the
 /// account is then as the step would have left it.
 pub fn effect(step: &Step, observation: &Observation) -> Effect {
-    let taken = Taken { step: step.clone(), before: None, created: None, certain: false };
+    let taken = Taken {
+        step: step.clone(),
+        before: None,
+        created: None,
+        certain: false,
+    };
     let there = match step {
         Step::SetDefaultPolicyVersion { arn, version_id } => observation
             .policies
@@ -161,7 +178,9 @@ pub fn effect(step: &Step, observation: &Observation) -> Effect {
         }
         _ => {
             let mut state = State::default();
-            after(&taken).into_iter().for_each(|(facet, standing)| state.set(facet, standing));
+            after(&taken)
+                .into_iter()
+                .for_each(|(facet, standing)| state.set(facet, standing));
             state.differences(observation).is_empty()
         }
     };
@@ -169,7 +188,9 @@ pub fn effect(step: &Step, observation: &Observation) -> Effect {
         || observation.attachments.fault().is_some()
         || observation.inline.fault().is_some()
         || observation.policies.values().any(|policy| {
-            let unread = policy.seen().is_some_and(|policy| policy.document.fault().is_some());
+            let unread = policy
+                .seen()
+                .is_some_and(|policy| policy.document.fault().is_some());
             policy.fault().is_some() || unread
         });
     match (there, blind) {
@@ -188,20 +209,29 @@ fn effective<'a>(taken: &'a [Taken], observation: &Observation) -> Vec<&'a Taken
         }
         let left = after(step);
         let touches = |other: &&Taken| {
-            after(other).iter().any(|(facet, _)| left.iter().any(|(ours, _)| ours == facet))
+            after(other)
+                .iter()
+                .any(|(facet, _)| left.iter().any(|(ours, _)| ours == facet))
         };
         match taken.iter().skip(index + 1).find(touches) {
             Some(next) => before(next).is_ok_and(|found| {
-                left.iter().any(|standing| found.contains(standing) && standing.1.is_some())
+                left.iter()
+                    .any(|standing| found.contains(standing) && standing.1.is_some())
             }),
             None => {
                 let mut state = State::default();
-                left.into_iter().for_each(|(facet, standing)| state.set(facet, standing));
+                left.into_iter()
+                    .for_each(|(facet, standing)| state.set(facet, standing));
                 state.differences(observation).is_empty()
             }
         }
     };
-    taken.iter().enumerate().filter(is_effective).map(|(_, step)| step).collect()
+    taken
+        .iter()
+        .enumerate()
+        .filter(is_effective)
+        .map(|(_, step)| step)
+        .collect()
 }
 
 /// A specification that names what has to be looked at to undo these steps, or to see
@@ -217,16 +247,24 @@ pub fn probe(
     partition: Partition,
 ) -> Result<RoleSpec, String> {
     const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}]}"#;
-    const NOTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+    const NOTHING: &str =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
     let document = |kind, text| Document::parse(kind, text).map_err(|error| error.to_string());
     let nothing = document(Kind::Identity, NOTHING)?;
     let mut managed_policies: Vec<ManagedPolicySpec> = Vec::new();
     for arn in steps.iter().filter_map(|step| own_policy(step)) {
         let (path, name) = path_and_name(arn)?;
-        let known = managed_policies.iter().any(|policy| policy.name == name && policy.path == path);
+        let known = managed_policies
+            .iter()
+            .any(|policy| policy.name == name && policy.path == path);
         if arn.account() == Some(account) && !known {
             let document = nothing.clone();
-            managed_policies.push(ManagedPolicySpec { name, path, document, tags: Default::default() });
+            managed_policies.push(ManagedPolicySpec {
+                name,
+                path,
+                document,
+                tags: Default::default(),
+            });
         }
     }
     Ok(RoleSpec {
@@ -265,8 +303,14 @@ const fn own_policy(step: &Step) -> Option<&Arn> {
 
 fn path_and_name(arn: &Arn) -> Result<(IamPath, crate::role::PolicyName), String> {
     let name = arn.name();
-    let path = arn.resource().strip_prefix("policy").and_then(|rest| rest.strip_suffix(name));
-    let path = path.unwrap_or("/").parse().map_err(|error| format!("{error}"))?;
+    let path = arn
+        .resource()
+        .strip_prefix("policy")
+        .and_then(|rest| rest.strip_suffix(name));
+    let path = path
+        .unwrap_or("/")
+        .parse()
+        .map_err(|error| format!("{error}"))?;
     Ok((path, name.parse().map_err(|error| format!("{error}"))?))
 }
 

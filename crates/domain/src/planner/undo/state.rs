@@ -54,7 +54,12 @@ impl State {
 
     /// Sets every facet that `other` knows.
     pub(super) fn overlay(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().map(|(facet, standing)| (facet.clone(), standing.clone())));
+        self.0.extend(
+            other
+                .0
+                .iter()
+                .map(|(facet, standing)| (facet.clone(), standing.clone())),
+        );
     }
 
     /// Takes out what is not there at all when the role or policy it belongs to is not.
@@ -119,21 +124,26 @@ fn stands(facet: &Facet, standing: &Standing, observation: &Observation) -> bool
         },
         Facet::Trust => role(&|role| same(Kind::Trust, standing.as_deref(), &role.trust)),
         Facet::Settings => role(&|role| Some(settings_text(role)) == *standing),
-        Facet::Boundary => role(&|role| role.boundary.as_ref().map(Arn::as_str) == standing.as_deref()),
+        Facet::Boundary => {
+            role(&|role| role.boundary.as_ref().map(Arn::as_str) == standing.as_deref())
+        }
         Facet::RoleTag(key) => role(&|role| role.tags.get(key) == standing.as_ref()),
         Facet::Attachment(arn) => observation
             .attachments
             .seen()
             .is_some_and(|attached| attached.contains(arn) == standing.is_some()),
-        Facet::Inline(name) => observation.inline.seen().is_some_and(|found| {
-            match (found.get(name), standing) {
-                (None | Some(Sighting::Absent), None) => true,
-                (Some(Sighting::Seen(found)), Some(text)) => {
-                    same(Kind::Identity, Some(text), found)
-                }
-                _ => false,
-            }
-        }),
+        Facet::Inline(name) => {
+            observation
+                .inline
+                .seen()
+                .is_some_and(|found| match (found.get(name), standing) {
+                    (None | Some(Sighting::Absent), None) => true,
+                    (Some(Sighting::Seen(found)), Some(text)) => {
+                        same(Kind::Identity, Some(text), found)
+                    }
+                    _ => false,
+                })
+        }
         Facet::Policy(arn) => match observation.policies.get(arn) {
             Some(Sighting::Absent) => standing.is_none(),
             Some(Sighting::Seen(found)) => standing
@@ -144,8 +154,9 @@ fn stands(facet: &Facet, standing: &Standing, observation: &Observation) -> bool
         Facet::Document(arn) => policy(arn, observation)
             .and_then(|found| found.document.seen())
             .is_some_and(|found| same(Kind::Identity, standing.as_deref(), found)),
-        Facet::PolicyTag(arn, key) => policy(arn, observation)
-            .is_some_and(|found| found.tags.get(key) == standing.as_ref()),
+        Facet::PolicyTag(arn, key) => {
+            policy(arn, observation).is_some_and(|found| found.tags.get(key) == standing.as_ref())
+        }
     }
 }
 
@@ -157,9 +168,7 @@ fn policy<'a>(arn: &Arn, observation: &'a Observation) -> Option<&'a ObservedPol
 fn same(kind: Kind, text: Option<&str>, found: &ObservedDocument) -> bool {
     let Some(text) = text else { return false };
     match (Document::parse(kind, text), found) {
-        (Ok(wanted), ObservedDocument::Valid(found)) => {
-            wanted.fingerprint() == found.fingerprint()
-        }
+        (Ok(wanted), ObservedDocument::Valid(found)) => wanted.fingerprint() == found.fingerprint(),
         _ => text == found.text(),
     }
 }
@@ -176,7 +185,14 @@ pub(super) fn settings(description: &str, max_session_duration: u32) -> String {
 pub(super) fn after(taken: &Taken) -> Vec<(Facet, Standing)> {
     let made = || Some(taken.created.clone().unwrap_or_default());
     match &taken.step {
-        Step::CreateRole { trust, description, max_session_duration, boundary, tags, .. } => {
+        Step::CreateRole {
+            trust,
+            description,
+            max_session_duration,
+            boundary,
+            tags,
+            ..
+        } => {
             let mut all = vec![
                 (Facet::Role, made()),
                 (Facet::Trust, Some(trust.text().to_owned())),
@@ -185,53 +201,90 @@ pub(super) fn after(taken: &Taken) -> Vec<(Facet, Standing)> {
             if let (Some(description), Some(seconds)) = (description, max_session_duration) {
                 all.push((Facet::Settings, Some(settings(description, *seconds))));
             }
-            all.extend(tags.iter().map(|(key, value)| (Facet::RoleTag(key.clone()), Some(value.clone()))));
+            all.extend(
+                tags.iter()
+                    .map(|(key, value)| (Facet::RoleTag(key.clone()), Some(value.clone()))),
+            );
             all
         }
         Step::DeleteRole { .. } => vec![(Facet::Role, None)],
         Step::UpdateAssumeRolePolicy { trust, .. } => {
             vec![(Facet::Trust, Some(trust.text().to_owned()))]
         }
-        Step::UpdateRole { description, max_session_duration, .. } => {
-            vec![(Facet::Settings, Some(settings(description, *max_session_duration)))]
+        Step::UpdateRole {
+            description,
+            max_session_duration,
+            ..
+        } => {
+            vec![(
+                Facet::Settings,
+                Some(settings(description, *max_session_duration)),
+            )]
         }
         Step::PutRolePermissionsBoundary { boundary, .. } => {
             vec![(Facet::Boundary, Some(boundary.to_string()))]
         }
         Step::DeleteRolePermissionsBoundary { .. } => vec![(Facet::Boundary, None)],
-        Step::TagRole { tags, .. } => {
-            tags.iter().map(|(key, value)| (Facet::RoleTag(key.clone()), Some(value.clone()))).collect()
-        }
-        Step::UntagRole { keys, .. } => {
-            keys.iter().map(|key| (Facet::RoleTag(key.clone()), None)).collect()
-        }
-        Step::CreatePolicy { arn, document, tags, .. } => {
+        Step::TagRole { tags, .. } => tags
+            .iter()
+            .map(|(key, value)| (Facet::RoleTag(key.clone()), Some(value.clone())))
+            .collect(),
+        Step::UntagRole { keys, .. } => keys
+            .iter()
+            .map(|key| (Facet::RoleTag(key.clone()), None))
+            .collect(),
+        Step::CreatePolicy {
+            arn,
+            document,
+            tags,
+            ..
+        } => {
             let mut all = vec![
                 (Facet::Policy(arn.clone()), made()),
-                (Facet::Document(arn.clone()), Some(document.text().to_owned())),
+                (
+                    Facet::Document(arn.clone()),
+                    Some(document.text().to_owned()),
+                ),
             ];
             all.extend(tags.iter().map(|(key, value)| {
-                (Facet::PolicyTag(arn.clone(), key.clone()), Some(value.clone()))
+                (
+                    Facet::PolicyTag(arn.clone(), key.clone()),
+                    Some(value.clone()),
+                )
             }));
             all
         }
         Step::CreatePolicyVersion { arn, document } => {
-            vec![(Facet::Document(arn.clone()), Some(document.text().to_owned()))]
+            vec![(
+                Facet::Document(arn.clone()),
+                Some(document.text().to_owned()),
+            )]
         }
         // Which document the version holds is not on record, and an idle version is no facet.
         Step::SetDefaultPolicyVersion { .. } | Step::DeletePolicyVersion { .. } => Vec::new(),
         Step::DeletePolicy { arn } => vec![(Facet::Policy(arn.clone()), None)],
         Step::TagPolicy { arn, tags } => tags
             .iter()
-            .map(|(key, value)| (Facet::PolicyTag(arn.clone(), key.clone()), Some(value.clone())))
+            .map(|(key, value)| {
+                (
+                    Facet::PolicyTag(arn.clone(), key.clone()),
+                    Some(value.clone()),
+                )
+            })
             .collect(),
-        Step::UntagPolicy { arn, keys } => {
-            keys.iter().map(|key| (Facet::PolicyTag(arn.clone(), key.clone()), None)).collect()
-        }
+        Step::UntagPolicy { arn, keys } => keys
+            .iter()
+            .map(|key| (Facet::PolicyTag(arn.clone(), key.clone()), None))
+            .collect(),
         Step::AttachRolePolicy { arn, .. } => vec![(Facet::Attachment(arn.clone()), there())],
         Step::DetachRolePolicy { arn, .. } => vec![(Facet::Attachment(arn.clone()), None)],
-        Step::PutRolePolicy { policy, document, .. } => {
-            vec![(Facet::Inline(policy.clone()), Some(document.text().to_owned()))]
+        Step::PutRolePolicy {
+            policy, document, ..
+        } => {
+            vec![(
+                Facet::Inline(policy.clone()),
+                Some(document.text().to_owned()),
+            )]
         }
         Step::DeleteRolePolicy { policy, .. } => vec![(Facet::Inline(policy.clone()), None)],
     }
@@ -241,7 +294,10 @@ pub(super) fn after(taken: &Taken) -> Vec<(Facet, Standing)> {
 pub(super) fn before(taken: &Taken) -> Result<Vec<(Facet, Standing)>, String> {
     let text = taken.before.clone();
     let json = || -> Result<Value, String> {
-        let text = taken.before.as_deref().ok_or("the journal does not say what stood there before")?;
+        let text = taken
+            .before
+            .as_deref()
+            .ok_or("the journal does not say what stood there before")?;
         serde_json::from_str(text).map_err(|error| error.to_string())
     };
     Ok(match &taken.step {
@@ -263,11 +319,21 @@ pub(super) fn before(taken: &Taken) -> Result<Vec<(Facet, Standing)>, String> {
         Step::DeletePolicyVersion { .. } => Vec::new(),
         Step::DeletePolicy { arn } => {
             let value = json()?;
-            let document = value.get("document").and_then(Value::as_str).map(str::to_owned);
-            let mut all =
-                vec![(Facet::Policy(arn.clone()), there()), (Facet::Document(arn.clone()), document)];
+            let document = value
+                .get("document")
+                .and_then(Value::as_str)
+                .map(str::to_owned);
+            let mut all = vec![
+                (Facet::Policy(arn.clone()), there()),
+                (Facet::Document(arn.clone()), document),
+            ];
             let key = |key| Facet::PolicyTag(arn.clone(), key);
-            all.extend(value.get("tags").map(|value| tags(value, key)).unwrap_or_default());
+            all.extend(
+                value
+                    .get("tags")
+                    .map(|value| tags(value, key))
+                    .unwrap_or_default(),
+            );
             all
         }
         Step::TagPolicy { arn, .. } | Step::UntagPolicy { arn, .. } => {
@@ -289,7 +355,12 @@ fn role_before(value: &Value) -> Vec<(Facet, Standing)> {
         (Facet::Settings, settings_before(value)),
         (Facet::Boundary, text("boundary")),
     ];
-    all.extend(value.get("tags").map(|value| tags(value, Facet::RoleTag)).unwrap_or_default());
+    all.extend(
+        value
+            .get("tags")
+            .map(|value| tags(value, Facet::RoleTag))
+            .unwrap_or_default(),
+    );
     all
 }
 
@@ -301,5 +372,6 @@ fn settings_before(value: &Value) -> Standing {
 
 fn tags(value: &Value, facet: impl Fn(String) -> Facet) -> Vec<(Facet, Standing)> {
     let tags = value.as_object().into_iter().flatten();
-    tags.map(|(key, value)| (facet(key.clone()), value.as_str().map(str::to_owned))).collect()
+    tags.map(|(key, value)| (facet(key.clone()), value.as_str().map(str::to_owned)))
+        .collect()
 }

@@ -32,18 +32,28 @@ pub(super) fn strangers(steps: &[(&Taken, State)], observation: &Observation) ->
     if made_role {
         let others = observation.attachments.seen().into_iter().flatten();
         for arn in others.filter(|arn| !attached.contains(arn)) {
-            found.push(format!("{arn} was attached since to the role that the sweep made"));
+            found.push(format!(
+                "{arn} was attached since to the role that the sweep made"
+            ));
         }
-        let names = observation.inline.seen().into_iter().flat_map(BTreeMap::keys);
+        let names = observation
+            .inline
+            .seen()
+            .into_iter()
+            .flat_map(BTreeMap::keys);
         for name in names.filter(|name| !inline.contains(name)) {
-            found.push(format!("the inline policy {name} was added since to the role that the sweep made"));
+            found.push(format!(
+                "the inline policy {name} was added since to the role that the sweep made"
+            ));
         }
     }
     for arn in made {
         let ours = u32::from(attached.contains(arn));
         let policy = observation.policies.get(arn).and_then(Sighting::seen);
         if policy.is_some_and(|policy| policy.attachment_count > ours) {
-            found.push(format!("{arn}, which the sweep made, was attached to something else since"));
+            found.push(format!(
+                "{arn}, which the sweep made, was attached to something else since"
+            ));
         }
     }
     found

@@ -32,7 +32,9 @@ fn role() -> RoleName {
 }
 
 fn arn(name: &str) -> Arn {
-    format!("arn:aws:iam::111111111111:policy/{name}").parse().unwrap()
+    format!("arn:aws:iam::111111111111:policy/{name}")
+        .parse()
+        .unwrap()
 }
 
 fn account() -> AccountId {
@@ -49,8 +51,16 @@ fn account_after() -> Observation {
         tags: BTreeMap::new(),
         attachment_count: 1,
         versions: Some(Sighting::Seen(vec![
-            PolicyVersion { id: "v1".to_owned(), is_default: false, created_at: 1 },
-            PolicyVersion { id: "v2".to_owned(), is_default: true, created_at: 2 },
+            PolicyVersion {
+                id: "v1".to_owned(),
+                is_default: false,
+                created_at: 1,
+            },
+            PolicyVersion {
+                id: "v2".to_owned(),
+                is_default: true,
+                created_at: 2,
+            },
         ])),
     };
     Observation {
@@ -81,11 +91,19 @@ fn observed_role(observation: &mut Observation) -> &mut ObservedRole {
 }
 
 fn taken(step: Step, before: Option<&str>) -> Taken {
-    Taken { step, before: before.map(str::to_owned), created: None, certain: true }
+    Taken {
+        step,
+        before: before.map(str::to_owned),
+        created: None,
+        certain: true,
+    }
 }
 
 fn retrust(to: &str, before: &str) -> Taken {
-    let step = Step::UpdateAssumeRolePolicy { role: role(), trust: trust(to) };
+    let step = Step::UpdateAssumeRolePolicy {
+        role: role(),
+        trust: trust(to),
+    };
     taken(step, Some(&trust_text(before)))
 }
 
@@ -99,11 +117,20 @@ fn create_role() -> Taken {
         boundary: None,
         tags: BTreeMap::from([("team".to_owned(), "security".to_owned())]),
     };
-    Taken { created: Some("AROA1".to_owned()), ..taken(step, None) }
+    Taken {
+        created: Some("AROA1".to_owned()),
+        ..taken(step, None)
+    }
 }
 
 fn attach(name: &str) -> Taken {
-    taken(Step::AttachRolePolicy { role: role(), arn: arn(name) }, None)
+    taken(
+        Step::AttachRolePolicy {
+            role: role(),
+            arn: arn(name),
+        },
+        None,
+    )
 }
 
 #[track_caller]
@@ -114,13 +141,19 @@ fn check(taken: &[Taken], observation: &Observation, expected: &Expect) {
         text.push_str(&format!("{} [{:?}]\n", step.step, step.band));
     }
     for withheld in &way.plan.withheld {
-        text.push_str(&format!("withheld {}: {}\n", withheld.resource, withheld.reason));
+        text.push_str(&format!(
+            "withheld {}: {}\n",
+            withheld.resource, withheld.reason
+        ));
     }
     for obstacle in &way.obstacles {
         text.push_str(&format!("obstacle: {obstacle}\n"));
     }
     expected.assert_eq(&text);
-    assert!(way.obstacles.is_empty() || way.plan.is_empty(), "undone in spite of an obstacle");
+    assert!(
+        way.obstacles.is_empty() || way.plan.is_empty(),
+        "undone in spite of an obstacle"
+    );
     assert_eq!(recheck(&way.plan, observation), Ok(()));
 }
 
@@ -138,7 +171,10 @@ fn what_the_sweep_made_is_removed_newest_first() {
         document: allow("s3:*"),
         tags: BTreeMap::new(),
     };
-    let version = Step::CreatePolicyVersion { arn: arn("Audit"), document: allow("s3:Get*") };
+    let version = Step::CreatePolicyVersion {
+        arn: arn("Audit"),
+        document: allow("s3:Get*"),
+    };
     let taken = [
         create_role(),
         taken(create, None),
@@ -175,28 +211,54 @@ fn each_step_goes_back_to_what_stood_just_before_it() {
         })
         .collect();
     let detach = "iam:DetachRolePolicy role/Auditor policy/Audit".to_owned();
-    assert_eq!(trusts, [trust_text("222222222222"), detach, trust_text("333333333333")]);
+    assert_eq!(
+        trusts,
+        [
+            trust_text("222222222222"),
+            detach,
+            trust_text("333333333333")
+        ]
+    );
 }
 
 #[test]
 fn every_kind_of_change_has_a_way_back() {
     let tags = BTreeMap::from([("team".to_owned(), "security".to_owned())]);
     let taken = [
-        taken(Step::DetachRolePolicy { role: role(), arn: arn("Old") }, None),
         taken(
-            Step::DeleteRolePolicy { role: role(), policy: "Inline".parse().unwrap() },
+            Step::DetachRolePolicy {
+                role: role(),
+                arn: arn("Old"),
+            },
+            None,
+        ),
+        taken(
+            Step::DeleteRolePolicy {
+                role: role(),
+                policy: "Inline".parse().unwrap(),
+            },
             Some(allow("ec2:*").text()),
         ),
         taken(
-            Step::CreatePolicyVersion { arn: arn("Audit"), document: allow("s3:Get*") },
+            Step::CreatePolicyVersion {
+                arn: arn("Audit"),
+                document: allow("s3:Get*"),
+            },
             Some(allow("s3:List*").text()),
         ),
         retrust(VENDOR, "333333333333"),
         taken(
-            Step::UpdateRole { role: role(), description: "new".to_owned(), max_session_duration: 3_600 },
+            Step::UpdateRole {
+                role: role(),
+                description: "new".to_owned(),
+                max_session_duration: 3_600,
+            },
             Some(r#"{"description":"old","max_session_duration":7200}"#),
         ),
-        taken(Step::TagRole { role: role(), tags }, Some(r#"{"team":null}"#)),
+        taken(
+            Step::TagRole { role: role(), tags },
+            Some(r#"{"team":null}"#),
+        ),
         taken(
             Step::DeleteRolePermissionsBoundary { role: role() },
             Some("arn:aws:iam::111111111111:policy/Bound"),
@@ -228,15 +290,32 @@ fn a_role_that_was_removed_is_made_again_as_it_was() {
         serde_json::Value::String(trust_text(VENDOR))
     );
     let taken = [
-        taken(Step::DetachRolePolicy { role: role(), arn: arn("Audit") }, None),
+        taken(
+            Step::DetachRolePolicy {
+                role: role(),
+                arn: arn("Audit"),
+            },
+            None,
+        ),
         taken(Step::DeleteRole { role: role() }, Some(&before)),
     ];
     let way = way_back(&role(), &taken, &observation);
     assert_eq!(way.obstacles, Vec::<String>::new());
-    let steps: Vec<_> = way.plan.steps.iter().map(|step| step.step.to_string()).collect();
-    let expected = ["iam:CreateRole role/old/Auditor", "iam:AttachRolePolicy role/Auditor policy/Audit"];
+    let steps: Vec<_> = way
+        .plan
+        .steps
+        .iter()
+        .map(|step| step.step.to_string())
+        .collect();
+    let expected = [
+        "iam:CreateRole role/old/Auditor",
+        "iam:AttachRolePolicy role/Auditor policy/Audit",
+    ];
     assert_eq!(steps, expected);
-    assert_eq!(way.unfinished(&observation).first().map(String::as_str), Some("the role itself"));
+    assert_eq!(
+        way.unfinished(&observation).first().map(String::as_str),
+        Some("the role itself")
+    );
 }
 
 #[test]
@@ -304,7 +383,10 @@ fn what_could_not_be_read_is_not_undone() {
 
 #[test]
 fn a_lost_answer_counts_when_its_effect_is_there() {
-    let lost = |taken: Taken| Taken { certain: false, ..taken };
+    let lost = |taken: Taken| Taken {
+        certain: false,
+        ..taken
+    };
     let there = [lost(attach("Audit"))];
     check(
         &there,
@@ -316,7 +398,10 @@ fn a_lost_answer_counts_when_its_effect_is_there() {
     let not_there = [lost(attach("Other"))];
     check(&not_there, &account_after(), &expect![[""]]);
     // The next step found there what the lost call had put.
-    let taken = [lost(retrust("222222222222", "333333333333")), retrust(VENDOR, "222222222222")];
+    let taken = [
+        lost(retrust("222222222222", "333333333333")),
+        retrust(VENDOR, "222222222222"),
+    ];
     let way = way_back(&role(), &taken, &account_after());
     assert_eq!(way.plan.steps.len(), 2);
 }
@@ -333,7 +418,12 @@ fn undoing_is_finished_when_everything_stands_as_before() {
 
 #[test]
 fn a_probe_names_the_policies_that_were_changed_and_no_others() {
-    let own = taken(Step::DeletePolicy { arn: arn("some/path/Audit") }, None);
+    let own = taken(
+        Step::DeletePolicy {
+            arn: arn("some/path/Audit"),
+        },
+        None,
+    );
     let other = attach("Other");
     let steps = [&own.step, &other.step];
     let probe = probe(&role(), &steps, account(), Partition::Aws).unwrap();
@@ -349,9 +439,18 @@ fn a_probe_names_the_policies_that_were_changed_and_no_others() {
 fn a_step_without_an_answer_is_judged_by_what_stands_there() {
     let there = |step: &Step, observation: &Observation| effect(step, observation);
     let observation = account_after();
-    let absent = Step::DetachRolePolicy { role: role(), arn: arn("Audit") };
-    let version = |id: &str| Step::DeletePolicyVersion { arn: arn("Audit"), version_id: id.to_owned() };
-    let default = |id: &str| Step::SetDefaultPolicyVersion { arn: arn("Audit"), version_id: id.to_owned() };
+    let absent = Step::DetachRolePolicy {
+        role: role(),
+        arn: arn("Audit"),
+    };
+    let version = |id: &str| Step::DeletePolicyVersion {
+        arn: arn("Audit"),
+        version_id: id.to_owned(),
+    };
+    let default = |id: &str| Step::SetDefaultPolicyVersion {
+        arn: arn("Audit"),
+        version_id: id.to_owned(),
+    };
     assert_eq!(there(&create_role().step, &observation), Effect::There);
     assert_eq!(there(&attach("Audit").step, &observation), Effect::There);
     assert_eq!(there(&attach("Other").step, &observation), Effect::NotThere);
@@ -371,7 +470,11 @@ fn a_step_without_an_answer_is_judged_by_what_stands_there() {
 
 #[test]
 fn a_way_back_that_was_broken_off_goes_on_from_where_it_stands() {
-    let taken = [retrust("222222222222", "333333333333"), attach("Audit"), retrust(VENDOR, "x")];
+    let taken = [
+        retrust("222222222222", "333333333333"),
+        attach("Audit"),
+        retrust(VENDOR, "x"),
+    ];
     let mut observation = account_after();
     let steps = |observation: &Observation| {
         let way = way_back(&role(), &taken, observation);
@@ -393,5 +496,9 @@ fn a_role_that_was_made_and_is_gone_again_is_nothing_to_undo() {
     observation.role = Sighting::Absent;
     observation.attachments = Sighting::Absent;
     observation.inline = Sighting::Absent;
-    check(&[create_role(), attach("Other")], &observation, &expect![[""]]);
+    check(
+        &[create_role(), attach("Other")],
+        &observation,
+        &expect![[""]],
+    );
 }
