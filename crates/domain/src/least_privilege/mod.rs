@@ -53,8 +53,6 @@ pub struct RoleScope {
     pub boundary: Boundary,
     /// Whether description or session length are kept.
     pub settings: bool,
-    /// Whether it has inline policies.
-    pub inline: bool,
     /// What is done about unexpected attachments and inline policies.
     pub extras: Extras,
     /// Whether it should be there.
@@ -74,7 +72,6 @@ impl From<&RoleSpec> for RoleScope {
             attach: spec.attach.iter().cloned().collect(),
             boundary: spec.boundary.clone(),
             settings: spec.description.is_some() || spec.max_session_duration.is_some(),
-            inline: !spec.inline.is_empty(),
             extras: spec.extras,
             ensure: spec.ensure,
             legacy_users: spec.legacy_users.clone(),
@@ -370,6 +367,11 @@ fn merge(grants: Vec<Grant>) -> Vec<Grant> {
         }
     }
     whole
+}
+
+/// The policy that consists of these statements, as compact JSON.
+pub fn document_of(grants: &[Grant]) -> String {
+    document(grants).to_string()
 }
 
 fn document(grants: &[Grant]) -> Value {

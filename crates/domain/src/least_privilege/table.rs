@@ -51,8 +51,6 @@ pub enum When {
     RepairPolicies,
     /// The roles are repaired and have policies attached.
     RepairAttachments,
-    /// The roles are repaired and have inline policies.
-    RepairInline,
     /// The roles are repaired and their description or session length is kept.
     RepairSettings,
     /// The roles are repaired and have a boundary.
@@ -91,7 +89,6 @@ impl When {
             Self::RepairAttachments => {
                 repairs(|role| !role.policies.is_empty() || !role.attach.is_empty())
             }
-            Self::RepairInline => repairs(|role| role.inline),
             Self::RepairSettings => repairs(|role| role.settings),
             Self::RepairBoundary => repairs(|role| matches!(role.boundary, Boundary::Policy(_))),
             Self::RepairNoBoundary => repairs(|role| role.boundary == Boundary::None),
@@ -285,13 +282,13 @@ pub const TABLE: &[Row] = table! {
     DeleteRolePermissionsBoundary, ADMIN, Role, [RepairNoBoundary], "take a boundary away";
     CreatePolicy, ADMIN, Policies, [RepairPolicies], "make a missing policy";
     CreatePolicyVersion, ADMIN, Policies, [RepairPolicies], "put a policy right";
-    SetDefaultPolicyVersion, ADMIN, Policies, [RepairPolicies, Rollback], "go back to a version that is right";
+    SetDefaultPolicyVersion, ADMIN, Policies, [Rollback], "go back to a version that is right";
     DeletePolicyVersion, ADMIN, Policies, [RepairPolicies, Absent, Rollback], "make room for a version";
     TagPolicy, ADMIN, Policies, [RepairPolicies, Rollback], "put a policy's tags right";
     AttachRolePolicy, ADMIN, RoleWithSpecPolicies, [RepairAttachments, Rollback], "attach what is missing";
     DetachRolePolicy, ADMIN, Role, [RemoveExtras, Absent, Rollback], "detach what is not agreed";
-    PutRolePolicy, ADMIN, Role, [RepairInline, Rollback], "put an inline policy right";
-    DeleteRolePolicy, ADMIN, Role, [RemoveExtras, Absent, Rollback], "delete an inline policy that is not agreed";
+    PutRolePolicy, ADMIN, Role, [Repair, Rollback], "put an inline policy right, and guard the role while it is in between";
+    DeleteRolePolicy, ADMIN, Role, [Repair, Absent, Rollback], "take the guard away, and what is not agreed";
     UntagRole, ADMIN, Role, [Rollback], "take back a tag";
     UntagPolicy, ADMIN, Policies, [Rollback], "take back a policy's tag";
     DeleteRole, ADMIN, Role, [Absent, Rollback], "remove a role that rolekeeper made";

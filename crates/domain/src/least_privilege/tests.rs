@@ -17,7 +17,6 @@ fn role(name: &str) -> RoleScope {
         attach: Vec::new(),
         boundary: Boundary::Unmanaged,
         settings: false,
-        inline: false,
         extras: Extras::Report,
         ensure: Ensure::Present,
         legacy_users: BTreeSet::new(),
@@ -38,7 +37,6 @@ fn everything() -> Scope {
         attach: vec!["arn:aws:iam::aws:policy/SecurityAudit".parse().unwrap()],
         boundary: Boundary::Policy("arn:aws:iam::aws:policy/ReadOnlyAccess".parse().unwrap()),
         settings: true,
-        inline: true,
         extras: Extras::Remove,
         legacy_users: BTreeSet::from(["cloudcoreo".to_owned()]),
         ..role("Full")

@@ -1,0 +1,327 @@
+//! Least privilege, proven: with exactly the policies that rolekeeper prints for itself an audit and a
+//! repair work, and without any one of their actions they fail and say which.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test panics on purpose"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::call::{Access, Operation};
+use rolekeeper_domain::least_privilege::{
+    Audience, Grant, RoleScope, Scope, document_of, grants_for,
+};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult};
+use rolekeeper_domain::policy::Kind;
+use rolekeeper_domain::role::{Boundary, RoleSpec};
+use rolekeeper_engine::SweepError;
+use rolekeeper_simulator::{
+    Drift, HUB_ACCESS_KEY, Input, Limits, Params, Request, Service, Settings, World,
+};
+use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::memory::MemoryStore;
+use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
+use tokio_util::sync::CancellationToken;
+
+const ADMIN: &str = "OrganizationAccountAccessRole";
+const EVERYTHING: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// A spec in which every part of a role is kept.
+fn full() -> RoleSpec {
+    let inline = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"aws-portal:*","Resource":"*"}]}"#;
+    RoleSpec {
+        boundary: Boundary::Policy("arn:aws:iam::aws:policy/PowerUserAccess".parse().unwrap()),
+        attach: BTreeSet::from(["arn:aws:iam::aws:policy/SecurityAudit".parse().unwrap()]),
+        inline: BTreeMap::from([(
+            "NoBilling".parse().unwrap(),
+            rig::document(Kind::Identity, inline),
+        )]),
+        ..demo_spec()
+    }
+}
+
+/// The same without a boundary, which is another call.
+fn unbounded() -> RoleSpec {
+    RoleSpec {
+        boundary: Boundary::None,
+        ..full()
+    }
+}
+
+fn scope(spec: &RoleSpec, repair: bool) -> Scope {
+    Scope {
+        roles: vec![RoleScope::from(spec)],
+        admin_roles: vec![ADMIN.to_owned()],
+        repair,
+        ..Scope::default()
+    }
+}
+
+/// An organization in which everything has drifted that can drift, and in which hub and
+/// admin roles have exactly these statements.
+struct Stage {
+    world: Arc<World>,
+    store: Arc<MemoryStore>,
+    clock: SimClock,
+    spec: RoleSpec,
+    accounts: Vec<AccountId>,
+}
+
+impl Stage {
+    fn new(spec: &RoleSpec, hub: &[Grant], admin: &[Grant]) -> Self {
+        let drifts: Vec<Drift> = Drift::ALL
+            .into_iter()
+            .filter(|drift| repairable(*drift))
+            .collect();
+        let settings = Settings {
+            accounts: u32::try_from(drifts.len()).unwrap() + 1,
+            provisioned: true,
+            inactive: 0.0,
+            control_tower: 0.0,
+            tail: false,
+            limits: Limits::none(),
+            ..Settings::default()
+        };
+        let provision = spec.clone();
+        let world = World::provisioned_with(settings, move |_| vec![provision.clone()]);
+        let world = Arc::new(world);
+        let clock = SimClock::start();
+        let management = world.management_account().unwrap();
+        let accounts: Vec<AccountId> = world
+            .reachable()
+            .into_iter()
+            .filter(|account| *account != management)
+            .collect();
+        for (account, drift) in accounts.iter().zip(drifts) {
+            assert!(world.plant(*account, drift), "{drift}");
+        }
+        let stage = Self {
+            world,
+            store: Arc::default(),
+            clock,
+            spec: spec.clone(),
+            accounts,
+        };
+        for account in &stage.accounts {
+            stage.narrow_admin(*account, admin);
+        }
+        stage.narrow_hub(hub);
+        stage
+    }
+
+    /// What a caller with these keys is told.
+    fn ask(&self, service: Service, keys: &(String, Option<String>), form: &str) -> String {
+        let params = Params::parse(form);
+        let request = Request {
+            service,
+            operation: params.get("Action").unwrap().to_owned(),
+            access_key: Some(keys.0.clone()),
+            session_token: keys.1.clone(),
+            region: "us-east-1".to_owned(),
+            input: Input::Query(params),
+        };
+        let answer = self.world.handle(&request, self.clock.true_time());
+        let body = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert_eq!(answer.status, 200, "{form}: {body}");
+        body
+    }
+
+    fn narrow_hub(&self, grants: &[Grant]) {
+        let keys = (HUB_ACCESS_KEY.to_owned(), None);
+        let user = between(&self.ask(Service::Iam, &keys, "Action=GetUser"), "UserName");
+        let policy = encoded(&document_of(grants));
+        self.ask(
+            Service::Iam,
+            &keys,
+            &format!(
+                "Action=PutUserPolicy&UserName={user}&PolicyName=least&PolicyDocument={policy}"
+            ),
+        );
+        self.ask(
+            Service::Iam,
+            &keys,
+            &format!("Action=DetachUserPolicy&UserName={user}&PolicyArn={EVERYTHING}"),
+        );
+    }
+
+    fn narrow_admin(&self, account: AccountId, grants: &[Grant]) {
+        let hub = (HUB_ACCESS_KEY.to_owned(), None);
+        let form = format!(
+            "Action=AssumeRole&RoleArn=arn:aws:iam::{account}:role/{ADMIN}&RoleSessionName=setup"
+        );
+        let session = self.ask(Service::Sts, &hub, &form);
+        let keys = (
+            between(&session, "AccessKeyId"),
+            Some(between(&session, "SessionToken")),
+        );
+        let policy = encoded(&document_of(grants));
+        self.ask(
+            Service::Iam,
+            &keys,
+            &format!(
+                "Action=PutRolePolicy&RoleName={ADMIN}&PolicyName=least&PolicyDocument={policy}"
+            ),
+        );
+        self.ask(
+            Service::Iam,
+            &keys,
+            &format!("Action=DetachRolePolicy&RoleName={ADMIN}&PolicyArn={EVERYTHING}"),
+        );
+    }
+
+    async fn sweep(&self, mode: Mode) -> Result<Vec<AccountReport>, SweepError> {
+        let mut settings = rig::settings("one", self.spec.clone());
+        settings.admin_roles = vec![ADMIN.to_owned()];
+        // A denial everywhere is the point here, not a reason to stop.
+        settings.rollout.max_failures = rolekeeper_engine::rollout::Share::ALL;
+        settings.rollout.canary = usize::MAX;
+        let process = Process::start(&self.world, &self.clock, &self.store, settings, 1).await;
+        let record = process
+            .engine
+            .sweep(order(mode), CancellationToken::new())
+            .await?;
+        let reports = self.store.all_reports(&record.id);
+        let mine = |report: &AccountReport| self.accounts.contains(&report.account);
+        Ok(reports.into_iter().filter(mine).collect())
+    }
+}
+
+/// What a repair ends: a role under another path cannot be moved, and the others are no drift
+/// of this role.
+fn repairable(drift: Drift) -> bool {
+    !matches!(
+        drift,
+        Drift::RolePath | Drift::RoleUnexpected | Drift::LegacyUser
+    )
+}
+
+fn between(text: &str, tag: &str) -> String {
+    let after = text
+        .split(&format!("<{tag}>"))
+        .nth(1)
+        .unwrap_or_else(|| panic!("no {tag}: {text}"));
+    after.split('<').next().unwrap().to_owned()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+fn without(grants: &[Grant], action: &str) -> Vec<Grant> {
+    grants
+        .iter()
+        .cloned()
+        .map(|mut grant| {
+            grant.actions.remove(action);
+            grant
+        })
+        .filter(|grant| !grant.actions.is_empty())
+        .collect()
+}
+
+fn actions(grants: &[Grant]) -> BTreeSet<String> {
+    grants
+        .iter()
+        .flat_map(|grant| grant.actions.iter().cloned())
+        .collect()
+}
+
+/// Whether some account says that it was denied this action.
+fn denied(reports: &[AccountReport], action: &str) -> bool {
+    let says = |words: &str| words.contains("AccessDenied") && words.contains(action);
+    reports.iter().any(|report| {
+        let failed = report
+            .failure
+            .as_ref()
+            .is_some_and(|fault| says(&fault.to_string()));
+        let reasons = report
+            .steps
+            .iter()
+            .filter(|step| step.result == StepResult::Failed);
+        failed || reasons.filter_map(|step| step.reason.as_deref()).any(says)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_exactly_its_own_policies_rolekeeper_finds_and_repairs_everything() {
+    for spec in [full(), unbounded()] {
+        let hub = grants_for(Audience::Hub, &scope(&spec, true));
+        let admin = grants_for(Audience::Admin, &scope(&spec, true));
+        let stage = Stage::new(&spec, &hub, &admin);
+        for report in stage.sweep(Mode::Repair).await.unwrap() {
+            let fine = matches!(report.outcome, Outcome::Repaired | Outcome::InSync);
+            assert!(
+                fine,
+                "{}: {:?} {:?}",
+                report.account, report.failure, report.steps
+            );
+        }
+        for report in stage.sweep(Mode::Repair).await.unwrap() {
+            assert_eq!(report.outcome, Outcome::InSync, "{report:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audit_needs_no_action_that_writes() {
+    let spec = full();
+    let admin = grants_for(Audience::Admin, &scope(&spec, false));
+    for action in actions(&admin) {
+        assert_eq!(
+            Operation::from_action(&action).unwrap().access(),
+            Access::Read,
+            "{action}"
+        );
+    }
+    let stage = Stage::new(
+        &spec,
+        &grants_for(Audience::Hub, &scope(&spec, false)),
+        &admin,
+    );
+    for report in stage.sweep(Mode::Audit).await.unwrap() {
+        assert!(report.failure.is_none(), "{report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_one_action_of_the_admin_role_a_repair_fails_and_names_it() {
+    let mut superfluous = Vec::new();
+    let mut tried = BTreeSet::new();
+    // The second spec adds the one call that the first has no use for.
+    for spec in [full(), unbounded()] {
+        let hub = grants_for(Audience::Hub, &scope(&spec, true));
+        let admin = grants_for(Audience::Admin, &scope(&spec, true));
+        for action in actions(&admin) {
+            if !tried.insert(action.clone()) {
+                continue;
+            }
+            let stage = Stage::new(&spec, &hub, &without(&admin, &action));
+            let reports = stage.sweep(Mode::Repair).await.unwrap();
+            if !denied(&reports, &action) {
+                superfluous.push(action);
+            }
+        }
+    }
+    assert!(tried.contains("iam:DeleteRolePermissionsBoundary"));
+    assert_eq!(superfluous, [String::new(); 0], "granted, and never missed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_one_action_of_the_hub_a_sweep_fails_and_names_it() {
+    let spec = full();
+    let hub = grants_for(Audience::Hub, &scope(&spec, true));
+    let admin = grants_for(Audience::Admin, &scope(&spec, true));
+    for action in actions(&hub) {
+        let stage = Stage::new(&spec, &without(&hub, &action), &admin);
+        match stage.sweep(Mode::Audit).await {
+            Ok(reports) => assert!(denied(&reports, &action), "{action} was not missed"),
+            Err(error) => assert!(
+                format!("{error:?}").contains(&action),
+                "{action}: {error:?}"
+            ),
+        }
+    }
+}
