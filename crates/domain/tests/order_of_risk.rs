@@ -145,6 +145,7 @@ struct Case {
     versions: usize,
     role_there: bool,
     trust_unreadable: bool,
+    garbled: bool,
     readable: bool,
     guard_left: Option<Document>,
     absent: bool,
@@ -181,7 +182,7 @@ fn case() -> impl Strategy<Value = Case> {
         prop::bool::weighted(0.7),
         prop::option::weighted(0.1, guard_document()),
         prop::bool::weighted(0.1),
-        prop::bool::weighted(0.05),
+        (prop::bool::weighted(0.05), prop::bool::weighted(0.15)),
     );
     (
         (trust_policy(), trust_policy(), any::<bool>()),
@@ -196,8 +197,8 @@ fn case() -> impl Strategy<Value = Case> {
                 (boundaries, spec, seen),
                 rest,
             )| {
-                let (extras, versions, role_there, readable, guard_left, absent, trust_unreadable) =
-                    rest;
+                let (extras, versions, role_there, readable, guard_left, absent, unread) = rest;
+                let (trust_unreadable, garbled) = unread;
                 let found = if same { agreed.clone() } else { found };
                 Case {
                     trusts: (agreed, found),
@@ -212,6 +213,7 @@ fn case() -> impl Strategy<Value = Case> {
                     versions,
                     role_there,
                     trust_unreadable,
+                    garbled,
                     readable,
                     guard_left,
                     absent,
@@ -295,6 +297,14 @@ fn world_of(case: &Case) -> World {
     }
     if case.role_there {
         world.role = Some(role_of(case, &world));
+    }
+    if let (true, Some(role)) = (case.garbled, &world.role) {
+        let wrong = role.inline.iter().filter(|(name, document)| {
+            name.as_str() != GUARD_POLICY_NAME && world.spec.inline.get(*name) != Some(*document)
+        });
+        world.garbled = wrong
+            .map(|(name, document)| (name.clone(), document.clone()))
+            .collect();
     }
     world
 }

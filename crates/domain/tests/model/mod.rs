@@ -146,6 +146,8 @@ pub struct World {
     pub foreign: BTreeMap<Arn, Document>,
     /// Whether the documents of foreign policies can be read.
     pub foreign_readable: bool,
+    /// Inline policies that rolekeeper cannot read as policies, although IAM acts on them.
+    pub garbled: BTreeMap<PolicyName, Document>,
     pub record: BTreeSet<String>,
     pub made: u64,
 }
@@ -163,6 +165,7 @@ impl World {
             policies: BTreeMap::new(),
             foreign: BTreeMap::new(),
             foreign_readable: true,
+            garbled: BTreeMap::new(),
             record: BTreeSet::new(),
             made: 0,
         }
@@ -285,12 +288,19 @@ impl World {
                 Sighting::Seen(role.attached.clone())
             }),
             inline: role.map_or(Sighting::Absent, |role| {
-                let valid =
-                    |document: &Document| Sighting::Seen(ObservedDocument::Valid(document.clone()));
+                let shown = |name: &PolicyName, document: &Document| {
+                    Sighting::Seen(if self.garbled.get(name) == Some(document) {
+                        let (text, why) =
+                            (document.text().to_owned(), "of another grammar".to_owned());
+                        ObservedDocument::Malformed { text, why }
+                    } else {
+                        ObservedDocument::Valid(document.clone())
+                    })
+                };
+                let inline = role.inline.iter();
                 Sighting::Seen(
-                    role.inline
-                        .iter()
-                        .map(|(name, found)| (name.clone(), valid(found)))
+                    inline
+                        .map(|(name, found)| (name.clone(), shown(name, found)))
                         .collect(),
                 )
             }),
