@@ -45,6 +45,10 @@ pub(super) async fn events(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
     let changed = state.live.subscribe();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a browser is served in real time; a missed tick is sent once, as set below"
+    )]
     let mut ticks = interval_at(Instant::now(), PROGRESS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let feed = Feed {

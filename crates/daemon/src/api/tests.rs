@@ -64,7 +64,7 @@ fn report(n: u64, name: &str, outcome: Outcome) -> AccountReport {
     AccountReport {
         account: format!("{n:012}").parse().unwrap(),
         name: name.to_owned(),
-        ou_path: if n % 2 == 0 {
+        ou_path: if n.is_multiple_of(2) {
             "prod/web".to_owned()
         } else {
             "dev".to_owned()
