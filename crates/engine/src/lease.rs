@@ -66,8 +66,13 @@ impl Keeper {
                 );
                 Ok(fence)
             }
-            // Unknown: what was held stays held until its time is over.
-            Err(error) => Err(error),
+            // Unknown: what was held stays held until its time is over, and no longer.
+            Err(error) => {
+                if self.fence(clock).is_none() {
+                    self.note(None, sink);
+                }
+                Err(error)
+            }
         }
     }
 
