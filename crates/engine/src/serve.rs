@@ -1,5 +1,6 @@
 //! The daemon's loop: hold the lease, sweep when it is time or somebody asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Store, StoreError, SweepRequest};
+use crate::settings::EngineSettings;
 
 /// How often the daemon looks whether somebody asked for a sweep.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -29,7 +31,8 @@ where
     C: Clock,
     E: EventSink,
 {
-    /// Serves until `cancel`: as the one that writes it sweeps; otherwise it waits to take over. A store that fails is waited for.
+    /// Serves until `cancel`: as the one that writes it sweeps; otherwise it waits to take
+    /// over. A store that fails is waited for.
     ///
     /// A sweep under way at the end is cancelled as [`Engine::sweep`] says.
     pub async fn serve(&self, cancel: CancellationToken) {
@@ -101,7 +104,15 @@ where
             return Ok(Some(asked(request)));
         }
         let now = inner.gateway.clock.now();
-        let schedule = self.settings().schedule.clone();
+        let settings = self.settings();
+        let schedule = &settings.schedule;
+        if !timetable.by.as_ref().is_some_and(|by| Arc::ptr_eq(by, &settings)) {
+            // Another configuration, perhaps another schedule.
+            *timetable = Timetable {
+                by: Some(Arc::clone(&settings)),
+                ..Timetable::default()
+            };
+        }
         if timetable.last.is_none() {
             let newest = store.sweeps(None, 1).await?;
             timetable.last = newest.first().map(|sweep| sweep.started_at);
@@ -116,6 +127,7 @@ where
         }
         *timetable = Timetable {
             last: Some(now),
+            by: timetable.by.take(),
             ..Timetable::default()
         };
         let mut order = SweepOrder::new(schedule.mode, Trigger::Schedule, "schedule");
@@ -146,6 +158,8 @@ struct Timetable {
     last: Option<Timestamp>,
     due: Option<Timestamp>,
     wait_until: Option<Timestamp>,
+    /// The settings it was made by.
+    by: Option<Arc<EngineSettings>>,
 }
 
 impl Timetable {

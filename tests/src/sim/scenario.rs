@@ -116,7 +116,7 @@ impl Swarm {
             halts: random.random_bool(0.3),
             jumps: random.random_bool(0.3),
             broken_store: random.random_bool(0.2),
-            meddling: random.random_bool(0.3),
+            meddling: random.random_bool(0.6),
         }
     }
 }
@@ -169,7 +169,7 @@ impl Stage {
             report,
             judged_from: 0,
         };
-        stage.plant_some(2);
+        stage.plant_some(3);
         stage
     }
 
@@ -197,11 +197,11 @@ impl Stage {
     }
 
     async fn play(&mut self) -> Result<(), String> {
-        for _ in 0..self.random.random_range(1..5) {
+        for _ in 0..self.random.random_range(2..6) {
             self.storm().await?;
             self.holds()?;
             if self.swarm.meddling && self.random.random_bool(0.5) {
-                self.plant_some(1);
+                self.plant_some(2);
                 self.judged_from = self.world.history().len();
             }
             let rest = self.random.random_range(0..60);
@@ -327,7 +327,7 @@ impl Stage {
             } else {
                 Moment::After
             };
-            blows.push(Blow::Crash(random.random_range(0..30), moment));
+            blows.push(Blow::Crash(random.random_range(0..12), moment));
         }
         if self.swarm.pauses {
             let length = Duration::from_secs(random.random_range(1..120));
@@ -342,7 +342,7 @@ impl Stage {
             blows.push(Blow::Jump(soon, seconds));
         }
         if self.swarm.broken_store {
-            blows.push(Blow::BreakStore(random.random_range(0..60)));
+            blows.push(Blow::BreakStore(random.random_range(0..40)));
         }
         blows.choose(random).copied()
     }
@@ -520,7 +520,7 @@ fn world_settings(seed: u64, random: &mut StdRng) -> Settings {
     };
     let stale = *[0, 0, 1, 4, 12].choose(random).unwrap_or(&0);
     Settings {
-        accounts: random.random_range(1..10),
+        accounts: random.random_range(1..9),
         seed,
         provisioned: random.random_bool(0.7),
         inactive: 0.0,
