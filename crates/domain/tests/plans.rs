@@ -653,3 +653,28 @@ fn a_digest_names_what_a_plan_does_and_rests_on() {
     world.rewrite(0, identity(ADMIN));
     assert_ne!(plan.digest(), world.plan().digest());
 }
+
+#[test]
+fn every_step_names_drift_that_was_found() {
+    let mut spec = faq_spec();
+    spec.inline
+        .insert("Guard".parse().unwrap(), identity(DENY_DELETE));
+    let mut detached = World::of(spec.clone());
+    detached.role().attached.clear();
+    detached.rewrite(0, identity(READ));
+    for world in [World::empty(spec), detached] {
+        let found: Vec<_> = world.diff().drifts.iter().map(|drift| drift.kind).collect();
+        for step in world.plan().steps {
+            let unfounded = step
+                .because
+                .iter()
+                .filter(|kind| !found.contains(kind))
+                .count();
+            assert_eq!(
+                unfounded, 0,
+                "{} because of {:?}, found {found:?}",
+                step.step, step.because
+            );
+        }
+    }
+}

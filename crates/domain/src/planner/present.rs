@@ -28,6 +28,11 @@ pub(super) fn plan(
     }
     adopt(observation, &standing, plan);
     let mut changes = change::collect(spec, observation, &standing);
+    if standing.role == Whose::Nobodys {
+        for change in &mut changes.wanted {
+            because_of_the_role(&mut change.because);
+        }
+    }
     plan.withheld.append(&mut changes.withheld);
     plan.foreign.append(&mut changes.foreign);
     path(spec, observation, plan);
@@ -70,6 +75,19 @@ pub(super) fn plan(
     let mut builder = Builder::new(observation);
     arrange(work, &mut builder);
     plan.steps = builder.into_steps();
+}
+
+/// Where the role is missing, that is why nothing is attached to it or written into it.
+fn because_of_the_role(because: &mut Vec<DriftKind>) {
+    for kind in because.iter_mut() {
+        if matches!(
+            kind,
+            DriftKind::AttachmentMissing | DriftKind::InlineDocument
+        ) {
+            *kind = DriftKind::RoleMissing;
+        }
+    }
+    because.dedup();
 }
 
 /// What becomes ours.
