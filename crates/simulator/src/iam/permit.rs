@@ -4,7 +4,7 @@ use rolekeeper_domain::account::AccountId;
 
 use crate::ask::Ask;
 use crate::call::ApiError;
-use crate::iam::state::{Iam, Tags};
+use crate::iam::state::{Iam, Tags, User};
 use crate::iam::table::Operation;
 use crate::world::authorize::{Case, Powers, Wish, authorize};
 use crate::world::caller::Identity;
@@ -22,6 +22,8 @@ pub(crate) enum Subject {
     RoleArn,
     /// A user by `UserName`; the caller when none is given.
     User,
+    /// The user who owns the key of `AccessKeyId`.
+    KeyOwner,
     /// A user that is created.
     UserArn,
     /// A group by `GroupName`.
@@ -41,7 +43,7 @@ impl Subject {
             Self::Group => ask.get("GroupName"),
             Self::Policy => ask.get("PolicyArn"),
             Self::NewPolicy => ask.get("PolicyName"),
-            Self::Account | Self::Every(_) => None,
+            Self::Account | Self::Every(_) | Self::KeyOwner => None,
         }
     }
 
@@ -71,6 +73,16 @@ impl Subject {
                     .map(|user| (&*user.entity.path, &*user.entity.name));
                 let arn = arn(account, "user", known, ask.get("Path"), &name);
                 (arn, (self == Self::User).then(|| format!("user {name}")))
+            }
+            Self::KeyOwner => {
+                let id = given("AccessKeyId");
+                let owns = |user: &&User| user.keys.iter().any(|key| *key.id == *id);
+                let owner = iam.users.iter().find(owns);
+                let known = owner.map(|user| (&*user.entity.path, &*user.entity.name));
+                (
+                    arn(account, "user", known, None, ""),
+                    Some(format!("access key {id}")),
+                )
             }
             Self::Group => {
                 let name = given("GroupName");

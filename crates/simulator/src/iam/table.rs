@@ -71,7 +71,7 @@ static OPERATIONS: &[Operation] = table! {
     "DetachRolePolicy" Write(attachments::detach_role) Subject::Role;
     "DetachUserPolicy" Write(attachments::detach_user) Subject::User;
     "EnableMFADevice" Write(keys::enable_mfa) Subject::User;
-    "GetAccessKeyLastUsed" Read(keys::last_used) Subject::Account;
+    "GetAccessKeyLastUsed" Read(keys::last_used) Subject::KeyOwner;
     "GetAccountSummary" Read(lookaround::account_summary) Subject::Account;
     "GetLoginProfile" Read(keys::login_profile) Subject::User;
     "GetPolicy" Read(policies::get) Subject::Policy;
