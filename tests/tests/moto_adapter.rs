@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test panics on purpose"
 )]
 
@@ -335,7 +336,7 @@ async fn every_step_on_a_role_reads_back_as_it_was_taken() {
             .unwrap()
             .unwrap()
             .items,
-        [inline.clone()]
+        std::slice::from_ref(&inline)
     );
     assert_eq!(
         reader
@@ -376,7 +377,7 @@ async fn every_step_on_a_role_reads_back_as_it_was_taken() {
             .unwrap()
             .unwrap()
             .items,
-        [audit.clone()]
+        std::slice::from_ref(&audit)
     );
     there
         .take(Step::DetachRolePolicy {

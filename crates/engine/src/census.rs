@@ -138,7 +138,7 @@ impl FirstPhase {
             while let Some(done) = tasks.try_join_next() {
                 self.take(done.ok());
             }
-            if self.listed % TELL_EVERY == 0 {
+            if self.listed.is_multiple_of(TELL_EVERY) {
                 self.tell(run, false);
             }
         }

@@ -4,10 +4,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test panics on purpose"
 )]
 #![allow(
     dead_code,
+    unused_imports,
+    unreachable_pub,
     reason = "each test file is a crate of its own and uses a part of this"
 )]
 

@@ -1,4 +1,8 @@
-#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
