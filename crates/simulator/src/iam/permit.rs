@@ -4,7 +4,7 @@ use rolekeeper_domain::account::AccountId;
 
 use crate::ask::Ask;
 use crate::call::ApiError;
-use crate::iam::state::{Iam, Tags, User};
+use crate::iam::state::{Iam, Tags};
 use crate::iam::table::Operation;
 use crate::world::authorize::{Case, Powers, Wish, authorize};
 use crate::world::caller::Identity;
@@ -76,8 +76,8 @@ impl Subject {
             }
             Self::KeyOwner => {
                 let id = given("AccessKeyId");
-                let owns = |user: &&User| user.keys.iter().any(|key| *key.id == *id);
-                let owner = iam.users.iter().find(owns);
+                let mut users = iam.users.iter();
+                let owner = users.find(|user| user.keys.iter().any(|key| *key.id == *id));
                 let known = owner.map(|user| (&*user.entity.path, &*user.entity.name));
                 (
                     arn(account, "user", known, None, ""),
