@@ -752,3 +752,49 @@ fn deleted_principals_are_found() {
         ["AIDAEXAMPLEID1234567", "AROAEXAMPLEID1234567"]
     );
 }
+
+/// For most users the second statement adds nothing to the first; for one
+/// who is called bob it does.
+#[test]
+fn what_a_variable_may_happen_to_meet_is_not_overlooked() {
+    let all_but_bobs = allow(r#""Action":"s3:*","NotResource":"arn:aws:s3:::home/bob/*""#);
+    let own = allow(r#""Action":"s3:*","Resource":"arn:aws:s3:::home/${aws:username}/*""#);
+    let before = doc(Kind::Identity, &format!("{all_but_bobs},{own}"));
+    let after = doc(Kind::Identity, &all_but_bobs);
+    let bob = rolekeeper_domain::policy::Request {
+        principal: rolekeeper_domain::policy::Principal::User {
+            arn: "arn:aws:iam::111122223333:user/bob".to_owned(),
+        },
+        action: "s3:GetObject".to_owned(),
+        resource: "arn:aws:s3:::home/bob/x".to_owned(),
+        context: rolekeeper_domain::policy::ConditionContext::new().with("aws:username", "bob"),
+    };
+    let says = |d| rolekeeper_domain::policy::document_says(d, &bob).is_some();
+    assert_eq!((says(&before), says(&after)), (true, false));
+    let verdict = |a, b| compare(a, b, &Context::default()).verdict;
+    assert_eq!(verdict(&before, &after), Verdict::Unproven);
+    assert_eq!(verdict(&after, &before), Verdict::Unproven);
+}
+
+/// A condition on a variable's own key: the evaluator has the last word.
+#[test]
+fn a_variable_beside_a_condition_on_its_key() {
+    let with = |resource: &str| {
+        let rest = r#""Condition":{"StringEquals":{"aws:username":"bob"}}"#;
+        doc(
+            Kind::Identity,
+            &allow(&format!(
+                "\"Action\":\"s3:*\",\"Resource\":\"arn:aws:s3:::home/{resource}\",{rest}"
+            )),
+        )
+    };
+    let verdict = |a: &str, b: &str| compare(&with(a), &with(b), &Context::default()).verdict;
+    assert_eq!(
+        verdict("${aws:username}", "${aws:username}"),
+        Verdict::Equivalent
+    );
+    // In truth equivalent: only bob gets past the condition.
+    assert_eq!(verdict("${aws:username}", "bob"), Verdict::Unproven);
+    assert_eq!(verdict("${aws:username}", "*"), Verdict::Wider);
+    assert_eq!(verdict("${aws:username}/*", "alice/*"), Verdict::Different);
+}
