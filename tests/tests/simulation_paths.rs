@@ -224,3 +224,15 @@ async fn an_empty_organization_is_provisioned_in_waves() {
         assert_eq!(role.attached.len(), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_not_on_record_would_be_noticed() {
+    let stage = Stage::calm(2);
+    let account = *stage.world.reachable().first().unwrap();
+    stage.world.plant(account, Drift::RoleDescription);
+    stage.sweep(Mode::Repair).await;
+    let blank = MemoryStore::default();
+    blank.watch(&stage.world);
+    let noticed = check::unrecorded(&stage.world, &blank).expect("a finding");
+    assert!(noticed.contains("UpdateRole"), "{noticed}");
+}

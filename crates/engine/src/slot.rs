@@ -43,6 +43,7 @@ impl Places {
         };
         Some(Slot {
             places: self.clone(),
+            way_back: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
         })
     }
@@ -57,6 +58,9 @@ impl Places {
 #[derive(Debug)]
 pub(crate) struct Slot {
     places: Places,
+    /// Only one call of the account at a time takes a place again: a second one would wait
+    /// for the place that its own account has just got.
+    way_back: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -145,17 +149,14 @@ impl Slot {
     }
 
     async fn come_back(&self) {
+        let _turn = self.way_back.lock().await;
         if self.with(|state| state.permit.is_some()) {
             return;
         }
         if let Ok(permit) = Arc::clone(&self.places.inside).acquire_owned().await {
-            // Another call of the account may have come back in the meantime; the
-            // second permit is then given back at once.
             self.with(|state| {
-                if state.permit.is_none() {
-                    state.permit = Some(permit);
-                    state.parked = None;
-                }
+                state.permit = Some(permit);
+                state.parked = None;
             });
         }
     }
@@ -230,6 +231,27 @@ mod tests {
         };
         let (result, ()) = tokio::join!(waiting, check);
         result.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_calls_of_one_account_that_both_waited_share_the_last_place() {
+        let places = Places::new(1);
+        let slot = places.take().await.unwrap();
+        let (_one, _two) = (slot.running(), slot.running());
+        let both = async { tokio::join!(slot.park(yields(3)), slot.park(yields(4))) };
+        let other = async {
+            let second = places.take().await.unwrap();
+            yields(10).await;
+            drop(second);
+        };
+        tokio::join!(both, other);
+        assert_eq!(places.busy(), 1);
+    }
+
+    async fn yields(times: u32) {
+        for _ in 0..times {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

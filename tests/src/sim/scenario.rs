@@ -78,18 +78,17 @@ pub fn simulate(seed: u64) -> Result<Report, Violation> {
     runtime.block_on(async {
         let mut stage = Stage::new(seed);
         let clock = stage.clock.clone();
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             result = stage.play() => result,
-            () = clock.wait(rig::FOREVER) => Err(stage_hangs(seed)),
-        }
-        .map(|()| stage.report())
-        .map_err(|what| Violation { seed, what })
+            () = clock.wait(rig::FOREVER) => Err("it never ended".to_owned()),
+        };
+        let trail = stage.trail.join("\n");
+        result.map(|()| stage.report()).map_err(|what| Violation {
+            seed,
+            what: format!("seed {seed}: {what}\nwhat went before:\n{trail}"),
+        })
     })
-}
-
-fn stage_hangs(seed: u64) -> String {
-    format!("the simulation of seed {seed} never ended")
 }
 
 /// Kinds of trouble, each off or of some weight: a swarm differs from seed to seed in what
@@ -123,7 +122,6 @@ impl Swarm {
 
 /// The world of a simulation with everything around it.
 struct Stage {
-    seed: u64,
     random: StdRng,
     swarm: Swarm,
     world: Arc<World>,
@@ -131,6 +129,8 @@ struct Stage {
     clock: SimClock,
     processes: u64,
     report: Report,
+    /// What was done to the world so far, for whoever reads about a violation.
+    trail: Vec<String>,
     /// Exposure is judged from this change on: somebody else changed things just before it.
     judged_from: usize,
 }
@@ -150,6 +150,7 @@ impl Stage {
     fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let swarm = Swarm::of(&mut random);
+        let first = format!("  {swarm:?}");
         let world = Arc::new(World::new(world_settings(seed, &mut random)));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
@@ -159,7 +160,6 @@ impl Stage {
             ..Report::default()
         };
         let mut stage = Self {
-            seed,
             random,
             swarm,
             world,
@@ -167,10 +167,16 @@ impl Stage {
             clock,
             processes: 0,
             report,
+            trail: vec![first],
             judged_from: 0,
         };
         stage.plant_some(3);
         stage
+    }
+
+    fn note(&mut self, what: String) {
+        let changes = self.world.history().len();
+        self.trail.push(format!("  {} after {changes} changes: {what}", self.clock.true_time()));
     }
 
     fn report(&self) -> Report {
@@ -190,6 +196,7 @@ impl Stage {
                 let drift = Drift::visible().choose(&mut self.random);
                 // A path cannot be repaired: it would hide what else does not converge.
                 if let Some(drift) = drift.filter(|drift| **drift != Drift::RolePath) {
+                    self.note(format!("somebody plants {drift} in {account}"));
                     self.world.plant(account, *drift);
                 }
             }
@@ -232,6 +239,7 @@ impl Stage {
                 random,
             }));
         }
+        self.note(format!("{mode} sweep of process {}, {blow:?}", self.processes));
         let rival = matches!(blow, Some(Blow::Pause(..)));
         let rival = if rival {
             Some(self.start().await?)
@@ -416,6 +424,7 @@ impl Stage {
 
     /// When nothing goes wrong any more, everything comes right, and stays so without a write.
     async fn calm(&mut self) -> Result<(), String> {
+        self.note("calm".to_owned());
         self.world.clear_scripts();
         self.clock.wait(Duration::from_secs(60)).await;
         let resumed = self.store.resume("somebody", self.clock.true_time()).await;
@@ -492,7 +501,7 @@ impl Stage {
         let broken = check::unrecorded(&self.world, &self.store)
             .or_else(|| check::strayed(&self.world))
             .or_else(|| check::exposed(&self.world, self.judged_from));
-        broken.map_or(Ok(()), |what| Err(format!("seed {}: {what}", self.seed)))
+        broken.map_or(Ok(()), Err)
     }
 }
 
