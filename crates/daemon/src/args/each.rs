@@ -55,6 +55,51 @@ pub(crate) struct RollbackArgs {
     pub(crate) format: Format,
 }
 
+/// Arguments of `retire-user`.
+#[derive(Args, Debug)]
+pub(crate) struct RetireArgs {
+    /// The user's name
+    #[arg(value_parser = parse_user)]
+    pub(crate) user: String,
+    #[command(flatten)]
+    pub(crate) accounts: Accounts,
+    /// A user that was used within so many days for anything but IAM and STS is left alone
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(0..=3650))]
+    pub(crate) quiet_days: u16,
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+fn parse_user(text: &str) -> Result<String, String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("a user name has 1 to 64 of letters, digits and +=,.@_-".to_owned())
+    }
+}
+
+/// Arguments of `bootstrap`.
+#[derive(Args, Debug)]
+pub(crate) struct BootstrapArgs {
+    /// Take the keys from this profile of the AWS configuration files
+    #[arg(long, value_name = "NAME", conflicts_with = "stdin")]
+    pub(crate) profile: Option<String>,
+    /// Read the keys from standard input: id, secret and session token, one a line
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
 /// Arguments of `iam-policy`.
 #[derive(Args, Debug)]
 pub(crate) struct IamPolicyArgs {

@@ -147,6 +147,20 @@ pub(crate) enum Command {
                             Afterwards writes stay halted, so that the next sweep does not do it again: `rolekeeper resume` lifts that."
     )]
     Rollback(RollbackArgs),
+    /// Retire the temporary IAM user of the FAQ: its keys, then all it has, then the user
+    #[command(
+        after_help = "Examples:\n  rolekeeper retire-user cloudcoreo --plan\n  rolekeeper retire-user cloudcoreo --accounts \
+                      123456789012\n\nOnly where the managed roles are as specified, and only a user that was not used for \
+                      anything else lately."
+    )]
+    RetireUser(RetireArgs),
+    /// Provision one account outside the organization with the FAQ's six permissions
+    #[command(
+        after_help = "Examples:\n  rolekeeper bootstrap --profile new-account --plan\n  printf '%s\\n' \"$ID\" \"$SECRET\" | rolekeeper \
+                      bootstrap --stdin --yes\n\nThe keys of the temporary user come from the environment, a profile or standard \
+                      input, never from an argument, and are not kept."
+    )]
+    Bootstrap(BootstrapArgs),
     /// Stop all writes to AWS now, wherever a replica runs
     #[command(
         after_help = "Example:\n  rolekeeper halt --why 'incident 4711'\n\nThe halt is kept in the store and outlives restarts; \

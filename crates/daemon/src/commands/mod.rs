@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod bootstrap;
 mod check;
 mod completions;
 mod config_show;
@@ -14,6 +15,7 @@ mod man;
 mod plan;
 mod policy;
 mod report;
+mod retire_user;
 mod rollback;
 mod run;
 mod sweep;
@@ -68,6 +70,8 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Journal(JournalCommand::Verify { file, known }) => {
             journal::verify(app, file.as_deref(), known).await
         }
+        Command::RetireUser(args) => retire_user::run(app, args).await,
+        Command::Bootstrap(args) => bootstrap::run(app, args).await,
         Command::Rollback(args) => rollback::run(app, args).await,
         Command::IamPolicy(args) => iam_policy::run(app, &args),
         Command::Halt { why } => halt::halt(app, why).await,

@@ -357,3 +357,52 @@ fn webhook_must_be_http() {
           allowed: an http:// or https:// URL"#]],
     );
 }
+
+#[test]
+fn every_example_is_a_configuration_that_could_run() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
+    let mut examples = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        examples += 1;
+        let loaded = super::load(&path, &Environment::default())
+            .and_then(|config| crate::specs::Specs::new(&config).map(drop));
+        assert_eq!(
+            loaded.map_err(|error| error.to_string()),
+            Ok(()),
+            "{}",
+            path.display()
+        );
+    }
+    assert!(examples >= 3, "{examples} examples");
+}
+
+#[test]
+fn ten_lines_of_the_readme_are_the_ten_lines_of_the_example() {
+    let keys = |text: &str| -> Vec<String> {
+        let lines = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default().trim());
+        lines
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let readme = include_str!("../../../../README.md");
+    let block = readme
+        .split("```toml")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    let in_file = block.replace(
+        "external_id_file = \"external-id\"",
+        "external_id = \"replace-me\"",
+    );
+    assert_eq!(
+        keys(&in_file),
+        keys(include_str!("../../../../config/ten-lines.toml"))
+    );
+}

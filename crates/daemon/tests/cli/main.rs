@@ -6,6 +6,7 @@
     reason = "a test panics on purpose"
 )]
 
+mod faq;
 mod harness;
 mod killed;
 mod mistakes;
