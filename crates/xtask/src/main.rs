@@ -18,6 +18,7 @@ mod python;
 mod screenshots;
 mod services;
 mod shell;
+mod simulate;
 mod steps;
 mod test;
 mod tool;
@@ -56,12 +57,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Hold the tree against its own rules: arrows, file sizes, leftovers.
     Tidy,
-    /// Run the simulator (release build) with the given arguments.
-    Simulate {
-        /// Arguments for `rolekeeper-simulator`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        args: Vec<String>,
-    },
+    /// Run the whole engine over simulated organizations in which anything may go wrong, one for each seed.
+    Simulate(simulate::SimulateArgs),
     /// Write deploy/policies anew: what `rolekeeper iam-policy` prints.
     Policies,
     /// Take the pictures of the page for README, from the demo.
@@ -90,10 +87,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Tidy => Shell::cargo(&workshop)
             .args(["test", "-p", "rolekeeper-tests", "--test", "layering"])
             .run(),
-        Command::Simulate { args } => Shell::cargo(&workshop)
-            .args(["run", "--release", "-p", "rolekeeper-simulator", "--"])
-            .args(&args)
-            .run(),
+        Command::Simulate(args) => simulate::run(&workshop, &args),
         Command::Policies => policies::write(&workshop),
         Command::Screenshots => screenshots::run(&workshop),
         Command::PinPython => python::pin(&workshop),
