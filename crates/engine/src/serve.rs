@@ -106,7 +106,11 @@ where
         let now = inner.gateway.clock.now();
         let settings = self.settings();
         let schedule = &settings.schedule;
-        if !timetable.by.as_ref().is_some_and(|by| Arc::ptr_eq(by, &settings)) {
+        if !timetable
+            .by
+            .as_ref()
+            .is_some_and(|by| Arc::ptr_eq(by, &settings))
+        {
             // Another configuration, perhaps another schedule.
             *timetable = Timetable {
                 by: Some(Arc::clone(&settings)),

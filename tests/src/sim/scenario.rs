@@ -176,7 +176,10 @@ impl Stage {
 
     fn note(&mut self, what: String) {
         let changes = self.world.history().len();
-        self.trail.push(format!("  {} after {changes} changes: {what}", self.clock.true_time()));
+        self.trail.push(format!(
+            "  {} after {changes} changes: {what}",
+            self.clock.true_time()
+        ));
     }
 
     fn report(&self) -> Report {
@@ -239,7 +242,10 @@ impl Stage {
                 random,
             }));
         }
-        self.note(format!("{mode} sweep of process {}, {blow:?}", self.processes));
+        self.note(format!(
+            "{mode} sweep of process {}, {blow:?}",
+            self.processes
+        ));
         let rival = matches!(blow, Some(Blow::Pause(..)));
         let rival = if rival {
             Some(self.start().await?)
