@@ -3,6 +3,8 @@
     moto_world.py ENDPOINT plant WORLD    makes the organization; prints names and ids
     moto_world.py ENDPOINT dump           prints all that stands in every account
     moto_world.py ENDPOINT confirm NAME…  says what is wrong in the accounts of these names
+    moto_world.py ENDPOINT tamper NAME HOW  changes something in one account, as DRIFTS says
+    moto_world.py ENDPOINT send URL BODY…   puts messages on the queue
     moto_world.py ENDPOINT queue BODY…    makes a queue with these messages; prints its URL
     moto_world.py ENDPOINT left URL       prints how many messages are on the queue, hidden ones included
 
@@ -450,6 +452,16 @@ def queue(world, bodies):
     return url
 
 
+def send(world, url, bodies):
+    for body in bodies:
+        world.hub("sqs").send_message(QueueUrl=url, MessageBody=body)
+
+
+def tamper(world, name, how):
+    account = {account["Name"]: account["Id"] for account in world.accounts()}[name]
+    DRIFTS[how](world.iam(account), account)
+
+
 def left(world, url):
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = world.hub("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
@@ -463,6 +475,8 @@ def main():
         "plant": lambda: plant(world, *rest),
         "dump": lambda: dump(world),
         "confirm": lambda: confirm(world, rest),
+        "tamper": lambda: tamper(world, *rest),
+        "send": lambda: send(world, rest[0], rest[1:]),
         "queue": lambda: queue(world, rest),
         "left": lambda: left(world, *rest),
     }[command]()

@@ -106,6 +106,16 @@ impl Moto {
         url.as_str().unwrap().to_owned()
     }
 
+    /// Puts a message on a queue.
+    pub async fn send(&self, url: &str, body: &str) {
+        self.other_hand(&["send", url, body]).await;
+    }
+
+    /// Changes something in one account.
+    pub async fn tamper(&self, name: &str, how: &str) {
+        self.other_hand(&["tamper", name, how]).await;
+    }
+
     /// How many messages are on the queue, hidden ones included.
     pub async fn left(&self, url: &str) -> u64 {
         self.other_hand(&["left", url]).await.as_u64().unwrap()
@@ -212,9 +222,9 @@ impl Keeper {
         self.folder.path()
     }
 
-    /// Runs a command to its end.
-    pub async fn run(&self, arguments: &[&str]) -> Run {
-        let output = Command::new(&self.binary)
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
@@ -224,10 +234,22 @@ impl Keeper {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .unwrap();
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts the daemon; it ends when the handle is dropped.
+    pub fn daemon(&self) -> Child {
+        self.command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Run {
+        let output = self.command(arguments).output().await.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Run {
             code: output.status.code().unwrap_or(-1),
