@@ -175,7 +175,23 @@ pub(crate) fn permit(ask: &Ask<'_>, operation: &Operation, iam: &Iam) -> Result<
         same_account: true,
         organization: &ask.world.organization_id(),
     };
-    authorize(&case, &wish)
+    authorize(&case, &wish)?;
+    // A call that creates something with tags on it has to be allowed to tag as well.
+    if let Some(tagging) = tagging(operation).filter(|_| ask.get("Tags.member.1.Key").is_some()) {
+        wish.action = tagging;
+        authorize(&case, &wish)?;
+    }
+    Ok(())
+}
+
+/// The action that tags what the operation creates.
+fn tagging(operation: &Operation) -> Option<&'static str> {
+    match operation.name {
+        "CreatePolicy" => Some("iam:TagPolicy"),
+        "CreateRole" => Some("iam:TagRole"),
+        "CreateUser" => Some("iam:TagUser"),
+        _ => None,
+    }
 }
 
 fn describe_request(ask: &Ask<'_>, operation: &Operation, iam: &Iam, wish: &mut Wish<'_>) {
