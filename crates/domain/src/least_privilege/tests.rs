@@ -10,6 +10,8 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::call::Service;
+use crate::plan::Step;
+use crate::user::UserStep;
 
 const ACCOUNT: &str = "111122223333";
 
