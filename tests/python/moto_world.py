@@ -3,6 +3,8 @@
     moto_world.py ENDPOINT plant WORLD    makes the organization; prints names and ids
     moto_world.py ENDPOINT dump           prints all that stands in every account
     moto_world.py ENDPOINT confirm NAME…  says what is wrong in the accounts of these names
+    moto_world.py ENDPOINT bare NAME      says what is wrong in an account that has the preset and no more
+    moto_world.py ENDPOINT user NAME      makes the FAQ's temporary user in an account; prints its keys
     moto_world.py ENDPOINT tamper NAME HOW  changes something in one account, as DRIFTS says
     moto_world.py ENDPOINT send URL BODY…   puts messages on the queue
     moto_world.py ENDPOINT queue BODY…    makes a queue with these messages; prints its URL
@@ -444,6 +446,47 @@ def confirm(world, names):
     return {name: faults_of(world.iam(accounts[name]), accounts[name]) for name in names}
 
 
+def bare_faults_of(iam, account):
+    """The role as the FAQ describes it, made with the FAQ's six permissions."""
+    try:
+        role = iam.get_role(RoleName=ROLE)["Role"]
+        attached = iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]
+        policy = iam.get_policy(PolicyArn=policy_arn(account))["Policy"]
+    except iam.exceptions.NoSuchEntityException as error:
+        return [str(error)]
+    version = iam.get_policy_version(
+        PolicyArn=policy_arn(account), VersionId=policy["DefaultVersionId"]
+    )["PolicyVersion"]
+    checks = {
+        "trust": meaning(role["AssumeRolePolicyDocument"]) == meaning(TRUST),
+        "attached": [policy["PolicyArn"] for policy in attached] == [policy_arn(account)],
+        "document": meaning(version["Document"]) == meaning(DOCUMENT),
+        "inline": iam.list_role_policies(RoleName=ROLE)["PolicyNames"] == [],
+    }
+    return [what for what, right in checks.items() if not right]
+
+
+def by_name(world, name):
+    account = {account["Name"]: account["Id"] for account in world.accounts()}[name]
+    return world.iam(account), account
+
+
+def temporary_user(iam, _account):
+    six = ["GetUser", "CreatePolicy", "GetPolicy", "CreateRole", "GetRole", "AttachRolePolicy"]
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": [f"iam:{name}" for name in six], "Resource": "*"}
+        ],
+    }
+    iam.create_user(UserName="cloudcoreo")
+    iam.put_user_policy(
+        UserName="cloudcoreo", PolicyName="six-actions", PolicyDocument=json.dumps(document)
+    )
+    key = iam.create_access_key(UserName="cloudcoreo")["AccessKey"]
+    return [key["AccessKeyId"], key["SecretAccessKey"]]
+
+
 def queue(world, bodies):
     sqs = world.hub("sqs")
     url = sqs.create_queue(QueueName="rolekeeper")["QueueUrl"]
@@ -458,8 +501,7 @@ def send(world, url, bodies):
 
 
 def tamper(world, name, how):
-    account = {account["Name"]: account["Id"] for account in world.accounts()}[name]
-    DRIFTS[how](world.iam(account), account)
+    DRIFTS[how](*by_name(world, name))
 
 
 def left(world, url):
@@ -475,6 +517,8 @@ def main():
         "plant": lambda: plant(world, *rest),
         "dump": lambda: dump(world),
         "confirm": lambda: confirm(world, rest),
+        "bare": lambda: bare_faults_of(*by_name(world, *rest)),
+        "user": lambda: temporary_user(*by_name(world, *rest)),
         "tamper": lambda: tamper(world, *rest),
         "send": lambda: send(world, rest[0], rest[1:]),
         "queue": lambda: queue(world, rest),

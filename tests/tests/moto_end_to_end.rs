@@ -250,3 +250,57 @@ async fn what_is_not_ours_is_changed_only_as_adopt_allows() {
         serde_json::json!({"foreign-role": [], "empty": []})
     );
 }
+
+#[tokio::test]
+async fn a_bootstrap_makes_the_role_with_the_six_actions_of_the_faq() {
+    const PRESET: &str = r#"
+[[roles]]
+preset = "cloudcoreo"
+vendor_account_id = "999999999999"
+external_id = "rk-external-id-0123456789"
+"#;
+    let six = [
+        "AttachRolePolicy",
+        "CreatePolicy",
+        "CreateRole",
+        "GetPolicy",
+        "GetRole",
+        "GetUser",
+    ];
+    let moto = Moto::start().await;
+    moto.plant("stubborn").await;
+    let keys = moto.user("empty").await;
+    let secret = keys.1.clone();
+    let recorder = Recorder::before(moto.url()).await;
+    let keeper = Keeper::new(recorder.url(), PRESET).await.with_keys(keys);
+
+    let plan = keeper.run(&["bootstrap", "--plan"]).await;
+    assert!(mutating(&recorder.take()).is_empty(), "{}", plan.stderr);
+    let done = keeper.run(&["bootstrap", "--yes"]).await;
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    for name in recorder.take().into_keys() {
+        // Everybody may ask who they are.
+        let may = six.contains(&name.as_str()) || name == "GetCallerIdentity";
+        assert!(may, "{name} is not one of the six");
+    }
+    assert_eq!(moto.bare("empty").await, serde_json::json!([]));
+
+    let again = keeper.run(&["bootstrap", "--yes"]).await;
+    assert_eq!(again.code, 0, "{}\n{}", again.stdout, again.stderr);
+    let again_asked = recorder.take();
+    assert!(!again_asked.contains_key("CreateRole") && !again_asked.contains_key("CreatePolicy"));
+    assert_eq!(moto.bare("empty").await, serde_json::json!([]));
+
+    // The keys are nowhere to be found.
+    for said in [&plan, &done, &again] {
+        assert!(!said.stdout.contains(&secret) && !said.stderr.contains(&secret));
+    }
+    for file in std::fs::read_dir(keeper.folder()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
+        assert!(
+            !bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes())
+        );
+    }
+}

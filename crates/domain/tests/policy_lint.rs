@@ -154,7 +154,7 @@ fn remarks_on_permissions() {
         &faq,
         &none,
         expect![
-            "warning: it allows everything but iam:CreateUser; that denial does not hold its user back for long: it can still make access keys for existing users (iam:CreateAccessKey), let anyone assume any role (iam:UpdateAssumeRolePolicy), attach any policy to itself or to another role (iam:AttachRolePolicy) or rewrite a managed policy that is attached to it (iam:CreatePolicyVersion), and so also remove the denial itself (administrator); kept as it is written; where reading is enough, attach arn:aws:iam::aws:policy/SecurityAudit and arn:aws:iam::aws:policy/job-function/ViewOnlyAccess in its place, or set a permissions_boundary"
+            "warning: it allows everything but iam:CreateUser; that denial does not hold its user back for long: it can still make access keys for existing users (iam:CreateAccessKey), let anyone assume any role (iam:UpdateAssumeRolePolicy), attach any policy to itself or to another role (iam:AttachRolePolicy) or rewrite a managed policy that is attached to it (iam:CreatePolicyVersion), and so also remove the denial itself (administrator); kept as it is written; where reading is enough, attach arn:aws:iam::aws:policy/SecurityAudit and arn:aws:iam::aws:policy/job-function/ViewOnlyAccess in its place (the preset cloudcoreo-audit does so), or set a permissions_boundary"
         ],
     );
     check(
@@ -171,7 +171,7 @@ fn remarks_on_permissions() {
         &allow("\"*\""),
         &none,
         expect![
-            "warning: whoever uses this role is an administrator of the account (administrator); kept as it is written; where reading is enough, attach arn:aws:iam::aws:policy/SecurityAudit and arn:aws:iam::aws:policy/job-function/ViewOnlyAccess in its place, or set a permissions_boundary"
+            "warning: whoever uses this role is an administrator of the account (administrator); kept as it is written; where reading is enough, attach arn:aws:iam::aws:policy/SecurityAudit and arn:aws:iam::aws:policy/job-function/ViewOnlyAccess in its place (the preset cloudcoreo-audit does so), or set a permissions_boundary"
         ],
     );
     check(

@@ -106,6 +106,18 @@ impl Moto {
         url.as_str().unwrap().to_owned()
     }
 
+    /// What boto3 finds wrong in an account that has the preset and no more.
+    pub async fn bare(&self, name: &str) -> Value {
+        self.other_hand(&["bare", name]).await
+    }
+
+    /// Makes the FAQ's temporary user in an account; answers with its key's id and secret.
+    pub async fn user(&self, name: &str) -> (String, String) {
+        let keys = self.other_hand(&["user", name]).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&keys[0]), text(&keys[1]))
+    }
+
     /// Puts a message on a queue.
     pub async fn send(&self, url: &str, body: &str) {
         self.other_hand(&["send", url, body]).await;
@@ -203,6 +215,7 @@ pub struct Keeper {
     folder: tempfile::TempDir,
     binary: PathBuf,
     endpoint: String,
+    keys: (String, String),
 }
 
 impl Keeper {
@@ -214,7 +227,13 @@ impl Keeper {
             folder,
             binary: rolekeeper_tests::program::rolekeeper().await,
             endpoint: endpoint.to_owned(),
+            keys: (HUB_KEY.to_owned(), HUB_SECRET.to_owned()),
         }
+    }
+
+    /// The same with these keys instead of the hub's.
+    pub fn with_keys(self, keys: (String, String)) -> Self {
+        Self { keys, ..self }
     }
 
     /// Its folder, where the store is.
@@ -229,8 +248,8 @@ impl Keeper {
             .current_dir(self.folder.path())
             .env_clear()
             .env("HOME", self.folder.path())
-            .env("AWS_ACCESS_KEY_ID", HUB_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", HUB_SECRET)
+            .env("AWS_ACCESS_KEY_ID", &self.keys.0)
+            .env("AWS_SECRET_ACCESS_KEY", &self.keys.1)
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .stdin(Stdio::null())

@@ -197,6 +197,9 @@ pub(crate) enum PolicyCommand {
         a: PathBuf,
         /// The second document
         b: PathBuf,
+        /// For people or for programs
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
     },
     /// Say in words what a document allows and denies, and what is doubtful in it
     #[command(after_help = "Example:\n  rolekeeper policy explain trust.json")]

@@ -77,7 +77,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Halt { why } => halt::halt(app, why).await,
         Command::Resume => halt::resume(app).await,
         Command::Health => health::run(app).await,
-        Command::Policy(PolicyCommand::Diff { a, b }) => policy::diff(app, &a, &b),
+        Command::Policy(PolicyCommand::Diff { a, b, format }) => policy::diff(app, &a, &b, format),
         Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),
         Command::Config(ConfigCommand::Show) => config_show::run(app),
         Command::Config(ConfigCommand::Reference) => {

@@ -8,12 +8,13 @@ use rolekeeper_domain::policy::{
 };
 
 use crate::app::App;
+use crate::args::Format;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Style, plain};
 
 /// Compares two documents.
-pub(crate) fn diff(app: &App, a: &Path, b: &Path) -> Result<Exit, Failure> {
+pub(crate) fn diff(app: &App, a: &Path, b: &Path, format: Format) -> Result<Exit, Failure> {
     let (before, after) = (read(a)?, read(b)?);
     if before.kind() != after.kind() {
         return Err(Failure::new(format!(
@@ -25,6 +26,17 @@ pub(crate) fn diff(app: &App, a: &Path, b: &Path) -> Result<Exit, Failure> {
         )));
     }
     let comparison = compare(&before, &after, &Context::default());
+    if format == Format::Json {
+        let document = serde_json::json!({
+            "schema": "rolekeeper.policy-diff/v1",
+            "verdict": comparison.verdict.to_string(),
+            "gained": comparison.gained,
+            "lost": comparison.lost,
+        });
+        app.terminal.result(&format!("{document}\n"))?;
+        let same = comparison.verdict == Verdict::Equivalent;
+        return Ok(if same { Exit::Clean } else { Exit::Drift });
+    }
     if comparison.verdict == Verdict::Equivalent {
         app.terminal.result("The documents mean the same.\n")?;
         return Ok(Exit::Clean);

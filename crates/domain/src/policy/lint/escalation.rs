@@ -163,7 +163,7 @@ fn everything(document: &Document, open: &[String], remarks: &mut Remarks) {
         .map(|s| words::actions(s.actions()))
         .collect();
     let remedy = "kept as it is written; where reading is enough, attach arn:aws:iam::aws:policy/SecurityAudit and \
-                  arn:aws:iam::aws:policy/job-function/ViewOnlyAccess in its place, or set a permissions_boundary";
+                  arn:aws:iam::aws:policy/job-function/ViewOnlyAccess in its place (the preset cloudcoreo-audit does so), or set a permissions_boundary";
     if denied.is_empty() {
         let message = "whoever uses this role is an administrator of the account";
         remarks.add(LintSeverity::Warning, "administrator", "", message, remedy);
