@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::meaning::within_spec;
+use super::meaning::extra;
 use super::{Findings, Words};
 use crate::arn::Arn;
 use crate::drift::{DriftKind, Severity};
 use crate::observation::{Observation, Sighting};
-use crate::policy::Effect;
 use crate::role::{Extras, RoleSpec};
 
 pub(super) fn compare(spec: &RoleSpec, observation: &Observation, findings: &mut Findings<'_>) {
@@ -63,21 +62,5 @@ fn weigh(spec: &RoleSpec, observation: &Observation, arn: &Arn) -> (Severity, &'
             "; what it gives was not read, so it is taken for more than agreed",
         );
     };
-    if !document
-        .statements()
-        .iter()
-        .any(|statement| statement.effect() == Effect::Allow)
-    {
-        return (Severity::Medium, "; it only takes away");
-    }
-    if within_spec(document, spec, observation) {
-        return (
-            Severity::Medium,
-            "; it gives nothing beyond what was agreed",
-        );
-    }
-    (
-        Severity::Critical,
-        ": whoever uses the role can do what it gives",
-    )
+    extra(document, spec, observation)
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::meaning::{Meaning, meaning, within_spec};
+use super::meaning::{Meaning, extra, meaning};
 use super::{Findings, Words};
 use crate::drift::{DriftKind, Severity};
 use crate::observation::{Observation, ObservedDocument, Sighting};
 use crate::planner::GUARD_POLICY_NAME;
-use crate::policy::Effect;
 use crate::role::{Extras, PolicyName, RoleSpec};
 
 pub(super) fn compare(spec: &RoleSpec, observation: &Observation, findings: &mut Findings<'_>) {
@@ -100,21 +99,5 @@ fn weigh(
             "; it cannot be read as a policy, so it is taken for more than agreed",
         );
     };
-    if !document
-        .statements()
-        .iter()
-        .any(|statement| statement.effect() == Effect::Allow)
-    {
-        return (Severity::Medium, "; it only takes away");
-    }
-    if within_spec(document, spec, observation) {
-        return (
-            Severity::Medium,
-            "; it gives nothing beyond what was agreed",
-        );
-    }
-    (
-        Severity::Critical,
-        ": whoever uses the role can do what it gives",
-    )
+    extra(document, spec, observation)
 }

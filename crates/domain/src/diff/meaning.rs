@@ -4,7 +4,7 @@ use crate::account::AccountId;
 use crate::drift::Severity;
 use crate::observation::{Observation, ObservedDocument};
 use crate::policy::{
-    Authority, Comparison, Context, Document, Verdict, compare, compare_authority,
+    Authority, Comparison, Context, Document, Effect, Verdict, compare, compare_authority,
 };
 use crate::role::RoleSpec;
 
@@ -48,6 +48,31 @@ pub(crate) fn meaning(
         severity,
         words: words(&comparison),
     }
+}
+
+/// How bad a policy beside the specification is, attached or inline, and why in words.
+pub(super) fn extra(
+    document: &Document,
+    spec: &RoleSpec,
+    observation: &Observation,
+) -> (Severity, &'static str) {
+    if !document
+        .statements()
+        .iter()
+        .any(|statement| statement.effect() == Effect::Allow)
+    {
+        return (Severity::Medium, "; it only takes away");
+    }
+    if within_spec(document, spec, observation) {
+        return (
+            Severity::Medium,
+            "; it gives nothing beyond what was agreed",
+        );
+    }
+    (
+        Severity::Critical,
+        ": whoever uses the role can do what it gives",
+    )
 }
 
 /// How `after` differs from `before` in an account.
