@@ -1,5 +1,7 @@
 //! One account, looked at: enter, observe, diff, plan. Writes nothing to AWS.
 
+use std::time::Duration;
+
 use rolekeeper_domain::diff::{diff, wants};
 use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
@@ -50,19 +52,8 @@ where
 {
     /// Looks at an account and reports. Bounded in time; never fails as a function.
     pub(crate) async fn audit(&self, account: &Named, slot: &Slot) -> Outlook {
-        let clock = self.engine.gateway.clock.as_ref();
-        let began = clock.elapsed();
-        self.emit(&Event::AccountStarted {
-            sweep: self.sweep.clone(),
-            account: account.id,
-        });
-        let limit = self.settings.limits.look_deadline;
-        let looks =
-            match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
-                Some(looks) => looks,
-                None => Err(out_of_time(limit, None)),
-            };
-        match looks {
+        let began = self.begin(account);
+        match self.looks_in_time(account, slot).await {
             Ok(looks) => {
                 if self.is_repair() {
                     self.adopt_in_sync(&looks).await;
@@ -75,6 +66,28 @@ where
                 widens: Vec::new(),
             },
         }
+    }
+
+    /// Says that the account's walk begins; answers when.
+    pub(crate) fn begin(&self, account: &Named) -> Duration {
+        self.emit(&Event::AccountStarted {
+            sweep: self.sweep.clone(),
+            account: account.id,
+        });
+        self.engine.gateway.clock.elapsed()
+    }
+
+    /// The same as [`Run::looks`], within the time that a look may take.
+    pub(crate) async fn looks_in_time(
+        &self,
+        account: &Named,
+        slot: &Slot,
+    ) -> Result<Vec<Look>, Fault> {
+        let clock = self.engine.gateway.clock.as_ref();
+        let limit = self.settings.limits.look_deadline;
+        within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot)))
+            .await
+            .unwrap_or_else(|| Err(out_of_time(limit, None)))
     }
 
     /// Looks at every role wanted in the account.
@@ -174,7 +187,7 @@ where
         }
     }
 
-    fn outlook(&self, account: &Named, looks: &[Look], began: std::time::Duration) -> Outlook {
+    fn outlook(&self, account: &Named, looks: &[Look], began: Duration) -> Outlook {
         let mut report = self.blank_report(account, Outcome::InSync, began);
         let mut widens = Vec::new();
         let mut wants_repair = false;

@@ -12,7 +12,7 @@ use rolekeeper_domain::verdict::{Refusal, Verdict};
 use crate::apply::{End, Site};
 use crate::brake::Stop;
 use crate::discover::Named;
-use crate::event::{Event, EventSink};
+use crate::event::EventSink;
 use crate::gateway::within_own_time;
 use crate::look::{Look, take_in};
 use crate::port::clock::Clock;
@@ -62,19 +62,9 @@ where
 {
     /// Puts one account right, as far as its plan is permitted.
     pub(crate) async fn repair(&self, account: &Named, slot: &Slot) -> Repair {
-        let clock = self.engine.gateway.clock.as_ref();
-        let began = clock.elapsed();
-        self.emit(&Event::AccountStarted {
-            sweep: self.sweep.clone(),
-            account: account.id,
-        });
-        let limit = self.settings.limits.look_deadline;
-        let looked =
-            match within_own_time(clock, limit, slot, Box::pin(self.looks(account, slot))).await {
-                Some(looked) => looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))),
-                None => Err(out_of_time(limit, None)),
-            };
-        let (looks, roles) = match looked {
+        let began = self.begin(account);
+        let looked = self.looks_in_time(account, slot).await;
+        let (looks, roles) = match looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))) {
             Ok(found) => found,
             Err(fault) => {
                 return Repair {

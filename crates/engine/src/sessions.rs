@@ -65,11 +65,7 @@ impl<R: RoleReader> Sessions<R> {
         if let Some(reader) = self.living(visit.account, now) {
             return Ok(reader);
         }
-        let reader = self
-            .enter(gateway, visit, |entry| async move {
-                provider.reader(request(visit, &entry)).await
-            })
-            .await?;
+        let reader = self.reader_apart(provider, gateway, visit).await?;
         self.keep(visit.account, &reader, now);
         Ok(reader)
     }
