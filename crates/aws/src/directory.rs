@@ -83,14 +83,6 @@ impl Directory {
         *assumed = Some(Assumed(fresh.clone()));
         Ok(fresh)
     }
-
-    /// Remembers that AWS refused the credentials, and passes the fault on.
-    fn refused(&self, fault: Fault) -> Fault {
-        if fault.category == Category::Credentials {
-            self.aws.hub.forget();
-        }
-        fault
-    }
 }
 
 /// JSON without the white space between its tokens.
@@ -108,7 +100,7 @@ macro_rules! send {
             .config_override(identity)
             .send()
             .await
-            .map_err(|error| $self.refused(fault($operation, &error)))
+            .map_err(|error| $self.aws.hub_refused(fault($operation, &error)))
     }};
 }
 

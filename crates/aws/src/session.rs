@@ -263,13 +263,7 @@ pub(crate) async fn assume(
         .config_override(identity)
         .send()
         .await
-        .map_err(|error| {
-            let fault = fault(OPERATION, &error);
-            if fault.category == Category::Credentials {
-                aws.hub.forget();
-            }
-            fault
-        })?;
+        .map_err(|error| aws.hub_refused(fault(OPERATION, &error)))?;
     let entered = reply
         .assumed_role_user()
         .map(|user| user.arn())
@@ -298,6 +292,14 @@ pub(crate) async fn assume(
 }
 
 impl Aws {
+    /// Hub credentials that AWS refuses are fetched anew for the next call.
+    pub(crate) fn hub_refused(&self, fault: Fault) -> Fault {
+        if fault.category == Category::Credentials {
+            self.hub.forget();
+        }
+        fault
+    }
+
     /// `sts:GetCallerIdentity` with the hub's credentials.
     pub(crate) async fn caller(&self) -> Result<Caller, Fault> {
         const OPERATION: Operation = Operation::GetCallerIdentity;
@@ -309,13 +311,7 @@ impl Aws {
             .config_override(identity)
             .send()
             .await
-            .map_err(|error| {
-                let fault = fault(OPERATION, &error);
-                if fault.category == Category::Credentials {
-                    self.hub.forget();
-                }
-                fault
-            })?;
+            .map_err(|error| self.hub_refused(fault(OPERATION, &error)))?;
         let wrong = |words: &str| malformed(OPERATION, words);
         let arn: Arn = reply
             .arn()
