@@ -13,6 +13,7 @@ use utoipa::IntoParams;
 use super::ApiState;
 use super::extract::{Path, Query};
 use super::problem::Problem;
+use super::refusals::{BadRequest, NoSuch, Usual};
 use super::views::{AccountRowView, AccountView, JournalView, PageView};
 
 /// Rows of a page when nobody says how many.
@@ -48,10 +49,8 @@ pub(super) struct AccountsQuery {
     get, path = "/api/v1/accounts", tag = "fleet", params(AccountsQuery), security((), ("token" = [])),
     responses(
         (status = 200, body = PageView<AccountRowView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
     ),
 )]
 pub(super) async fn accounts(
@@ -93,11 +92,9 @@ pub(super) async fn accounts(
     params(("id" = String, Path, description = "The account's id", pattern = "^[0-9]{12}$")),
     responses(
         (status = 200, body = AccountView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        NoSuch,
     ),
 )]
 pub(super) async fn account(
@@ -132,10 +129,8 @@ pub(super) struct HistoryQuery {
     params(("id" = String, Path, description = "The account's id", pattern = "^[0-9]{12}$"), HistoryQuery),
     responses(
         (status = 200, body = PageView<JournalView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
     ),
 )]
 pub(super) async fn history(

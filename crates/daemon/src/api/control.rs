@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::ApiState;
 use super::extract::Json;
 use super::problem::Problem;
+use super::refusals::{BadBody, BadRequest, Usual};
 use super::views::HaltView;
 
 /// The name under which the API's requests are recorded.
@@ -36,13 +37,9 @@ pub(super) struct HaltedView {
     post, path = "/api/v1/halt", tag = "control", request_body = HaltBody, security(("token" = [])),
     responses(
         (status = 200, body = HaltedView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        BadBody,
     ),
 )]
 pub(super) async fn halt(
@@ -72,9 +69,7 @@ pub(super) async fn halt(
     post, path = "/api/v1/resume", tag = "control", security(("token" = [])),
     responses(
         (status = 200, body = HaltedView),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
     ),
 )]
 pub(super) async fn resume(State(state): State<ApiState>) -> Result<Body<HaltedView>, Problem> {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::ApiState;
 use super::live::LiveEvent;
+use super::refusals::Guarded;
 use super::views::{self, ProgressView};
 
 /// How often a running sweep's counts are sent: what an eye can follow.
@@ -32,8 +33,7 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
     params(("last-event-id" = Option<String>, Header, description = "The last id the client has seen")),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
-        (status = 401, body = super::problem::Problem, content_type = "application/problem+json"),
-        (status = 403, body = super::problem::Problem, content_type = "application/problem+json"),
+        Guarded,
     ),
 )]
 pub(super) async fn events(

@@ -19,6 +19,7 @@ mod extract;
 mod health;
 mod live;
 mod problem;
+mod refusals;
 mod sentence;
 mod summary;
 #[allow(
@@ -85,6 +86,7 @@ pub(crate) struct ApiState {
         (name = "control", description = "Stopping and resuming writes."),
         (name = "process", description = "The process itself."),
     ),
+    components(schemas(Problem)),
     modifiers(&BearerToken),
 )]
 struct Document;

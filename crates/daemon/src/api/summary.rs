@@ -6,6 +6,7 @@ use rolekeeper_engine::port::store::{Control, Sweeps};
 
 use super::ApiState;
 use super::problem::Problem;
+use super::refusals::Usual;
 use super::sentence::sentence;
 use super::views::{self, ApprovalView, ProgressView, SummaryView};
 
@@ -17,9 +18,7 @@ const SWEEPS_LOOKED_AT: u32 = 10;
     get, path = "/api/v1/summary", tag = "fleet", security((), ("token" = [])),
     responses(
         (status = 200, body = SummaryView),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
     ),
 )]
 pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<SummaryView>, Problem> {

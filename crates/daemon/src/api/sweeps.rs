@@ -23,6 +23,7 @@ use super::accounts::{account_id, bad_cursor, limit};
 use super::control::REQUESTED_BY;
 use super::extract::{Json, Path, Query};
 use super::problem::Problem;
+use super::refusals::{BadBody, BadRequest, NoSuch, Usual, WrongMoment};
 use super::views::{PageView, SweepView};
 use crate::args::ReportFormat;
 use crate::report;
@@ -47,10 +48,8 @@ pub(super) struct SweepsQuery {
     get, path = "/api/v1/sweeps", tag = "sweeps", params(SweepsQuery), security((), ("token" = [])),
     responses(
         (status = 200, body = PageView<SweepView>),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
     ),
 )]
 pub(super) async fn sweeps(
@@ -105,13 +104,9 @@ pub(super) struct RequestedView {
     post, path = "/api/v1/sweeps", tag = "sweeps", request_body = StartBody, security(("token" = [])),
     responses(
         (status = 202, body = RequestedView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 413, body = Problem, content_type = "application/problem+json"),
-        (status = 415, body = Problem, content_type = "application/problem+json"),
-        (status = 422, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        BadBody,
     ),
 )]
 pub(super) async fn start(
@@ -161,11 +156,9 @@ pub(super) async fn start(
     params(("id" = String, Path, description = "The sweep's id")),
     responses(
         (status = 200, body = SweepView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        NoSuch,
     ),
 )]
 pub(super) async fn sweep(
@@ -194,11 +187,9 @@ pub(super) struct ReportQuery {
             (serde_json::Value = "application/json"), (String = "text/csv"), (String = "text/markdown"),
             (String = "text/html"), (String = "application/x-ndjson"),
         )),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        NoSuch,
     ),
 )]
 pub(super) async fn report(
@@ -265,12 +256,10 @@ pub(super) struct DoneView {
     params(("id" = String, Path, description = "The sweep's id")),
     responses(
         (status = 202, body = DoneView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        NoSuch,
+        WrongMoment,
     ),
 )]
 pub(super) async fn cancel(
@@ -303,12 +292,10 @@ pub(super) async fn cancel(
     params(("id" = String, Path, description = "The sweep's id")),
     responses(
         (status = 200, body = DoneView),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        NoSuch,
+        WrongMoment,
     ),
 )]
 pub(super) async fn approve(
