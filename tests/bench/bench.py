@@ -9,17 +9,31 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import sys
 import tempfile
 import threading
 import time
 
+import custodian
 import measure
+import page
 from world import HUB, World
 
 HERE = pathlib.Path(__file__).parent
-SCENARIOS = ["cold", "warm", "drift", "provision", "halved", "throttled_target", "denied", "peers"]
+SCENARIOS = ["cold", "warm", "drift", "provision", "halved", "throttled_target", "denied", "unlimited", "peers"]
+# What docs/BENCHMARKS.md is made of: scenario, accounts, latency in ms, the hidden IAM rate.
+SUITE = [
+    ("cold", 100, 100, 500), ("warm", 100, 100, 500),
+    ("cold", 1_000, 100, 500), ("warm", 1_000, 100, 500),
+    ("cold", 10_000, 100, 500), ("warm", 10_000, 100, 500),
+    ("warm", 1_000, 40, 500), ("warm", 1_000, 200, 500),
+    ("warm", 50_000, 100, 2_000),
+    ("drift", 10_000, 100, 500), ("denied", 10_000, 100, 500),
+    ("provision", 1_000, 100, 500),
+    ("halved", 10_000, 100, 500), ("throttled_target", 10_000, 100, 500),
+    ("unlimited", 1_000, 40, 0), ("unlimited", 1_000, 100, 0), ("unlimited", 1_000, 200, 0), ("unlimited", 10_000, 0, 0), ("unlimited", 50_000, 0, 0),
+    ("peers", 500, 20, 0), ("peers", 2_000, 0, 0),
+]
 CONFIG = """
 [aws]
 region = "us-east-1"
@@ -62,113 +76,136 @@ class Bench:
             sys.exit(f"rolekeeper {' '.join(command)} ended with {measured['exit']}: {measured['stderr']}")
         return measured
 
-    def row(self, world, measured, *, kind, scenario, accounts=None, **more):
+    def plan(self, folder, world):
+        return self.keeper(folder, world, "plan", "--format", "json")
+
+    def row(self, world, measured, *, kind, scenario, **more):
         counts = world.counts()
         floor, bound = world.floor(kind, self.arguments.in_flight)
-        accounts = accounts or world.accounts
+        seconds = counts["seconds"]
         row = {
             "scenario": scenario, "accounts": world.accounts, "latency_ms": round(world.latency * 1000), "iam_rate": world.iam_rate,
-            "seconds": round(counts["seconds"], 2), "process_seconds": round(measured["seconds"], 2),
-            "floor_seconds": round(floor, 2), "floor": bound, "ratio": round(floor / counts["seconds"], 3) if counts["seconds"] else None,
+            "seconds": round(seconds, 2), "process_seconds": round(measured["seconds"], 2),
+            "floor_seconds": round(floor, 2), "floor": bound, "ratio": round(floor / seconds, 3) if seconds and floor else None,
             "requests_per_account": round(counts["per_account"], 3), "throttled_share": round(counts["throttled"] / counts["requests"], 4),
-            "cpu_ms_per_account": round(1000 * measured["cpu_seconds"] / accounts, 3), "peak_mib": round(measured["peak_mib"], 1), **more,
+            "cpu_ms_per_account": round(1000 * measured["cpu_seconds"] / world.accounts, 3), "peak_mib": round(measured["peak_mib"], 1), **more,
         }
         self.rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
         return row
 
-    def world(self, accounts, latency, **more):
-        return World(self.arguments.simulator, accounts, latency_ms=latency, **more)
+    def world(self, accounts, latency, rate, **more):
+        """A world with a hidden IAM rate for the hub, or with none and no other limit."""
+        if rate:
+            return World(self.arguments.simulator, accounts, latency_ms=latency, iam_rate=rate, **more)
+        return World(self.arguments.simulator, accounts, latency_ms=latency, target_rate=1_000_000, more=["--no-limits"], **more)
 
-    def run(self, scenario, accounts, latency):
+    def run(self, scenario, accounts, latency, rate):
         with tempfile.TemporaryDirectory() as folder:
-            getattr(self, scenario)(folder, accounts, latency)
+            getattr(self, scenario)(folder, accounts, latency, rate)
 
-    def cold(self, folder, accounts, latency):
-        with self.world(accounts, latency, iam_rate=self.arguments.iam_rate) as world:
-            self.row(world, self.keeper(folder, world, "plan", "--format", "json"), kind="cold", scenario="cold")
+    def cold(self, folder, accounts, latency, rate):
+        """The first audit ever: no document known, and the pace to be found."""
+        with self.world(accounts, latency, rate) as world:
+            self.row(world, self.plan(folder, world), kind="cold", scenario="cold")
 
-    def warm(self, folder, accounts, latency):
-        with self.world(accounts, latency, iam_rate=self.arguments.iam_rate) as world:
-            self.keeper(folder, world, "plan", "--format", "json")
-            self.row(world, self.keeper(folder, world, "plan", "--format", "json"), kind="warm", scenario="warm")
+    def warm(self, folder, accounts, latency, rate, *, scenario="warm", more=()):
+        """The audit after it: the documents and the pace are in the store, the process is new."""
+        with self.world(accounts, latency, rate, more=more) as world:
+            self.plan(folder, world)
+            self.row(world, self.plan(folder, world), kind="warm", scenario=scenario)
 
-    def drift(self, folder, accounts, latency):
-        with self.world(accounts, latency, iam_rate=self.arguments.iam_rate, more=["--drift", "1%"]) as world:
-            self.keeper(folder, world, "plan", "--format", "json")
-            self.row(world, self.keeper(folder, world, "plan", "--format", "json"), kind="warm", scenario="warm, 1 % drift")
+    def drift(self, folder, accounts, latency, rate):
+        self.warm(folder, accounts, latency, rate, scenario="warm, 1 % drift", more=["--drift", "1%"])
 
-    def denied(self, folder, accounts, latency):
-        with self.world(accounts, latency, iam_rate=self.arguments.iam_rate, more=["--denied", "2%"]) as world:
-            self.keeper(folder, world, "plan", "--format", "json")
-            self.row(world, self.keeper(folder, world, "plan", "--format", "json"), kind="warm", scenario="warm, 2 % denied")
+    def denied(self, folder, accounts, latency, rate):
+        self.warm(folder, accounts, latency, rate, scenario="warm, 2 % denied", more=["--denied", "2%"])
 
-    def provision(self, folder, accounts, latency):
-        """Every account gets the role: the floor is that of the audit before, the writes come on top."""
-        with self.world(accounts, latency, iam_rate=self.arguments.iam_rate, provisioned=False) as world:
+    def unlimited(self, folder, accounts, latency, _rate):
+        """No limit but the round trips: what the program itself costs."""
+        with self.world(accounts, latency, None) as world:
+            self.plan(folder, world)
+            self.row(world, self.plan(folder, world), kind="warm", scenario="warm, no limits")
+
+    def provision(self, folder, accounts, latency, rate):
+        """Every account gets the role: the floor counts every call that IAM was asked at its rate."""
+        with self.world(accounts, latency, rate, provisioned=False) as world:
             measured = self.keeper(folder, world, "apply", "--yes", "--format", "json", expected=(0,))
-            self.row(world, measured, kind="cold", scenario="full provisioning")
+            self.row(world, measured, kind="provision", scenario="full provisioning")
 
-    def throttled_target(self, folder, accounts, latency):
-        with self.world(accounts, latency, iam_rate=self.arguments.iam_rate) as world:
-            self.keeper(folder, world, "plan", "--format", "json")
-            self.keeper(folder, world, "plan", "--format", "json")
+    def throttled_target(self, folder, accounts, latency, rate):
+        """One account answers half a call a second: what does it cost the others?"""
+        with self.world(accounts, latency, rate) as world:
+            self.plan(folder, world)
+            self.plan(folder, world)
             alone = world.counts()["seconds"]
             victim = world.an_account()
             world.ask("/_sim/limits", {"target_rate": 0.5, "account": victim})
-            measured = self.keeper(folder, world, "plan", "--format", "json")
-            self.row(world, measured, kind="warm", scenario="one target always throttled", without=round(alone, 2))
+            measured = self.plan(folder, world)
+            others = world.seconds_without(victim)
+            self.row(world, measured, kind="warm", scenario="warm, one target always throttled", seconds_before=round(alone, 2),
+                     others_seconds=round(others, 2), costs_the_others=round(others / alone - 1, 3))
 
-    def halved(self, folder, accounts, latency):
+    def halved(self, folder, accounts, latency, rate):
         """How soon the pace follows when the allowed rate halves in the middle of a sweep."""
-        rate = self.arguments.iam_rate
-        with self.world(accounts, latency, iam_rate=rate) as world:
-            self.keeper(folder, world, "plan", "--format", "json")
+        with self.world(accounts, latency, rate) as world:
+            self.plan(folder, world)
             samples, stop = [], threading.Event()
-            expected = accounts * 4 / rate
+            moment = accounts * 4 / rate / 2
 
             def watch():
                 begun, halved = time.monotonic(), False
                 while not stop.wait(0.5):
                     try:
-                        ok = sum(r["count"] for r in world.ask("/_sim/summary")["requests"] if r["service"] == "iam" and r["verdict"] == "ok")
+                        passed = sum(row["count"] for row in world.ask("/_sim/summary")["requests"] if row["service"] == "iam" and row["verdict"] == "ok")
                     except OSError:
                         continue
                     now = time.monotonic() - begun
-                    samples.append((now, ok, halved))
-                    if not halved and expected / 2 <= now:
+                    samples.append((now, passed, halved))
+                    if not halved and moment <= now:
                         world.ask("/_sim/limits", {"iam_rate": rate / 2})
                         halved = True
 
             watcher = threading.Thread(target=watch)
             watcher.start()
-            measured = self.keeper(folder, world, "plan", "--format", "json")
+            measured = self.plan(folder, world)
             stop.set()
             watcher.join()
-            after = [(t, ok) for t, ok, halved in samples if halved]
-            share, reached = 0.0, None
-            if after:
-                start = after[0][0]
-                for (t0, n0), (t1, n1) in zip(after, after[4:]):
-                    share = (n1 - n0) / (t1 - t0) / (rate / 2)
-                    if 0.9 <= share <= 1.1 and reached is None:
-                        reached = round(t1 - start, 1)
-            self.row(world, measured, kind="warm", scenario="rate halved in mid-sweep", seconds_to_90_percent=reached)
+            after = [(at, passed) for at, passed, halved in samples if halved]
+            # Over two seconds each; the first beginning after which the pace holds.
+            shares = [(t0 - after[0][0], (n1 - n0) / (t1 - t0) / (rate / 2)) for (t0, n0), (t1, n1) in zip(after, after[4:])]
+            reached = next((round(at, 1) for at, share in shares if 0.9 <= share <= 1.1), None)
+            self.row(world, measured, kind="halved", scenario="warm, rate halved in mid-sweep", seconds_to_90_percent=reached)
 
-    def peers(self, folder, accounts, latency):
-        """The same world, the same checks: rolekeeper, a tuned boto3 thread pool, a naive boto3 loop."""
-        with World(self.arguments.simulator, accounts, latency_ms=latency, iam_rate=None, target_rate=1_000_000, more=["--no-limits"]) as world:
-            environment = {**os.environ, **HUB, "AWS_DEFAULT_REGION": "us-east-1"}
-            self.keeper(folder, world, "plan", "--format", "json")
-            warm = self.row(world, self.keeper(folder, world, "plan", "--format", "json"), kind="warm", scenario="peers: rolekeeper, warm, no limits")
-            for kind in ["tuned", "naive"]:
-                world.reset()
-                measured = measure.run([sys.executable, str(HERE / "peers.py"), kind, world.url], env=environment)
-                if measured["exit"] != 0:
-                    sys.exit(f"the {kind} peer ended with {measured['exit']}: {measured['stderr']}")
-                row = self.row(world, measured, kind="cold", scenario=f"peers: boto3, {kind}, no limits")
-                row["cpu_times_rolekeeper"] = round(row["cpu_ms_per_account"] / warm["cpu_ms_per_account"], 1)
-                row["time_times_rolekeeper"] = round(row["seconds"] / warm["seconds"], 1)
+    def peers(self, folder, accounts, latency, _rate):
+        """The same world, the same checks: rolekeeper, a tuned boto3 thread pool, a naive boto3 loop, c7n-org."""
+        # c7n-org is told one role for each account: every account has the same one here.
+        with self.world(accounts, latency, None, more=["--no-limits", "--control-tower", "0%"]) as world:
+            environment = {**os.environ, **HUB, "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": folder}
+            self.plan(folder, world)
+            ours = self.row(world, self.plan(folder, world), kind="warm", scenario="peers: rolekeeper, warm")
+            self.peer(world, ours, "peers: boto3, tuned thread pool", [sys.executable, str(HERE / "peers.py"), "tuned", world.url], environment)
+            self.peer(world, ours, "peers: boto3, naive loop", [sys.executable, str(HERE / "peers.py"), "naive", world.url], environment)
+            if self.arguments.custodian:
+                command = custodian.command(self.arguments.custodian, world.members(), folder)
+                self.peer(world, ours, "peers: c7n-org", command, {**environment, "AWS_ENDPOINT_URL": world.url})
+                if custodian.found(folder) != accounts:
+                    sys.exit(f"c7n-org found {custodian.found(folder)} of {accounts} roles right")
+
+    def peer(self, world, ours, scenario, command, environment):
+        world.reset()
+        measured = measure.run(command, env=environment)
+        if measured["exit"] != 0:
+            sys.exit(f"{scenario} ended with {measured['exit']}: {measured['stderr']}")
+        counts = world.counts()
+        cpu = 1000 * measured["cpu_seconds"] / world.accounts
+        self.rows.append({
+            "scenario": scenario, "accounts": world.accounts, "latency_ms": round(world.latency * 1000), "iam_rate": None,
+            "seconds": round(counts["seconds"], 2), "process_seconds": round(measured["seconds"], 2),
+            "requests_per_account": round(counts["per_account"], 3), "cpu_ms_per_account": round(cpu, 3), "peak_mib": round(measured["peak_mib"], 1),
+            "cpu_times_ours": round(cpu / ours["cpu_ms_per_account"], 1), "time_times_ours": round(counts["seconds"] / ours["seconds"], 1),
+        })
+        print(json.dumps(self.rows[-1]), file=sys.stderr, flush=True)
 
 
 def check(bench, arguments):
@@ -189,56 +226,46 @@ def check(bench, arguments):
             sys.exit(f"{row['throttled_share']} of the calls throttled at a known rate: at most 0.005 may be")
 
 
-def table(rows):
-    columns = [("scenario", "scenario"), ("accounts", "accounts"), ("latency_ms", "latency ms"), ("iam_rate", "IAM/s"), ("seconds", "time s"),
-               ("floor_seconds", "floor s"), ("floor", "bound by"), ("ratio", "floor/time"), ("requests_per_account", "requests/account"),
-               ("throttled_share", "throttled"), ("cpu_ms_per_account", "CPU ms/account"), ("peak_mib", "peak MiB")]
-    lines = ["| " + " | ".join(label for _, label in columns) + " |", "|" + "---|" * len(columns)]
-    for row in rows:
-        lines.append("| " + " | ".join("" if row.get(key) is None else str(row[key]) for key, _ in columns) + " |")
-    return "\n".join(lines)
-
-
-def slope(rows):
-    """Growth of peak memory from the smallest to the largest warm sweep, in KiB an account."""
-    warm = sorted((row for row in rows if row["scenario"] == "warm"), key=lambda row: row["accounts"])
-    if len(warm) < 2 or warm[0]["accounts"] == warm[-1]["accounts"]:
-        return None
-    return round(1024 * (warm[-1]["peak_mib"] - warm[0]["peak_mib"]) / (warm[-1]["accounts"] - warm[0]["accounts"]), 3)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keeper", required=True)
     parser.add_argument("--simulator", required=True)
-    parser.add_argument("--accounts", type=lambda text: [int(one) for one in text.split(",")], default=[1000])
-    parser.add_argument("--latency", type=lambda text: [int(one) for one in text.split(",")], default=[100])
+    parser.add_argument("--custodian", help="the program c7n-org; without it that peer is left out")
+    parser.add_argument("--accounts", type=numbers, default=[1000])
+    parser.add_argument("--latency", type=numbers, default=[100])
     parser.add_argument("--scenario", type=lambda text: text.split(","), default=["cold", "warm", "drift", "denied", "peers"])
     parser.add_argument("--iam-rate", type=float, default=500.0)
     parser.add_argument("--in-flight", type=int, default=64)
-    parser.add_argument("--out")
+    parser.add_argument("--out", help="write the results as JSON")
+    parser.add_argument("--suite", action="store_true", help="measure what docs/BENCHMARKS.md shows, and write it there; about 40 minutes")
+    parser.add_argument("--only", type=numbers, help="with --suite: only these rows of it, counted from 0; the others stay as they are")
     parser.add_argument("--check", action="store_true", help="count requests and throttles in a minute, measure nothing")
     arguments = parser.parse_args()
+    bench = Bench(arguments)
     if arguments.check:
-        bench = Bench(arguments)
         check(bench, arguments)
-        print(table(bench.rows))
+        print(page.table(bench.rows))
+        return
+    if arguments.suite:
+        page.suite(bench, SUITE, arguments.only)
         return
     unknown = set(arguments.scenario) - set(SCENARIOS)
     if unknown:
         parser.error(f"no scenario {', '.join(sorted(unknown))}: there are {', '.join(SCENARIOS)}")
-    bench = Bench(arguments)
     for scenario in arguments.scenario:
         for accounts in arguments.accounts:
             for latency in arguments.latency:
-                bench.run(scenario, accounts, latency)
-    print(table(bench.rows))
-    per_account = slope(bench.rows)
+                bench.run(scenario, accounts, latency, arguments.iam_rate)
+    print(page.table(bench.rows))
+    per_account = page.slope(bench.rows)
     if per_account is not None:
         print(f"\nPeak memory grows by {per_account} KiB an account.")
     if arguments.out:
-        machine = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "system": platform.system()}
-        pathlib.Path(arguments.out).write_text(json.dumps({"machine": machine, "rows": bench.rows, "kib_per_account": per_account}, indent=2))
+        pathlib.Path(arguments.out).write_text(json.dumps({"machine": page.machine(), "rows": bench.rows, "kib_per_account": per_account}, indent=2))
+
+
+def numbers(text):
+    return [int(one) for one in text.split(",")]
 
 
 if __name__ == "__main__":

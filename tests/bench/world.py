@@ -1,5 +1,6 @@
 """The simulated organization a benchmark runs against, and what it counted."""
 
+import datetime
 import json
 import re
 import subprocess
@@ -12,9 +13,9 @@ LIST_ACCOUNTS = (8.0, 12.0)
 STS = 600.0
 PAGE = 20
 # Two round trips warm (AssumeRole, then the reads in parallel), three cold.
-ROUNDS = {"cold": 3, "warm": 2}
+ROUNDS = {"cold": 3, "warm": 2, "halved": 2, "provision": 9}
 # IAM calls of one audit, AssumeRole apart.
-IAM_CALLS = {"cold": 5, "warm": 4}
+IAM_CALLS = {"cold": 5, "warm": 4, "halved": 4}
 
 
 class World:
@@ -54,9 +55,19 @@ class World:
             text = answer.read().decode()
         return json.loads(text) if text.strip() else None
 
+    def members(self):
+        """The accounts that the hub can work in."""
+        return [one["id"] for one in self.ask("/_sim/accounts")["accounts"] if one["reachable"] and not one["management"]]
+
     def an_account(self):
-        """Some account that the hub can work in."""
-        return next(one["id"] for one in self.ask("/_sim/accounts")["accounts"] if one["reachable"] and not one["management"])
+        return self.members()[0]
+
+    def seconds_without(self, account):
+        """Seconds from the first request to the last one that had nothing to do with this account."""
+        with urllib.request.urlopen(self.url + "/_sim/requests", timeout=60) as answer:
+            entries = [json.loads(line) for line in answer.read().decode().splitlines()]
+        moments = [datetime.datetime.fromisoformat(entry["at"]).timestamp() for entry in entries if entry.get("account") != account]
+        return max(moments) - min(moments)
 
     def reset(self):
         self.ask("/_sim/reset", {})
@@ -70,7 +81,7 @@ class World:
             by_service[row["service"]] = by_service.get(row["service"], 0) + row["count"]
             throttled += row["count"] if row["verdict"] == "throttled" else 0
         per_account = by_service.get("iam", 0) + sum(r["count"] for r in summary["requests"] if r["operation"] == "AssumeRole")
-        return {"requests": total, "throttled": throttled, "seconds": summary["seconds"], "per_account": per_account / self.accounts}
+        return {"requests": total, "throttled": throttled, "seconds": summary["seconds"], "per_account": per_account / self.accounts, "iam": by_service.get("iam", 0)}
 
     def floor(self, kind, in_flight):
         """The least time that AWS's limits, as this world has them, allow one audit."""
@@ -83,7 +94,11 @@ class World:
             "round trips": self.accounts * ROUNDS[kind] * self.latency / in_flight,
         }
         if self.iam_rate is not None:
-            # The bucket starts full: half a second's worth.
-            parts[f"IAM {self.iam_rate:g}/s"] = max(0.0, self.accounts * IAM_CALLS[kind] / self.iam_rate - 0.5)
+            # A repair is charged with the calls it made, an audit with those it has to make.
+            calls = self.counts()["iam"] if kind == "provision" else self.accounts * IAM_CALLS[kind]
+            # The bucket starts full: half a second's worth. The second half of a sweep
+            # whose rate is halved then takes twice its time.
+            stretch = 1.5 if kind == "halved" else 1.0
+            parts[f"IAM {self.iam_rate:g}/s"] = max(0.0, stretch * calls / self.iam_rate - 0.5)
         bound = max(parts, key=parts.get)
         return parts[bound], bound

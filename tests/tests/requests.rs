@@ -1,18 +1,15 @@
 //! What an audit of an account costs: 6 requests cold, 5 with known policy documents, 4 with a
 //! live session, and no more round trips than one request has to wait for another.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test panics on purpose"
-)]
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, Outcome, SweepRecord};
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome};
 use rolekeeper_engine::event::Event;
 use rolekeeper_simulator::{Limits, Settings, World};
 use rolekeeper_tests::sim::clock::SimClock;
@@ -81,22 +78,14 @@ impl Stage {
         self.seen = events.len();
         Audit {
             calls,
-            durations: self.durations(&record),
+            reports: self.store.all_reports(&record.id),
         }
-    }
-
-    fn durations(&self, record: &SweepRecord) -> Vec<u64> {
-        let reports = self.store.all_reports(&record.id);
-        let looked = reports
-            .iter()
-            .filter(|report| report.outcome != Outcome::Skipped);
-        looked.map(|report| report.duration_ms).collect()
     }
 }
 
 struct Audit {
     calls: BTreeMap<AccountId, Vec<&'static str>>,
-    durations: Vec<u64>,
+    reports: Vec<AccountReport>,
 }
 
 impl Audit {
@@ -121,9 +110,9 @@ impl Audit {
     /// The one account took so many round trips, each after the one before it.
     #[track_caller]
     fn took(&self, round_trips: u64) {
-        let [duration] = self.durations.as_slice() else {
-            panic!("{:?}", self.durations)
-        };
+        let mut looked = self.reports.iter();
+        let looked = looked.find(|report| report.outcome != Outcome::Skipped);
+        let duration = looked.unwrap().duration_ms;
         let latency = u64::try_from(LATENCY.as_millis()).unwrap();
         assert_eq!(duration / latency, round_trips, "{duration} ms");
     }
@@ -174,4 +163,38 @@ async fn only_what_needs_an_answer_waits_for_one() {
     stage.audit().await.took(1);
     stage.clock.wait(Duration::from_secs(3_600)).await;
     stage.audit().await.took(2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_units_cost_a_call_for_each_unit_with_units_on_the_way_to_an_account() {
+    let mut stage = Stage::with(ACCOUNTS).await;
+    let audit = stage.audit().await;
+    let events = stage.process.listener.events();
+    let listings = events
+        .iter()
+        .filter(|event| {
+            matches!(event, Event::CallFinished { operation, .. }
+                if *operation == Operation::ListOrganizationalUnitsForParent)
+        })
+        .count();
+
+    let paths: BTreeMap<AccountId, String> = stage
+        .world
+        .accounts()
+        .into_iter()
+        .map(|account| (account.id, account.path))
+        .collect();
+    // The root, and each unit that has another below it on somebody's way.
+    let branches: BTreeSet<&str> = paths
+        .values()
+        .flat_map(|path| path.match_indices('/').map(|(at, _)| path.split_at(at).0))
+        .collect();
+    assert!(branches.len() < 8, "{branches:?}");
+    assert_eq!(listings, branches.len() + 1);
+
+    for report in &audit.reports {
+        let path = report.ou_path.trim_matches('/');
+        assert_eq!(Some(path), paths.get(&report.account).map(String::as_str));
+    }
+    assert_eq!(audit.reports.len(), paths.len());
 }

@@ -1,8 +1,9 @@
 //! Who is there: page after page, as a stream.
 //!
 //! `ListAccounts` is serial (each page's token comes with the one before), so
-//! accounts are handed on as they come. The tree of units, which gives the names, is read
-//! beside it; tags are read only when a selector asks for them.
+//! accounts are handed on as they come. `ListAccounts` says where an account is by ids; the
+//! names are read beside it, and only those that accounts need: a leaf of the tree of units costs no
+//! call. Tags are read only when a selector asks for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -113,7 +114,7 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
         accounts: mpsc::Sender<Account>,
     ) -> Listing {
         let mut listing = Listing::default();
-        let tree = match self.tree().await {
+        let mut tree = match self.roots().await {
             Ok(tree) => tree,
             Err(fault) => {
                 listing.unread = Some(fault);
@@ -122,7 +123,8 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
         };
         let parents = OnceCell::new();
         while let Some(page) = pages.recv().await {
-            let found = match self.complete(page, organization, &tree, &parents).await {
+            let found = self.complete(page, organization, &mut tree, &parents);
+            let found = match found.await {
                 Ok(found) => found,
                 Err(fault) => {
                     listing.unread = Some(fault);
@@ -144,9 +146,13 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
         &self,
         page: Vec<ListedAccount>,
         organization: &Organization,
-        tree: &Tree,
+        tree: &mut Tree,
         parents: &OnceCell<Result<BTreeMap<AccountId, String>, Fault>>,
     ) -> Result<Vec<Account>, Fault> {
+        if page.iter().any(|listed| !listed.has_path) {
+            self.whole(tree).await?;
+        }
+        let tree = self.above(&page, tree).await?;
         let mut found = Vec::with_capacity(page.len());
         for ListedAccount {
             mut account,
@@ -198,38 +204,65 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
         }
     }
 
-    /// Every unit, level by level.
-    async fn tree(&self) -> Result<Tree, Fault> {
+    async fn roots(&self) -> Result<Tree, Fault> {
         let call = || self.directory.roots();
         let roots = self
             .gateway
             .read(Behalf::HUB, Operation::ListRoots, call)
             .await?;
-        let mut tree = Tree {
-            roots: roots.iter().cloned().collect(),
-            units: UnitTree::new(),
-        };
-        let mut level = roots;
+        Ok(Tree {
+            roots: roots.into_iter().collect(),
+            ..Tree::default()
+        })
+    }
+
+    /// The names on the way to these accounts: a unit's name comes with its parent's list.
+    async fn above<'t>(
+        &self,
+        page: &[ListedAccount],
+        tree: &'t mut Tree,
+    ) -> Result<&'t Tree, Fault> {
+        let ways = page.iter().map(|listed| &listed.account.path.ids);
+        let parents = ways.flat_map(|ids| ids.iter().rev().skip(1));
+        let parents: BTreeSet<String> = parents.cloned().collect();
+        self.read_below(parents, tree).await?;
+        Ok(tree)
+    }
+
+    /// Every unit, level by level.
+    async fn whole(&self, tree: &mut Tree) -> Result<(), Fault> {
+        let mut level = tree.roots.clone();
         while !level.is_empty() {
-            let mut below = Vec::new();
-            for parents in level.chunks(UNITS_AT_ONCE) {
-                let reads = parents.iter().map(|parent| self.units(parent));
-                for units in join_all(reads).await {
-                    below.extend(units?);
-                }
-            }
+            self.read_below(level.clone(), tree).await?;
+            let below = tree.units.values();
             level = below
-                .iter()
-                .map(|unit: &OrganizationalUnit| unit.id.clone())
+                .filter(|unit| level.contains(&unit.parent))
+                .map(|unit| unit.id.clone())
                 .collect();
-            tree.units
-                .extend(below.into_iter().map(|unit| (unit.id.clone(), unit)));
-            if tree.units.len() > MAX_UNITS {
-                let message = format!("the organization has more than {MAX_UNITS} units");
-                return Err(Fault::new(Category::Service, message));
+        }
+        Ok(())
+    }
+
+    /// The units directly below each of `parents`, where they are not known yet.
+    async fn read_below(
+        &self,
+        mut parents: BTreeSet<String>,
+        tree: &mut Tree,
+    ) -> Result<(), Fault> {
+        parents.retain(|parent| !tree.read.contains(parent));
+        let parents: Vec<String> = parents.into_iter().collect();
+        for some in parents.chunks(UNITS_AT_ONCE) {
+            for units in join_all(some.iter().map(|parent| self.units(parent))).await {
+                let units = units?.into_iter().map(|unit| (unit.id.clone(), unit));
+                tree.units.extend(units);
             }
         }
-        Ok(tree)
+        tree.read.extend(parents);
+        if tree.units.len() > MAX_UNITS {
+            let message = format!("the organization has more than {MAX_UNITS} units");
+            return Err(Fault::new(Category::Service, message));
+        }
+        Ok(())
     }
 
     async fn units(&self, parent: &str) -> Result<Vec<OrganizationalUnit>, Fault> {
@@ -295,10 +328,13 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
     }
 }
 
-/// The units of the organization.
+/// The units of the organization, as far as they are known.
+#[derive(Default)]
 struct Tree {
     roots: BTreeSet<String>,
     units: UnitTree,
+    /// The roots and units whose list of units below them was read.
+    read: BTreeSet<String>,
 }
 
 impl Tree {

@@ -13,7 +13,8 @@ use crate::workshop::Workshop;
 #[derive(Args)]
 pub(crate) struct BenchArgs {
     /// Arguments for tests/bench/bench.py: `--accounts 1000,10000 --latency 100
-    /// --scenario cold,warm,peers --iam-rate 500 --out results.json`.
+    /// --scenario cold,warm,peers --iam-rate 500 --out results.json`, or `--suite`
+    /// for everything that docs/BENCHMARKS.md shows.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
@@ -24,7 +25,10 @@ pub(crate) fn run(workshop: &Workshop, args: &BenchArgs) -> Result<(), Failure> 
         .args(["build", "--release", "--bins"])
         .args(["-p", "rolekeeper", "-p", "rolekeeper-simulator"])
         .run()?;
-    measure(workshop, "release", &args.args)
+    let peer = Python::ensure_peer(workshop)?.program("c7n-org");
+    let mut all = vec!["--custodian".to_owned(), peer.display().to_string()];
+    all.extend_from_slice(&args.args);
+    measure(workshop, "release", &all)
 }
 
 /// The quick form for the test command: counts requests with the debug build.

@@ -8,6 +8,7 @@ use crate::shell::Shell;
 use crate::workshop::{Workshop, find_program};
 
 const PINNED: &str = "tests/python/requirements.txt";
+const PEER: &str = "tests/bench/requirements.txt";
 const WANTED: &str = "tests/python/requirements.in";
 
 /// A virtual environment that holds exactly what the pinned list says.
@@ -16,11 +17,20 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// Makes the environment, or makes it anew when the list has changed.
+    /// Makes the environment of the tests, or makes it anew when the list has changed.
     pub(crate) fn ensure(workshop: &Workshop) -> Result<Self, Failure> {
-        let list = workshop.path(PINNED);
+        Self::from(workshop, PINNED, "venv")
+    }
+
+    /// The same for the benchmark's peer, whose boto3 is another than that of the tests.
+    pub(crate) fn ensure_peer(workshop: &Workshop) -> Result<Self, Failure> {
+        Self::from(workshop, PEER, "venv-bench")
+    }
+
+    fn from(workshop: &Workshop, list: &str, name: &str) -> Result<Self, Failure> {
+        let list = workshop.path(list);
         let wanted = fs::read_to_string(&list).map_err(Failure::file(&list, "cannot be read"))?;
-        let venv = workshop.tools().join("venv");
+        let venv = workshop.tools().join(name);
         let stamp = venv.join("installed.txt");
         if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
             return Ok(Self { venv });

@@ -146,6 +146,7 @@ pub(crate) fn nextest(workshop: &Workshop, args: &[String]) -> Result<(), Failur
     let python = Python::ensure(workshop)?;
     let binary = daemon(workshop)?;
     let environment = [
+        ("ROLEKEEPER_TEST_AWS_CLI", show(&python.program("aws"))),
         ("ROLEKEEPER_TEST_BINARY", show(&binary)),
         (
             "ROLEKEEPER_TEST_CHROMEDRIVER",
