@@ -16,10 +16,19 @@ pub(crate) struct Shell {
 }
 
 impl Shell {
-    /// `program`, run in the workspace's root.
+    /// `program`, run in the workspace's root. What cargo told us of ourselves is taken away: a
+    /// build below, and nextest's is one, shares its fingerprints with one started by hand.
     pub(crate) fn new(workshop: &Workshop, program: impl AsRef<OsStr>) -> Self {
         let mut command = Command::new(program.as_ref());
         command.current_dir(workshop.root()).stdin(Stdio::null());
+        for name in [
+            "CARGO_MANIFEST_DIR",
+            "CARGO_MANIFEST_PATH",
+            "CARGO_PKG_NAME",
+            "CARGO_BIN_NAME",
+        ] {
+            command.env_remove(name);
+        }
         let program = program.as_ref().to_string_lossy().into_owned();
         Self {
             command,
@@ -28,19 +37,9 @@ impl Shell {
         }
     }
 
-    /// The cargo that runs us. Its own variables are taken away, so that the
-    /// build below shares its fingerprints with one started by hand.
+    /// The cargo that runs us.
     pub(crate) fn cargo(workshop: &Workshop) -> Self {
-        let mut shell = Self::new(workshop, "cargo");
-        for name in [
-            "CARGO_MANIFEST_DIR",
-            "CARGO_MANIFEST_PATH",
-            "CARGO_PKG_NAME",
-            "CARGO_BIN_NAME",
-        ] {
-            shell.command.env_remove(name);
-        }
-        shell
+        Self::new(workshop, "cargo")
     }
 
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
