@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
@@ -32,9 +32,18 @@ pub(crate) struct Visit<'a> {
     pub(crate) behalf: Behalf<'a>,
 }
 
+/// How often the sessions that have ended are looked for once no more fit: looking at all of them
+/// for each further account would cost more than a session saves.
+const SORT_OUT_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+struct Live<R> {
+    readers: BTreeMap<AccountId, R>,
+    sorted_out_at: Timestamp,
+}
+
 /// Live readers by account, and the admin role that last worked.
 pub(crate) struct Sessions<R> {
-    live: Mutex<BTreeMap<AccountId, R>>,
+    live: Mutex<Live<R>>,
     worked: Mutex<BTreeMap<AccountId, usize>>,
     capacity: usize,
 }
@@ -43,7 +52,10 @@ impl<R: RoleReader> Sessions<R> {
     /// Keeps at most `capacity` live sessions.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            live: Mutex::default(),
+            live: Mutex::new(Live {
+                readers: BTreeMap::new(),
+                sorted_out_at: Timestamp::UNIX_EPOCH,
+            }),
             worked: Mutex::default(),
             capacity,
         }
@@ -113,6 +125,7 @@ impl<R: RoleReader> Sessions<R> {
         self.live
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .readers
             .remove(&account);
     }
 
@@ -121,6 +134,7 @@ impl<R: RoleReader> Sessions<R> {
         self.live
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+            .readers
             .clear();
     }
 
@@ -181,18 +195,19 @@ impl<R: RoleReader> Sessions<R> {
 
     fn living(&self, account: AccountId, now: Timestamp) -> Option<R> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.get(&account)
+        live.readers.get(&account)
             .filter(|reader| is_fresh(*reader, now))
             .cloned()
     }
 
     fn keep(&self, account: AccountId, reader: &R, now: Timestamp) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        if live.len() >= self.capacity {
-            live.retain(|_, reader| is_fresh(reader, now));
+        if live.readers.len() >= self.capacity && live.sorted_out_at + SORT_OUT_EVERY <= now {
+            live.readers.retain(|_, reader| is_fresh(reader, now));
+            live.sorted_out_at = now;
         }
-        if live.len() < self.capacity {
-            live.insert(account, reader.clone());
+        if live.readers.len() < self.capacity {
+            live.readers.insert(account, reader.clone());
         }
     }
 }

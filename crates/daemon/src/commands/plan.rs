@@ -14,10 +14,15 @@ use crate::wire;
 
 /// Finds the drift and shows it.
 pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
-    let config = app.config()?;
+    let mut config = app.config()?;
+    // There is no next sweep in this process that could use them again.
+    config.limits.sessions = 0;
     let store = wire::store(&config).await?;
     let collector = plan_file::Collector::default();
-    let sinks = sweep::sinks(app).and(collector.clone());
+    let mut sinks = sweep::sinks(app);
+    if args.out.is_some() {
+        sinks = sinks.and(collector.clone());
+    }
     let engine = wire::audit(&config, store.clone(), sinks).await?;
     let mut order = SweepOrder::new(Mode::Audit, Trigger::CommandLine, app.person());
     order.accounts = args.accounts.chosen();
