@@ -59,7 +59,6 @@ async fn the_simulator_and_moto_differ_only_where_it_is_accepted_and_why() {
     let said = String::from_utf8_lossy(&output.stdout);
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{words}");
-    println!("{said}");
 }
 
 /// The AWS CLI against the simulator: the environment is all it is told.

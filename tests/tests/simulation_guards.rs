@@ -333,7 +333,7 @@ async fn a_cancelled_sweep_ends_at_once_and_says_what_it_did_not_reach() {
     let process = stage.process(settings).await;
     let cancel = CancellationToken::new();
     let stop = async {
-        stage.clock.wait(Duration::from_secs(7)).await;
+        stage.clock.wait(Duration::from_secs(3)).await;
         cancel.cancel();
         stage.clock.true_time()
     };
