@@ -14,9 +14,9 @@ use rolekeeper_domain::call::{Access, Operation};
 use rolekeeper_domain::least_privilege::{
     Audience, Grant, RoleScope, Scope, document_of, grants_for,
 };
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult};
 use rolekeeper_domain::policy::Kind;
-use rolekeeper_domain::role::{Boundary, RoleSpec};
+use rolekeeper_domain::role::{Boundary, Ensure, OWNER_TAG_KEY, RoleSpec};
 use rolekeeper_engine::SweepError;
 use rolekeeper_simulator::{
     Drift, HUB_ACCESS_KEY, Input, Limits, Params, Request, Service, Settings, World,
@@ -147,16 +147,21 @@ impl Stage {
         );
     }
 
-    fn narrow_admin(&self, account: AccountId, grants: &[Grant]) {
+    /// Keys of the admin role.
+    fn admin_keys(&self, account: AccountId) -> (String, Option<String>) {
         let hub = (HUB_ACCESS_KEY.to_owned(), None);
         let form = format!(
             "Action=AssumeRole&RoleArn=arn:aws:iam::{account}:role/{ADMIN}&RoleSessionName=setup"
         );
         let session = self.ask(Service::Sts, &hub, &form);
-        let keys = (
+        (
             between(&session, "AccessKeyId"),
             Some(between(&session, "SessionToken")),
-        );
+        )
+    }
+
+    fn narrow_admin(&self, account: AccountId, grants: &[Grant]) {
+        let keys = self.admin_keys(account);
         let policy = encoded(&document_of(grants));
         self.ask(
             Service::Iam,
@@ -327,4 +332,137 @@ async fn without_any_one_action_of_the_hub_a_sweep_fails_and_names_it() {
             ),
         }
     }
+}
+
+/// The spec of a role that is to go.
+fn absent() -> RoleSpec {
+    RoleSpec {
+        ensure: Ensure::Absent,
+        ..full()
+    }
+}
+
+impl Stage {
+    /// An organization in which rolekeeper made a role that should now not be there. Others have added policies, of
+    /// which none may simply be taken away first, and its own has no room for a version.
+    fn leaving(hub: &[Grant], admin: &[Grant]) -> Self {
+        let settings = Settings {
+            accounts: 3,
+            provisioned: true,
+            inactive: 0.0,
+            control_tower: 0.0,
+            tail: false,
+            limits: Limits::none(),
+            ..Settings::default()
+        };
+        let world = Arc::new(World::provisioned_with(settings, |_| vec![full()]));
+        let management = world.management_account().unwrap();
+        let accounts: Vec<AccountId> = world
+            .reachable()
+            .into_iter()
+            .filter(|account| *account != management)
+            .collect();
+        let stage = Self {
+            world,
+            store: Arc::default(),
+            clock: SimClock::start(),
+            spec: absent(),
+            accounts,
+        };
+        for account in &stage.accounts {
+            assert!(stage.world.plant(*account, Drift::PolicyVersionsFull));
+            stage.add_strangers(*account);
+            if stage.accounts.first() == Some(account) {
+                stage.disown(*account);
+            }
+            stage.narrow_admin(*account, admin);
+        }
+        stage.narrow_hub(hub);
+        stage
+    }
+
+    /// Somebody adds policies that allow and deny: each holds back some of what another one gives.
+    fn add_strangers(&self, account: AccountId) {
+        let keys = self.admin_keys(account);
+        for (name, allowed, denied) in [("One", "s3", "iam"), ("Two", "iam", "s3")] {
+            let document = format!(
+                r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{allowed}:*","Resource":"*"}},{{"Effect":"Deny","Action":"{denied}:*","Resource":"*"}}]}}"#
+            );
+            let form = format!(
+                "Action=PutRolePolicy&RoleName={}&PolicyName={name}&PolicyDocument={}",
+                self.spec.name,
+                encoded(&document)
+            );
+            self.ask(Service::Iam, &keys, &form);
+        }
+    }
+
+    /// Takes the tag away that says whose the role is: another hand made it.
+    fn disown(&self, account: AccountId) {
+        let form = format!(
+            "Action=UntagRole&RoleName={}&TagKeys.member.1={}",
+            self.spec.name,
+            encoded(OWNER_TAG_KEY)
+        );
+        self.ask(Service::Iam, &self.admin_keys(account), &form);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_exactly_its_own_policies_rolekeeper_removes_what_it_made_and_nothing_else() {
+    let scope = scope(&absent(), true);
+    let stage = Stage::leaving(
+        &grants_for(Audience::Hub, &scope),
+        &grants_for(Audience::Admin, &scope),
+    );
+    let role = |account| stage.world.role(account, stage.spec.name.as_str());
+    let reports = stage.sweep(Mode::Repair).await.unwrap();
+    let (foreign, ours) = reports.split_first().unwrap();
+    assert_eq!(ours.len(), 2);
+    assert_eq!(foreign.outcome, Outcome::Drifted, "{foreign:?}");
+    assert!(role(foreign.account).is_some(), "another hand made it");
+    let touched = |step: &StepReport| step.result == StepResult::Done;
+    assert!(!foreign.steps.iter().any(touched), "{foreign:?}");
+    for report in ours {
+        let failed = format!("{:?} {:?}", report.failure, report.steps);
+        assert_eq!(report.outcome, Outcome::Repaired, "{failed}");
+        let taken: Vec<&str> = report
+            .steps
+            .iter()
+            .map(|step| step.operation.name())
+            .collect();
+        let first = |name: &str| taken.iter().position(|step| *step == name).unwrap();
+        let last = |name: &str| taken.iter().rposition(|step| *step == name).unwrap();
+        // The guard holds every denial in place until nothing is left that it could hold back.
+        assert_eq!(first("PutRolePolicy"), 0, "{taken:?}");
+        assert!(last("DetachRolePolicy") < first("DeleteRole"), "{taken:?}");
+        assert!(last("DeleteRolePolicy") < first("DeleteRole"), "{taken:?}");
+        let deleted = first("DeletePolicy");
+        assert!(last("DeletePolicyVersion") < deleted, "{taken:?}");
+        assert!(first("DeleteRole") < deleted, "{taken:?}");
+        assert!(role(report.account).is_none());
+    }
+    let after = stage.sweep(Mode::Repair).await.unwrap();
+    for report in after.iter().skip(1) {
+        assert_eq!(report.outcome, Outcome::InSync, "{report:?}");
+        assert!(report.steps.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_one_action_of_the_admin_role_a_removal_fails_and_names_it() {
+    let scope = scope(&absent(), true);
+    let hub = grants_for(Audience::Hub, &scope);
+    let admin = grants_for(Audience::Admin, &scope);
+    let mut superfluous = Vec::new();
+    for action in actions(&admin) {
+        let stage = Stage::leaving(&hub, &without(&admin, &action));
+        let reports = stage.sweep(Mode::Repair).await.unwrap();
+        if !denied(&reports, &action) {
+            superfluous.push(action);
+        }
+    }
+    // What a policy says that cannot be read is taken for anything: the guard then denies everything for the length
+    // of a few calls, and the removal goes on.
+    assert_eq!(superfluous, ["iam:GetPolicyVersion", "iam:GetRolePolicy"]);
 }

@@ -23,6 +23,8 @@ mod report;
 mod api;
 mod metrics;
 mod notify;
+mod outgoing;
+mod register;
 mod traces;
 mod web;
 

@@ -32,6 +32,7 @@ pub mod verdict;
 
 pub mod finding;
 pub mod outcome;
+pub mod registration;
 
 pub mod limits;
 pub mod schedule;

@@ -10,12 +10,13 @@
 
 mod model;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{ACCOUNT, VENDOR, World, arn, identity, owner_tags, trust};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rolekeeper_domain::arn::Arn;
+use rolekeeper_domain::least_privilege::{Audience, RoleScope, Scope, grants_for};
 use rolekeeper_domain::observation::ObservedDocument;
 use rolekeeper_domain::plan::{Plan, Precondition, Step};
 use rolekeeper_domain::planner::{GUARD_POLICY_NAME, recheck};
@@ -586,5 +587,27 @@ proptest! {
             prop_assert!(plan.is_empty());
         }
         carry_out(&before, &plan, None)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1_000))]
+
+    #[test]
+    fn every_step_of_a_plan_is_granted_by_the_policy_that_is_printed_for_its_role_alone(case in case()) {
+        let before = world_of(&case);
+        let scope = Scope {
+            roles: vec![RoleScope::from(&before.spec)],
+            repair: true,
+            ..Scope::default()
+        };
+        let granted: BTreeSet<String> = grants_for(Audience::Admin, &scope)
+            .into_iter()
+            .flat_map(|grant| grant.actions)
+            .collect();
+        for step in &before.plan().steps {
+            let action = step.step.operation().action();
+            prop_assert!(granted.contains(&action), "{action} is planned and not granted");
+        }
     }
 }

@@ -28,6 +28,7 @@ mod control;
 mod lease;
 mod memory;
 mod outbox;
+mod registrations;
 
 mod db;
 mod rows;

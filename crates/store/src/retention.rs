@@ -100,6 +100,11 @@ impl Store {
                 .await?;
             tx.run("DELETE FROM cancels WHERE sweep = $1", values![id.as_str()])
                 .await?;
+            tx.run(
+                "DELETE FROM sweep_revisions WHERE sweep = $1",
+                values![id.as_str()],
+            )
+            .await?;
             tx.run("DELETE FROM approvals WHERE sweep = $1", values![id])
                 .await?;
             tx.commit().await?;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::Outcome;
+use rolekeeper_engine::port::registration::Registrations as _;
 use rolekeeper_engine::port::store::{
     EntryId, FleetKey, FleetOrder, FleetPosition, Journal, ReportFilter, Sweeps,
 };
@@ -108,7 +109,8 @@ pub(super) async fn account(
         .await?
         .ok_or_else(|| Problem::not_found(format!("no account {account} has been seen")))?;
     let findings = state.store.findings(Some(account)).await?;
-    Ok(Json(AccountView::new(report, findings)))
+    let registrations = state.store.registrations_of(account).await?;
+    Ok(Json(AccountView::new(report, findings, registrations)))
 }
 
 /// Which page of a history.

@@ -34,7 +34,8 @@ impl Readiness {
         facts.credentials = valid.err();
     }
 
-    fn credentials(&self) -> Result<(), String> {
+    /// Whether they work, as far as is known.
+    pub(crate) fn credentials(&self) -> Result<(), String> {
         let facts = self
             .facts
             .lock()

@@ -20,6 +20,7 @@ mod health;
 mod live;
 mod problem;
 mod refusals;
+mod registration;
 mod sentence;
 mod summary;
 #[allow(

@@ -16,7 +16,7 @@ use rolekeeper_domain::outcome::{
 };
 use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::store::{Control, Memory, Sweeps};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
@@ -231,6 +231,40 @@ async fn filters_narrow() {
     assert_eq!(count("q=NAME-01").await, 10);
     assert_eq!(count("q=000000000020").await, 1);
     assert_eq!(count("q=%25").await, 0);
+}
+
+#[tokio::test]
+async fn an_account_says_what_the_vendor_was_told() {
+    use rolekeeper_domain::registration::{Registration, Told, Trouble};
+    use rolekeeper_engine::port::registration::Registrations as _;
+    let served = served(None).await.with_accounts(1).await;
+    let (_, account) = served.get("/api/v1/accounts/000000000001").await;
+    assert_eq!(account["registrations"], json!([]));
+    let registration = Registration {
+        told: Some(Told {
+            digest: "never shown".to_owned(),
+            vendor_id: Some("42".to_owned()),
+            at: NOW,
+        }),
+        trouble: Some(Trouble {
+            at: NOW,
+            why: "the vendor answered 503".to_owned(),
+        }),
+        ..Registration::new("000000000001".parse().unwrap(), "Vendor".parse().unwrap())
+    };
+    let registrations = [registration];
+    let saved = served.state.store.save_registrations(&registrations);
+    assert_eq!(saved.await.unwrap(), 1);
+    let (_, account) = served.get("/api/v1/accounts/000000000001").await;
+    let now = NOW.to_string();
+    assert_eq!(
+        account["registrations"],
+        json!([{
+            "role": "Vendor", "state": "registered", "registered_at": now, "vendor_id": "42",
+            "revalidated_at": null, "withdrawn_at": null, "waiting_for": null,
+            "failed_at": now, "failure": "the vendor answered 503",
+        }])
+    );
 }
 
 #[tokio::test]

@@ -7,11 +7,13 @@ use rolekeeper_domain::drift::{Drift, Severity};
 use rolekeeper_domain::fault::Fault;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{AccountReport, StepReport, Summary, SweepRecord};
+use rolekeeper_domain::registration::Registration;
 use rolekeeper_engine::port::store::{Completion, FleetTotals, Halt, JournalEntry, UnitTotals};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::live::{Rates, Running};
+use super::registration::RegistrationView;
 
 /// How many accounts have which outcome.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
@@ -394,12 +396,18 @@ pub(crate) struct AccountView {
     pub(crate) drift: Vec<DriftView>,
     pub(crate) steps: Vec<StepView>,
     pub(crate) findings: Vec<FindingView>,
+    /// What the vendor was told about the account, by role.
+    pub(crate) registrations: Vec<RegistrationView>,
     pub(crate) observed_at: String,
     pub(crate) duration_ms: u64,
 }
 
 impl AccountView {
-    pub(crate) fn new(report: AccountReport, findings: Vec<Finding>) -> Self {
+    pub(crate) fn new(
+        report: AccountReport,
+        findings: Vec<Finding>,
+        registrations: Vec<Registration>,
+    ) -> Self {
         Self {
             account_id: report.account.to_string(),
             name: report.name,
@@ -410,6 +418,7 @@ impl AccountView {
             drift: report.drifts.into_iter().map(Into::into).collect(),
             steps: report.steps.into_iter().map(Into::into).collect(),
             findings: findings.into_iter().map(Into::into).collect(),
+            registrations: registrations.into_iter().map(Into::into).collect(),
             observed_at: report.observed_at.to_string(),
             duration_ms: report.duration_ms,
         }

@@ -2,22 +2,32 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_domain::outcome::{Mode, SweepId, Trigger};
+use rolekeeper_domain::registration::State;
 use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::port::registration::Registrations as _;
 use rolekeeper_store::Store;
+use tokio_util::sync::CancellationToken;
 
 use super::sweep;
 use crate::app::App;
 use crate::args::{ApplyArgs, Format};
 use crate::config::Config;
+use crate::daemon::registrar::{self, Round};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan_file::PlanFile;
+use crate::register::Orders;
 use crate::report::accounts;
 use crate::specs;
-use crate::wire;
+use crate::wall_clock::{pause, time_of_day};
+use crate::wire::{self, RepairEngine};
+
+/// The longest that `apply` tells the vendor: about a thousand accounts. The rest stays in the store.
+const TELLING: Duration = Duration::from_secs(120);
 
 /// Repairs what differs.
 pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
@@ -47,10 +57,16 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     order.accounts = chosen;
     order.plans = plans.as_ref().map(PlanFile::saved);
     order.approved_by = args.yes.then(|| app.person());
+    let orders = registrar::orders(&config, time_of_day());
     let result = match sweep::take_turn(app, &engine).await {
         Ok(()) => sweep::carry_out(app, &engine, order).await,
         Err(failure) => Err(failure),
     };
+    if let (Some(orders), Ok(done)) = (&orders, &result)
+        && !done.interrupted
+    {
+        register(app, &engine, &store, orders, &done.record.id).await;
+    }
     // Also when it failed: the next one should not have to wait for the lease to end.
     engine.release_lease().await?;
     let done = result?;
@@ -63,6 +79,45 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     }
     store.close().await;
     Ok(sweep::exit(&done))
+}
+
+/// Tells the vendor what came of the sweep. What it does not hear now stays in the store, for the daemon or the
+/// next `apply`; the repair is done all the same.
+async fn register(
+    app: &App,
+    engine: &RepairEngine,
+    store: &Arc<Store>,
+    orders: &Orders,
+    sweep: &SweepId,
+) {
+    let cancel = CancellationToken::new();
+    let telling = async {
+        let Some(mut round) = Round::begin(engine).await.map_err(Failure::new)? else {
+            return Err(Failure::new("AWS does not say whose organization this is"));
+        };
+        store.mark_sweep(sweep, &orders.revision).await?;
+        round.go(store, orders, &cancel).await?;
+        Ok(store.registration_counts().await?)
+    };
+    let told = tokio::select! {
+        told = telling => told,
+        () = pause(TELLING) => Err(Failure::new(format!("not done within {} s", TELLING.as_secs()))),
+        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+    };
+    let words = match told {
+        Ok(counts) => {
+            let count = |state| counts.get(&state).copied().unwrap_or(0);
+            let left = count(State::Waiting) + count(State::GivenUp);
+            if left == 0 {
+                return;
+            }
+            format!("{} not told to the vendor yet", accounts(left))
+        }
+        Err(problem) => format!("the vendor was not told everything: {}", problem.message()),
+    };
+    app.terminal.tell(&format!(
+        "{words}. It stays in the store, for the daemon or the next `apply`; `rolekeeper history ACCOUNT` says why."
+    ));
 }
 
 /// The accounts that are meant: of a plan file only those that have a plan.

@@ -9,10 +9,13 @@ use rolekeeper_domain::fault::{Category, Denial, Fault};
 use rolekeeper_domain::least_privilege::missing_statement;
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, Trigger};
 use rolekeeper_domain::policy::{Document, Lint, LintContext, LintSeverity, lint};
+use rolekeeper_domain::registration::State;
 use rolekeeper_domain::role::Boundary;
 use rolekeeper_domain::selector::Selection;
 use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::port::registration::Registrations as _;
 use rolekeeper_engine::port::store::{Control as _, ReportFilter, Sweeps as _};
+use rolekeeper_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::iam_policy;
@@ -21,7 +24,7 @@ use crate::config::{Config, Role};
 use crate::exit::Exit;
 use crate::failure::{Failure, whole};
 use crate::output::{Style, Terminal, plain};
-use crate::report::broken;
+use crate::report::{accounts, broken};
 use crate::specs;
 use crate::wire::{self, AuditEngine, Sinks};
 
@@ -41,6 +44,7 @@ pub(crate) async fn run(app: &App, offline: bool) -> Result<Exit, Failure> {
     )?;
     roles(&config, &mut lines)?;
     http(&config, &mut lines)?;
+    registration(&config, &mut lines)?;
     if offline {
         return Ok(lines.exit());
     }
@@ -207,6 +211,68 @@ fn http(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     }
 }
 
+/// How the vendor is told. Nothing is sent: a call that registers is no test.
+fn registration(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let Some(register) = &config.register else {
+        return Ok(());
+    };
+    let known_by = match (&register.secret, &register.token) {
+        (Some(_), Some(_)) => "signed, with a token",
+        (Some(_), None) => "signed",
+        (None, Some(_)) => "with a token",
+        (None, None) => "unsigned and without a token",
+    };
+    let then = |there: bool, words: &'static str| there.then_some(words);
+    let further: Vec<&str> = [
+        then(
+            register.revalidate.is_some(),
+            "looked at again after repairs",
+        ),
+        then(register.withdraw.is_some(), "withdrawn when they leave"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let words = format!(
+        "accounts in which {} is right are registered with the vendor, {known_by}{}{}",
+        register.role,
+        if further.is_empty() {
+            ""
+        } else {
+            "; they are "
+        },
+        further.join(" and ")
+    );
+    if register.secret.is_none() && register.token.is_none() {
+        let remedy = "register.secret_file or register.token_file, as the vendor wants it";
+        return lines.warning("registration", &words, remedy);
+    }
+    lines.ok("registration", &words)
+}
+
+/// What the store says about registrations that did not come about.
+async fn registrations(config: &Config, store: &Store, lines: &Lines<'_>) -> Result<(), Failure> {
+    let Some(register) = &config.register else {
+        return Ok(());
+    };
+    if store.refused_settings().await? == Some(register.fingerprint()) {
+        return lines.warning(
+            "registration",
+            "the vendor let nobody in (401 or 403); with these settings it is not asked again",
+            "another token or secret in [register], then SIGHUP or a restart",
+        );
+    }
+    let counts = store.registration_counts().await?;
+    match counts.get(&State::GivenUp) {
+        Some(given_up) => lines.warning(
+            "registration",
+            &format!("{} could not be registered", accounts(*given_up)),
+            "`rolekeeper history ACCOUNT` says why; each is tried again a day later",
+        ),
+        None => Ok(()),
+    }
+}
+
 async fn store(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let store = match wire::store(config).await {
         Ok(store) => store,
@@ -223,6 +289,7 @@ async fn store(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
         let words = format!("writes are halted by {}: {}", halt.by, halt.why);
         lines.warning("halt", &words, "`rolekeeper resume` lifts it")?;
     }
+    registrations(config, &store, lines).await?;
     store.close().await;
     Ok(())
 }

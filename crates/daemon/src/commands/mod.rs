@@ -14,6 +14,7 @@ mod journal;
 mod man;
 mod plan;
 mod policy;
+mod registration;
 mod report;
 mod retire_user;
 mod rollback;

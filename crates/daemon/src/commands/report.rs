@@ -7,10 +7,13 @@ use std::path::Path;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{SweepOutcome, SweepRecord};
+use rolekeeper_domain::registration::Registration;
+use rolekeeper_engine::port::registration::Registrations as _;
 use rolekeeper_engine::port::store::{Completion, Journal, JournalEntry, Sweeps};
 use rolekeeper_store::Store;
 use serde_json::{Value, json};
 
+use super::registration;
 use super::sweep::ToStdout;
 use crate::app::App;
 use crate::args::{Format, ReportArgs, Since};
@@ -213,15 +216,29 @@ pub(crate) async fn history(
     let entries = store.history(account, None, MOST_ENTRIES).await?;
     let mut findings = store.findings(Some(account)).await?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.last_seen));
+    let registrations = store.registrations_of(account).await?;
     let text = match format {
-        Format::Json => history_document(account, &findings, &entries),
-        Format::Text => history_text(account, &findings, &entries, &app.terminal),
+        Format::Json => history_document(account, &findings, &entries, &registrations),
+        Format::Text => {
+            let registered = registration::lines(&registrations, &app.terminal);
+            match history_text(&findings, &entries, &app.terminal) {
+                None if registered.is_empty() => {
+                    format!("Nothing was ever found or done in account {account}.\n")
+                }
+                told => told.unwrap_or_default() + &registered,
+            }
+        }
     };
     app.terminal.result(&text)?;
     Ok(Exit::Clean)
 }
 
-fn history_document(account: AccountId, findings: &[Finding], entries: &[JournalEntry]) -> String {
+fn history_document(
+    account: AccountId,
+    findings: &[Finding],
+    entries: &[JournalEntry],
+    registrations: &[Registration],
+) -> String {
     let findings: Vec<Value> = findings
         .iter()
         .map(|finding| {
@@ -255,18 +272,18 @@ fn history_document(account: AccountId, findings: &[Finding], entries: &[Journal
         .collect();
     let document = json!({
         "schema": "rolekeeper.history/v1", "account_id": account.to_string(), "findings": findings, "steps": steps,
+        "registrations": registrations.iter().map(registration::view).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
 
 fn history_text(
-    account: AccountId,
     findings: &[Finding],
     entries: &[JournalEntry],
     terminal: &Terminal,
-) -> String {
+) -> Option<String> {
     if findings.is_empty() && entries.is_empty() {
-        return format!("Nothing was ever found or done in account {account}.\n");
+        return None;
     }
     let mut text = String::new();
     if !findings.is_empty() {
@@ -314,7 +331,7 @@ fn history_text(
             }
         }
     }
-    text
+    Some(text)
 }
 
 const fn result_of(entry: &JournalEntry) -> &'static str {
@@ -327,6 +344,6 @@ const fn result_of(entry: &JournalEntry) -> &'static str {
     }
 }
 
-fn moment(at: jiff::Timestamp) -> String {
+pub(super) fn moment(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

@@ -1,6 +1,7 @@
 //! docs/CONFIGURATION.md, made from the same lines that read the configuration.
 
 use super::hooks::{Events, WebhookEntry};
+use super::register::{CloudCoreo, RegisterEntry};
 use super::roles::{Entry, InlinePolicy, ManagedPolicy};
 use super::settings::{KeyDoc, Settings};
 use super::tables::{Aws, Freeze, Http, Limits, Match, Rollout, Schedule, Store};
@@ -22,6 +23,8 @@ pub(crate) fn page() -> String {
     table::<Store>(&mut page, "[store]");
     table::<Http>(&mut page, "[http]");
     table::<WebhookEntry>(&mut page, "[[notify.webhooks]]");
+    table::<RegisterEntry>(&mut page, "[register]");
+    table::<CloudCoreo>(&mut page, "[register.cloudcoreo]");
     table::<Events>(&mut page, "[events]");
     page
 }

@@ -8,6 +8,7 @@ mod error;
 mod hooks;
 mod kind;
 mod node;
+mod register;
 mod roles;
 mod section;
 mod settings;
@@ -24,6 +25,7 @@ pub(crate) use self::error::ConfigError;
 pub(crate) use self::hooks::Events;
 use self::hooks::{read_events, read_notify};
 use self::node::Node;
+use self::register::read_register;
 pub(crate) use self::roles::Role;
 pub(crate) use self::section::Shown;
 use self::section::{Context, Section};
@@ -33,6 +35,7 @@ pub(crate) use self::tables::{
     Aws, Freeze, Http, Limits, ManagementAccount, Match, Rollout, Schedule, Store,
 };
 use crate::notify::Webhook;
+use crate::register::Register;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     /// `[notify]`.
     pub(crate) webhooks: Vec<Webhook>,
+    /// `[register]`.
+    pub(crate) register: Option<Register>,
     /// `[events]`.
     pub(crate) events: Option<Events>,
     /// Every value with where it came from.
@@ -105,6 +110,7 @@ fn read(root: &Node, folder: &Path, environment: &Environment) -> Result<Config,
     let (store, store_url) = read_store(&top.section("store")?)?;
     let http = read_http(&top.section("http")?)?;
     let webhooks = read_notify(&top.section("notify")?)?;
+    let register = read_register(&top, &roles)?;
     let events = read_events(&top.section("events")?)?;
     top.finish()?;
     Ok(Config {
@@ -120,6 +126,7 @@ fn read(root: &Node, folder: &Path, environment: &Environment) -> Result<Config,
         store_url,
         http,
         webhooks,
+        register,
         events,
         shown: context.shown.take(),
     })

@@ -117,7 +117,7 @@ fn unknown_table_is_named() {
         expect![[r#"
         rolekeeper.toml:1: limit
           found:   a key that does not exist
-          allowed: aws, events, http, limits, notify, roles, rollout, schedule, select, store
+          allowed: aws, events, http, limits, notify, register, roles, rollout, schedule, select, store
           help:    did you mean `limits`?"#]],
     );
 }
@@ -356,6 +356,112 @@ fn webhook_must_be_http() {
           found:   a url of another kind
           allowed: an http:// or https:// URL"#]],
     );
+}
+
+const REGISTERED: &str = "[register]\nurl = \"https://vendor.example/accounts\"\n";
+
+#[test]
+fn nobody_is_registered_unless_it_is_asked_for() {
+    assert!(load(SHORTEST).unwrap().register.is_none());
+}
+
+#[test]
+fn registration_that_cannot_work_is_refused() {
+    let check = |extra: &str, expected: Expect| {
+        let error = load(&format!("{SHORTEST}{REGISTERED}{extra}")).unwrap_err();
+        expected.assert_eq(&error.to_string());
+    };
+    let body = r#"body = '{"arn":"${role_arn}","id":"${external_id}"}'"#;
+    assert!(load(&format!("{SHORTEST}{REGISTERED}{body}")).is_ok());
+    check(
+        "",
+        expect![[r#"
+        rolekeeper.toml:6: register.body
+          found:   nothing: the key is missing and has no default
+          allowed: a JSON text, or the file that holds it"#]],
+    );
+    check(
+        "body = '{\"x\":\"${secret}\"}'",
+        expect![[r#"
+        rolekeeper.toml:6: register
+          found:   body: `${secret}` is not a placeholder here: there are ${account_id}, ${account_name}, ${role_arn}, ${external_id}, ${partition}, ${organization_id}
+          allowed: a text whose placeholders are known"#]],
+    );
+    check(
+        "body = '{\"x\":1}'",
+        expect![[r#"
+        rolekeeper.toml:6: register
+          found:   a body that is the same for every account
+          allowed: ${account_id} or ${role_arn} in the body or the url"#]],
+    );
+    check(
+        &format!("{body}\nrole = \"Other\""),
+        expect![[r#"
+        rolekeeper.toml:6: register
+          found:   role = "Other"
+          allowed: one of CloudCoreoAssumedRolePolicy"#]],
+    );
+    check(
+        &format!("{body}\nrevalidate_url = \"https://vendor.example/${{vendor_id}}\""),
+        expect![[r#"
+            rolekeeper.toml:6: register.vendor_id
+              found:   nothing: the key is missing and has no default
+              allowed: where the vendor's id stands in its answer, such as "/id""#]],
+    );
+    check(
+        &format!("{body}\nwithdraw_url = \"http://vendor.example/${{account_id}}\""),
+        expect![[r#"
+            rolekeeper.toml:6: register
+              found:   withdraw_url = "http://vendor.example/${account_id}"
+              allowed: an https:// URL, or http:// on this machine (127.0.0.1, [::1], localhost), with placeholders in its path alone"#]],
+    );
+    check(
+        &format!("{body}\nwithdraw_url = \"https://${{account_id}}.vendor.example/\""),
+        expect![[r#"
+            rolekeeper.toml:6: register
+              found:   withdraw_url = "https://${account_id}.vendor.example/"
+              allowed: an https:// URL, or http:// on this machine (127.0.0.1, [::1], localhost), with placeholders in its path alone"#]],
+    );
+    check(
+        &format!("{body}\nwithdraw_url = \"https://vendor.example/?x=${{external_id}}\""),
+        expect![[r#"
+            rolekeeper.toml:6: register
+              found:   withdraw_url: `${external_id}` is not a placeholder here: there are ${account_id}, ${partition}, ${organization_id}, ${vendor_id}
+              allowed: a text whose placeholders are known"#]],
+    );
+    check(
+        &format!("{body}\nheaders = {{ authorization = \"Bearer x\" }}"),
+        expect![[r#"
+            rolekeeper.toml:6: register
+              found:   the header `authorization`
+              allowed: headers that rolekeeper does not set itself; for a bearer token there is token_file"#]],
+    );
+    check(
+        &format!("{body}\nwithdraw_on = [\"friday\"]"),
+        expect![[r#"
+            rolekeeper.toml:9: register.withdraw_on[0]
+              found:   the text "friday"
+              allowed: one of absent, closed, left, deselected"#]],
+    );
+    check(
+        &format!("{body}\n[register.cloudcoreo]\nscan_enabled = true"),
+        expect![[r#"
+            rolekeeper.toml:9: register.cloudcoreo
+              found:   a key that does not exist
+              allowed: body, headers, method, preset, revalidate_url, role, secret, secret_file, timeout, token, token_file, url, vendor_id, withdraw_method, withdraw_on, withdraw_url"#]],
+    );
+}
+
+#[test]
+fn secrets_of_registration_are_neither_shown_nor_debugged() {
+    let config = load(&format!(
+        "{SHORTEST}{REGISTERED}preset = \"cloudcoreo\"\ntoken = \"a-token-of-ours\"\nsecret = \"a-key-of-ours\"\n"
+    ))
+    .unwrap();
+    let everything = format!("{config:?}");
+    for secret in ["a-token-of-ours", "a-key-of-ours", "a-shared-secret"] {
+        assert!(!everything.contains(secret), "{secret} in {everything}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ const NOTIFY: Duration = Duration::from_secs(5);
 const FORGET: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits, or ends early; answers whether to go on.
-async fn pause(time: Duration, cancel: &CancellationToken) -> bool {
+pub(super) async fn pause(time: Duration, cancel: &CancellationToken) -> bool {
     tokio::select! {
         biased;
         () = cancel.cancelled() => false,

@@ -3,6 +3,7 @@
 
 mod beside;
 mod events;
+pub(crate) mod registrar;
 mod reload;
 mod systemd;
 
@@ -26,10 +27,12 @@ use crate::wall_clock::time_of_day;
 use crate::wire::{RealEngine, Sinks};
 
 /// What the daemon shows and tells, apart from the engine.
+#[derive(Clone)]
 pub(crate) struct Face {
     metrics: Arc<Metrics>,
     live: Arc<Live>,
     readiness: Arc<Readiness>,
+    begun: registrar::Begun,
 }
 
 impl Face {
@@ -46,6 +49,7 @@ impl Face {
             metrics: Arc::new(metrics),
             live: Arc::new(Live::new(time_of_day())),
             readiness: Arc::new(Readiness::default()),
+            begun: registrar::Begun::default(),
         })
     }
 
@@ -55,6 +59,7 @@ impl Face {
             .and(LogSink)
             .and(Arc::clone(&self.metrics))
             .and(Arc::clone(&self.live))
+            .and(self.begun.clone())
     }
 }
 
@@ -90,6 +95,7 @@ impl<P: SessionProvider> Daemon<P> {
     /// Runs until `cancel`. An error is a part that ended although nobody wanted it to.
     pub(crate) async fn run(self, cancel: CancellationToken) -> Result<(), Failure> {
         let webhooks = beside::Webhooks::new(self.config.webhooks.clone());
+        let standing = registrar::Standing::new(&self.config, time_of_day());
         let mut parts: JoinSet<Result<(), String>> = JoinSet::new();
         let state = self.state(cancel.clone());
         parts.spawn(serve_http(self.listener, state, cancel.clone()));
@@ -104,6 +110,13 @@ impl<P: SessionProvider> Daemon<P> {
             webhooks.clone(),
             Arc::clone(&self.face.live),
             Arc::clone(&self.face.metrics),
+            cancel.clone(),
+        ));
+        parts.spawn(registrar::register(
+            self.engine.clone(),
+            Arc::clone(&self.store),
+            standing.clone(),
+            self.face.clone(),
             cancel.clone(),
         ));
         parts.spawn(beside::forget(
@@ -124,7 +137,7 @@ impl<P: SessionProvider> Daemon<P> {
             parts.spawn(reload.on_hangup(
                 self.engine.clone(),
                 self.config.clone(),
-                webhooks,
+                reload::Beside { webhooks, standing },
                 self.environment.clone(),
                 cancel.clone(),
             ));

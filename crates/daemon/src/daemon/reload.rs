@@ -8,8 +8,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::beside::Webhooks;
+use super::registrar::Standing;
 use crate::config::{self, Config, Environment};
 use crate::failure::Failure;
+use crate::wall_clock::time_of_day;
 use crate::wire::{self, RealEngine};
 
 /// Where the configuration is read again.
@@ -19,12 +21,18 @@ pub(crate) struct Reload {
     pub(crate) path: PathBuf,
 }
 
+/// What runs beside the engine and follows a new configuration.
+pub(super) struct Beside {
+    pub(super) webhooks: Webhooks,
+    pub(super) standing: Standing,
+}
+
 impl Reload {
     pub(super) async fn on_hangup<P: SessionProvider>(
         self,
         engine: RealEngine<P>,
         mut current: Config,
-        webhooks: Webhooks,
+        beside: Beside,
         environment: Environment,
         cancel: CancellationToken,
     ) -> Result<(), String> {
@@ -37,7 +45,7 @@ impl Reload {
                 _ = hangups.recv() => {}
             }
             super::systemd::tell(&environment, "RELOADING=1");
-            match self.again(&engine, &current, &webhooks, &environment) {
+            match self.again(&engine, &current, &beside, &environment) {
                 Ok(fresh) => {
                     tracing::info!(file = %self.path.display(), "the configuration was read again; sweeps that begin from now on go by it");
                     current = fresh;
@@ -55,7 +63,7 @@ impl Reload {
         &self,
         engine: &RealEngine<P>,
         current: &Config,
-        webhooks: &Webhooks,
+        beside: &Beside,
         environment: &Environment,
     ) -> Result<Config, Failure> {
         let fresh = config::load(&self.path, environment)?;
@@ -67,7 +75,8 @@ impl Reload {
             );
         }
         engine.reconfigure(settings);
-        webhooks.replace(fresh.webhooks.clone());
+        beside.webhooks.replace(fresh.webhooks.clone());
+        beside.standing.replace(&fresh, time_of_day());
         Ok(fresh)
     }
 }

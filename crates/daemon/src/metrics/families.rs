@@ -113,5 +113,9 @@ families! {
         store_errors: IntCounter("rolekeeper_store_errors_total"),
         /// Notifications by outcome.
         notifications: IntCounterVec("rolekeeper_notifications_total", ["outcome"]),
+        /// Calls to the vendor that registers accounts, by action and outcome.
+        registration_calls: IntCounterVec("rolekeeper_registration_calls_total", ["action", "outcome"]),
+        /// Accounts by where their registration with the vendor stands, as this replica last saw it.
+        registrations: IntGaugeVec("rolekeeper_registrations", ["state"]),
     }
 }

@@ -6,7 +6,7 @@
 
 mod families;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
@@ -16,11 +16,13 @@ use rolekeeper_domain::call::{Access, Operation, Service};
 use rolekeeper_domain::drift::{DriftKind, Severity};
 use rolekeeper_domain::fault::Category;
 use rolekeeper_domain::outcome::{Mode, Outcome, SkipReason, StepResult, SweepOutcome};
+use rolekeeper_domain::registration::{Action, State};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::event::{CallOutcome, Event, EventSink};
 use rolekeeper_engine::port::store::{FleetTotals, StoreError};
 
 use self::families::Families;
+use crate::register::{Delivered, OUTCOMES};
 
 /// How a notification's delivery can end.
 pub(crate) const NOTIFICATION_OUTCOMES: [&str; 3] = ["delivered", "retried", "dropped"];
@@ -132,6 +134,27 @@ impl Metrics {
             .inc();
     }
 
+    /// Counts calls to the vendor.
+    pub(crate) fn count_registration_calls(&self, calls: &Delivered) {
+        for ((action, outcome), count) in calls {
+            self.families
+                .registration_calls
+                .with_label_values(&[action.as_str(), outcome])
+                .inc_by(*count);
+        }
+    }
+
+    /// Says where registrations stand, as the store says.
+    pub(crate) fn set_registrations(&self, counts: &BTreeMap<State, u64>) {
+        for state in State::ALL {
+            let count = counts.get(&state).copied().unwrap_or(0);
+            self.families
+                .registrations
+                .with_label_values(&[state.as_str()])
+                .set(gauge(count));
+        }
+    }
+
     fn in_flight<T>(&self, change: impl FnOnce(&mut BTreeSet<AccountId>) -> T) {
         let mut flying = self
             .in_flight
@@ -200,6 +223,15 @@ impl Metrics {
                 .with_label_values(&[outcome])
                 .inc_by(0);
         }
+        for action in Action::ALL {
+            for outcome in OUTCOMES {
+                families
+                    .registration_calls
+                    .with_label_values(&[action.as_str(), outcome])
+                    .inc_by(0);
+            }
+        }
+        self.set_registrations(&BTreeMap::new());
         for operation in Operation::ALL {
             self.preset_operation(*operation);
         }

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rolekeeper_engine::port::store::{Notice, Outbox, StoreError};
 
 use super::Webhook;
-use super::post::{Post, PostError};
+use super::post::Post;
+use crate::outgoing::{Backoff, CallError};
 
 /// Notices taken from the outbox at a time.
 const BATCH: u32 = 50;
-/// After this many attempts (about a day with the delays below) a notice is dropped, loudly.
-const ATTEMPTS_MAX: u32 = 30;
-/// The first delay; doubles up to [`DELAY_MAX_SECONDS`].
-const DELAY_FIRST_SECONDS: i64 = 5;
-/// An hour: a receiver that was down overnight hears in the morning.
-const DELAY_MAX_SECONDS: i64 = 3_600;
+/// Thirty attempts are about a day, then a notice is dropped, loudly; an hour at most in between: a
+/// receiver that was down overnight hears in the morning.
+const AGAIN: Backoff = Backoff {
+    first_seconds: 5,
+    longest_seconds: 3_600,
+    attempts: 30,
+};
 
 /// What became of the notices that were due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +60,7 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
                 .postponed(
                     notice.id,
                     "its receiver did not answer a moment ago",
-                    next_attempt(&notice, &PostError::Timeout, now),
+                    AGAIN.next(notice.attempts + 1, now, 1.0),
                 )
                 .await?;
             delivered.retried += 1;
@@ -74,7 +76,7 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
             }
             Err(error) => {
                 let again_at = next_attempt(&notice, &error, now);
-                if matches!(error, PostError::Timeout | PostError::Connection(_)) {
+                if error.is_silence() {
                     silent.insert(&webhook.name);
                 }
                 if again_at.is_some() {
@@ -93,14 +95,11 @@ pub(crate) async fn deliver<O: Outbox, P: Post>(
     Ok(delivered)
 }
 
-fn next_attempt(notice: &Notice, error: &PostError, now: Timestamp) -> Option<Timestamp> {
-    let attempts = notice.attempts + 1;
-    if error.is_final() || ATTEMPTS_MAX <= attempts {
+fn next_attempt(notice: &Notice, error: &CallError, now: Timestamp) -> Option<Timestamp> {
+    if error.is_final() {
         return None;
     }
-    let doublings = notice.attempts.min(12);
-    let delay = (DELAY_FIRST_SECONDS << doublings).min(DELAY_MAX_SECONDS);
-    now.checked_add(SignedDuration::from_secs(delay)).ok()
+    AGAIN.next(notice.attempts + 1, now, 1.0)
 }
 
 #[cfg(test)]
@@ -120,19 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn delays_double_up_to_an_hour() {
+    fn a_notice_is_tried_for_about_a_day() {
         let after = |attempts| {
-            next_attempt(
-                &notice(attempts),
-                &PostError::Timeout,
-                Timestamp::UNIX_EPOCH,
-            )
-            .map(|at| at.as_second())
+            next_attempt(&notice(attempts), &CallError::Answer, Timestamp::UNIX_EPOCH)
+                .map(|at| at.as_second())
         };
         assert_eq!(after(0), Some(5));
-        assert_eq!(after(1), Some(10));
-        assert_eq!(after(9), Some(2_560));
-        assert_eq!(after(10), Some(3_600));
         assert_eq!(after(28), Some(3_600));
         assert_eq!(after(29), None);
     }
@@ -142,7 +134,7 @@ mod tests {
         let after = |status| {
             next_attempt(
                 &notice(0),
-                &PostError::Status(status),
+                &CallError::Status(status),
                 Timestamp::UNIX_EPOCH,
             )
             .is_some()

@@ -10,7 +10,6 @@ mod body;
 mod deliver;
 mod post;
 mod scan;
-mod sign;
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,7 @@ mod harness;
 mod killed;
 mod mistakes;
 mod repair;
+mod vendor;
 
 use std::collections::BTreeSet;
 

@@ -287,7 +287,7 @@ pub const TABLE: &[Row] = table! {
     TagPolicy, ADMIN, Policies, [RepairPolicies, Rollback], "put a policy's tags right";
     AttachRolePolicy, ADMIN, RoleWithSpecPolicies, [RepairAttachments, Rollback], "attach what is missing";
     DetachRolePolicy, ADMIN, Role, [RemoveExtras, Absent, Rollback], "detach what is not agreed";
-    PutRolePolicy, ADMIN, Role, [Repair, Rollback], "put an inline policy right, and guard the role while it is in between";
+    PutRolePolicy, ADMIN, Role, [Repair, Absent, Rollback], "put an inline policy right, and guard the role while it is in between";
     DeleteRolePolicy, ADMIN, Role, [Repair, Absent, Rollback], "take the guard away, and what is not agreed";
     UntagRole, ADMIN, Role, [Rollback], "take back a tag";
     UntagPolicy, ADMIN, Policies, [Rollback], "take back a policy's tag";

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod directory;
+pub mod registration;
 pub mod session;
 pub mod store;
 pub mod user;

@@ -17,6 +17,7 @@ mod journal;
 mod lease;
 mod memory;
 mod outbox;
+mod registrations;
 mod reports;
 mod retention;
 mod sweeps;
@@ -112,6 +113,13 @@ contract! {
         the_same_thing_is_told_once,
         a_notice_waits_until_it_is_delivered,
         a_notice_that_was_given_up_is_not_due;
+    registrations:
+        a_registration_is_read_back_as_it_was_written,
+        a_registration_is_written_by_the_first_of_two,
+        calls_are_due_in_their_order_and_for_their_role,
+        registrations_are_counted_by_where_they_stand,
+        what_a_sweep_went_by_is_remembered_as_long_as_the_sweep,
+        refused_settings_are_remembered_and_replaced;
     retention:
         a_young_store_keeps_everything,
         old_sweeps_go_and_the_fleet_stays,

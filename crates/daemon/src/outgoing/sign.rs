@@ -1,4 +1,4 @@
-//! The signature of a webhook's body.
+//! The signature of a body.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
@@ -6,13 +6,13 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 /// The header that carries the signature.
-pub(super) const HEADER: &str = "x-rolekeeper-signature";
+pub(crate) const SIGNATURE: &str = "x-rolekeeper-signature";
 
 /// `t=SECONDS,v1=HEX`: HMAC-SHA-256 over `SECONDS.BODY`.
 ///
 /// The time is part of what is signed, so a receiver can refuse an old request
 /// that somebody recorded and sends again.
-pub(super) fn signature(secret: &SecretString, at: Timestamp, body: &[u8]) -> String {
+pub(crate) fn signature(secret: &SecretString, at: Timestamp, body: &[u8]) -> String {
     #[expect(
         clippy::expect_used,
         reason = "HMAC takes a key of any length, so this cannot fail"
