@@ -38,6 +38,7 @@ use axum::middleware;
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
+use rolekeeper_engine::Reach;
 use rolekeeper_store::Store;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,8 @@ pub(crate) struct ApiState {
     pub(crate) live: Arc<Live>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) token: Option<SecretString>,
+    /// What this process can carry out.
+    pub(crate) reach: Reach,
     /// The time of day.
     pub(crate) now: fn() -> Timestamp,
     /// Whether single accounts get series in /metrics.

@@ -100,12 +100,16 @@ pub(super) struct RequestedView {
 }
 
 /// Asks for a sweep.
+///
+/// What would not be begun is refused at once: a repair while writes are halted, or by a daemon
+/// that was started to audit only.
 #[utoipa::path(
     post, path = "/api/v1/sweeps", tag = "sweeps", request_body = StartBody, security(("token" = [])),
     responses(
         (status = 202, body = RequestedView),
         Usual,
         BadRequest,
+        WrongMoment,
         BadBody,
     ),
 )]
@@ -132,6 +136,7 @@ pub(super) async fn start(
                 .collect::<Result<BTreeSet<_>, _>>()?,
         ),
     };
+    state.reach.admits(mode, state.store.as_ref()).await?;
     let named = accounts.as_ref().map(BTreeSet::len);
     let request = SweepRequest {
         id: 0,

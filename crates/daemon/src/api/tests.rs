@@ -37,6 +37,7 @@ async fn served(token: Option<&str>) -> Served {
         live: Arc::new(Live::new(NOW)),
         readiness: Arc::new(Readiness::default()),
         token: token.map(SecretString::from),
+        reach: Reach::of::<rolekeeper_aws::Sessions>(),
         now: || NOW,
         account_series: false,
         stopping: CancellationToken::new(),
@@ -365,6 +366,50 @@ async fn a_sweep_is_asked_for_through_the_store() {
         422
     );
     assert_eq!(served.state.store.take_request().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_repair_that_would_not_be_begun_is_refused_at_once_and_says_what_to_do() {
+    let mut served = served(Some("s3cret")).await;
+    let ask = async |served: &Served, mode: &str| {
+        let body = format!(r#"{{"mode":"{mode}"}}"#);
+        let (status, body) = served
+            .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), Some(&body))
+            .await;
+        (status, serde_json::from_str(&body).unwrap())
+    };
+    let summary = async |served: &Served| {
+        let (_, body) = served
+            .ask(Method::GET, "/api/v1/summary", Some("s3cret"), None)
+            .await;
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    assert_eq!(summary(&served).await["no_repair"], Value::Null);
+    let halt = Some(r#"{"why":"drill"}"#);
+    served
+        .ask(Method::POST, "/api/v1/halt", Some("s3cret"), halt)
+        .await;
+    check(
+        &ask(&served, "repair").await,
+        expect![[
+            r#"409 {"type":"about:blank","title":"Conflict","status":409,"detail":"writes are halted by api: drill: `rolekeeper resume` lifts the halt"}"#
+        ]],
+    );
+    assert_eq!(ask(&served, "audit").await.0, 202, "looking goes on");
+    served
+        .ask(Method::POST, "/api/v1/resume", Some("s3cret"), None)
+        .await;
+
+    served.state.reach = Reach::of::<rolekeeper_aws::AuditOnly>();
+    let refused = ask(&served, "repair").await;
+    check(&refused, expect![[""]]);
+    assert_eq!(
+        summary(&served).await["no_repair"], refused.1["detail"],
+        "the page says the same before anybody asks"
+    );
+    assert_eq!(ask(&served, "audit").await.0, 202);
+    let taken = served.state.store.take_request().await.unwrap().unwrap();
+    assert_eq!(taken.mode, Mode::Audit);
 }
 
 #[tokio::test]

@@ -230,6 +230,8 @@ pub(crate) struct SummaryView {
     pub(crate) next_sweep_at: Option<String>,
     /// Whether a token is configured, so that changes can be made at all.
     pub(crate) writable: bool,
+    /// Why this daemon takes no request for a repair, and what to set; null when it takes them.
+    pub(crate) no_repair: Option<String>,
 }
 
 /// Open findings as a list, the worst first.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rolekeeper_aws::Aws;
+use rolekeeper_engine::Reach;
 use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_store::Store;
 use tokio::net::TcpListener;
@@ -154,6 +155,7 @@ impl<P: SessionProvider> Daemon<P> {
             live: Arc::clone(&self.face.live),
             readiness: Arc::clone(&self.face.readiness),
             token: self.config.http.token.clone(),
+            reach: Reach::of::<P>(),
             now: time_of_day,
             account_series: self.config.http.account_series,
             stopping,
