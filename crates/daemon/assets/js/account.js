@@ -56,7 +56,7 @@ export async function account(params, context) {
       h("h1", {}, found.name, " ", badge(found.outcome)),
       facts([["Account id", h("code", {}, found.account_id)], ["Organizational unit", link({ view: "accounts", ou: found.ou_path === "/" ? "" : found.ou_path }, found.ou_path)],
         ["Last seen", when(found.observed_at)], found.reason ? ["Reason", name(found.reason)] : null]),
-      h("div", { class: "actions" }, h("button", { type: "button", onclick: () => withToken(summary, () => askSweep(summary, [found.account_id], context.reload)) }, "Look again, or repair"))),
+      h("div", { class: "actions" }, h("button", { type: "button", onclick: () => withToken(summary, () => askSweep(summary, [found.account_id], context.reload)) }, summary.no_repair || summary.halted ? "Look again" : "Look again, or repair"))),
     failure(found),
     found.drift.length ? h("section", { class: "card" }, h("h2", {}, "What differs"), found.drift.map((one) => drift(one, found.findings)))
       : found.failure || found.outcome === "skipped" ? null : h("section", { class: "card" }, empty("Nothing differs from the specification.")),

@@ -18,6 +18,7 @@ mod events;
 mod extract;
 mod health;
 mod live;
+mod pieces;
 mod problem;
 mod refusals;
 mod sentence;

@@ -10,9 +10,11 @@ use axum::body::Body;
 use axum::http::Request;
 use expect_test::{Expect, expect};
 use http_body_util::BodyExt;
+use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{Drift, DriftKind, Severity};
 use rolekeeper_domain::outcome::{
-    AccountReport, Mode, Outcome, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
+    AccountReport, Mode, Outcome, StepReport, StepResult, Summary, SweepId, SweepOutcome,
+    SweepRecord, Trigger,
 };
 use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::store::{Control, Memory, Sweeps};
@@ -478,6 +480,12 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
         .collect();
     reports[0] = report(1, hostile, Outcome::Drifted);
     reports[9] = report(10, hostile, Outcome::Drifted);
+    reports[2].steps.push(StepReport {
+        operation: Operation::UpdateAssumeRolePolicy,
+        resource: "role/Auditor".to_owned(),
+        result: StepResult::Done,
+        reason: None,
+    });
     served.state.store.record(&second, &reports).await.unwrap();
     served
         .state
@@ -492,7 +500,7 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
     assert_eq!(changes["since"]["id"], first.as_str());
     assert_eq!(
         changes["counts"],
-        serde_json::json!({"new": 1, "gone": 1, "as_before": 1})
+        serde_json::json!({"new": 1, "gone": 1, "as_before": 1, "steps": 1})
     );
     assert_eq!(changes["new"][0]["account_id"], "000000000001");
     assert_eq!(changes["gone"][0]["account_id"], "000000000005");
@@ -522,7 +530,27 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
         status == 200 && html.contains("&lt;script&gt;") && !html.contains("<script"),
         "{html}"
     );
-    assert_eq!(form("ocsf").await.0, 400);
+    let (status, events) = form("ocsf").await;
+    let events: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event["type_name"].as_str().unwrap(), event["cloud"]["account"]["uid"].as_str().unwrap()))
+        .collect();
+    assert_eq!(status, 200);
+    assert_eq!(
+        told,
+        [
+            ("Compliance Finding: Create", "000000000001"),
+            ("Entity Management: Update", "000000000003"),
+            ("Compliance Finding: Close", "000000000005"),
+        ]
+    );
+    assert_eq!(form("pdf").await.0, 400);
+    let (_, one) = served.get(&format!("/api/v1/sweeps/{second}")).await;
+    assert_eq!(one["compared_with"], first.as_str());
     assert_eq!(
         served
             .ask(Method::GET, &format!("{path}?since=nope"), None, None)

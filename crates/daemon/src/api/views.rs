@@ -91,6 +91,15 @@ pub(crate) struct SweepView {
     pub(crate) summary: CountsView,
 }
 
+/// One sweep, and the one before it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct OneSweepView {
+    #[serde(flatten)]
+    pub(crate) sweep: SweepView,
+    /// The earlier sweep that `/changes` compares this one with; null where there is none.
+    pub(crate) compared_with: Option<String>,
+}
+
 impl From<SweepRecord> for SweepView {
     fn from(sweep: SweepRecord) -> Self {
         Self {

@@ -53,10 +53,6 @@ async fn changed(
     since: &Since,
     args: &ReportArgs,
 ) -> Result<Exit, Failure> {
-    if !changes::has(args.format) {
-        return Err(Failure::new("what changed has no form ocsf")
-            .with_help("--format json, csv, markdown or html"));
-    }
     let earlier = match since {
         Since::Last => changes::before(store, sweep).await?.ok_or_else(|| {
             Failure::new(format!(
@@ -70,16 +66,16 @@ async fn changed(
                 .with_help("`rolekeeper sweeps` lists them")
         })?,
     };
-    let text = changes::render(
-        &changes::compare(store, &earlier, sweep).await?,
-        args.format,
-    );
     match &args.out {
-        None => app.terminal.result(&text)?,
+        None => {
+            let mut sink = ToStdout::new(app);
+            changes::write(store, &earlier, sweep, args.format, &mut sink).await?;
+            sink.finish()?;
+        }
         Some(path) => {
-            let mut file = ToFile::create(path)?;
-            report::Sink::take(&mut file, text).await;
-            file.finish(path)?;
+            let mut sink = ToFile::create(path)?;
+            changes::write(store, &earlier, sweep, args.format, &mut sink).await?;
+            sink.finish(path)?;
         }
     }
     Ok(Exit::Clean)

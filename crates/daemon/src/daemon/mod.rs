@@ -3,6 +3,7 @@
 
 mod beside;
 mod events;
+mod listener;
 mod reload;
 mod systemd;
 
@@ -93,7 +94,11 @@ impl<P: SessionProvider> Daemon<P> {
         let webhooks = beside::Webhooks::new(self.config.webhooks.clone());
         let mut parts: JoinSet<Result<(), String>> = JoinSet::new();
         let state = self.state(cancel.clone());
-        parts.spawn(serve_http(self.listener, state, cancel.clone()));
+        parts.spawn(listener::serve(
+            self.listener,
+            api::router(state),
+            cancel.clone(),
+        ));
         parts.spawn(engine(self.engine.clone(), cancel.clone()));
         parts.spawn(beside::watch_credentials(
             self.engine.clone(),
@@ -169,15 +174,4 @@ async fn engine<P: SessionProvider>(
 ) -> Result<(), String> {
     engine.serve(cancel).await;
     Ok(())
-}
-
-async fn serve_http(
-    listener: TcpListener,
-    state: ApiState,
-    cancel: CancellationToken,
-) -> Result<(), String> {
-    axum::serve(listener, api::router(state))
-        .with_graceful_shutdown(cancel.cancelled_owned())
-        .await
-        .map_err(|problem| format!("the HTTP listener failed: {problem}"))
 }
