@@ -404,7 +404,7 @@ async fn a_repair_that_would_not_be_begun_is_refused_at_once_and_says_what_to_do
 
     served.state.reach = Reach::of::<rolekeeper_aws::AuditOnly>();
     let refused = ask(&served, "repair").await;
-    check(&refused, expect![[""]]);
+    check(&refused, expect![[r#"409 {"type":"about:blank","title":"Conflict","status":409,"detail":"this process was started to audit only and has no way to write: set schedule.repair_on_request = true, or schedule.mode = \"repair\", and start it again; or repair from a command line: `rolekeeper apply`"}"#]]);
     assert_eq!(
         summary(&served).await["no_repair"], refused.1["detail"],
         "the page says the same before anybody asks"
