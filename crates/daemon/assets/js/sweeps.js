@@ -4,13 +4,15 @@ import { download, get } from "./api.js";
 import { askSweep, withToken } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { panel } from "./overview.js";
-import { badge, empty, facts, link, table, when } from "./parts.js";
+import { badge, empty, facts, link, paged, table, when } from "./parts.js";
 import { OUTCOMES, count, name, took } from "./words.js";
 
 const FORMATS = [["html", "HTML"], ["csv", "CSV"], ["markdown", "Markdown", "md"], ["json", "JSON"], ["ocsf", "OCSF", "ndjson"]];
 
 /** Rows of a table that a person still reads. */
 const CHANGES_SHOWN = 200;
+
+const COLUMNS = ["Sweep", "Mode", "Began", "Took", "Outcome", "Accounts", "Asked for by"].map((label) => ({ label }));
 
 function counts(summary) {
   return OUTCOMES.filter((outcome) => summary[outcome]).map((outcome) => `${count(summary[outcome])} ${name(outcome)}`).join(", ") || "none";
@@ -71,7 +73,8 @@ async function changes(sweep, context) {
 
 async function one(id, context) {
   const path = `/api/v1/sweeps/${encodeURIComponent(id)}`;
-  const sweep = await get(path, context.signal);
+  const [sweep, summary] = await Promise.all([get(path, context.signal), get("/api/v1/summary", context.signal)]);
+  context.summary(summary);
   const changed = await changes(sweep, context);
   return [h("section", { class: "card" },
     h("p", {}, link({ view: "sweeps" }, "Sweeps"), " / "),
@@ -90,6 +93,6 @@ export async function sweeps(params, context) {
   context.onProgress(live.fill);
   return [live.element, h("section", { class: "card" }, h("h1", {}, "Sweeps"),
     h("div", { class: "actions" }, h("button", { class: "primary", type: "button", disabled: Boolean(summary.running), onclick: () => withToken(summary, () => askSweep(summary, null, context.reload)) }, "Start a sweep")),
-    page.items.length ? table("Sweeps", [{ label: "Sweep" }, { label: "Mode" }, { label: "Began" }, { label: "Took" }, { label: "Outcome" }, { label: "Accounts" }, { label: "Asked for by" }], page.items.map(row))
+    page.items.length ? paged("/api/v1/sweeps", page, "Show earlier sweeps", (items) => table("Sweeps", COLUMNS, items.map(row)))
       : empty("No sweep has run yet."))];
 }
