@@ -6,6 +6,7 @@
 mod args;
 mod exit;
 mod failure;
+mod fit;
 mod output;
 
 mod config;

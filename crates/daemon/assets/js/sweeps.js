@@ -10,7 +10,7 @@ import { OUTCOMES, count, name, took } from "./words.js";
 const FORMATS = [["html", "HTML"], ["csv", "CSV"], ["markdown", "Markdown", "md"], ["json", "JSON"], ["ocsf", "OCSF", "ndjson"]];
 
 /** Rows of a table that a person still reads. */
-const CHANGES_SHOWN = 200;
+const CHANGES_SHOWN = 100;
 
 const COLUMNS = ["Sweep", "Mode", "Began", "Took", "Outcome", "Accounts", "Asked for by"].map((label) => ({ label }));
 

@@ -12,7 +12,7 @@ use crate::output::{Style, Terminal, plain};
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let config = app.config()?;
     app.terminal
-        .result(&listing(&config.shown, &app.terminal))?;
+        .show(&listing(&config.shown, &app.terminal))?;
     Ok(Exit::Clean)
 }
 

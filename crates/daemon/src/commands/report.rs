@@ -160,7 +160,7 @@ pub(crate) async fn sweeps(app: &App, limit: u32, format: Format) -> Result<Exit
             .map(|sweep| sweep_lines(sweep, &app.terminal))
             .collect(),
     };
-    app.terminal.result(&text)?;
+    app.terminal.give(format, &text)?;
     Ok(Exit::Clean)
 }
 
@@ -213,7 +213,7 @@ pub(crate) async fn history(
         Format::Json => history_document(account, &findings, &entries),
         Format::Text => history_text(account, &findings, &entries, &app.terminal),
     };
-    app.terminal.result(&text)?;
+    app.terminal.give(format, &text)?;
     Ok(Exit::Clean)
 }
 
