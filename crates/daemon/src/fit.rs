@@ -139,7 +139,10 @@ mod tests {
             ("  one two three", "  one\n    two\n    three"),
             ("abcdefghijklmnop", "abcdefghi\n  jklmnop"),
             ("支店の名前が長い", "支店の名\n  前が長\n  い"),
-            ("\u{1b}[1mone two three\u{1b}[0m", "\u{1b}[1mone two\n  three\u{1b}[0m"),
+            (
+                "\u{1b}[1mone two three\u{1b}[0m",
+                "\u{1b}[1mone two\n  three\u{1b}[0m",
+            ),
         ];
         for (text, expected) in rows {
             assert_eq!(fitted(text, 9), expected);

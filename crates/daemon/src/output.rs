@@ -52,8 +52,8 @@ impl Terminal {
     /// The terminal of this process.
     pub(crate) fn of_process(environment: &Environment) -> Self {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        let colors =
-            environment.get("NO_COLOR").is_none_or(str::is_empty) && environment.get("TERM") != Some("dumb");
+        let colors = environment.get("NO_COLOR").is_none_or(str::is_empty)
+            && environment.get("TERM") != Some("dumb");
         Self {
             shows_progress: err && environment.get("TERM") != Some("dumb"),
             can_ask: io::stdin().is_terminal() && err,

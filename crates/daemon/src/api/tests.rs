@@ -7,7 +7,7 @@
 )]
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::Request as HttpRequest;
 use expect_test::{Expect, expect};
 use http_body_util::BodyExt;
 use rolekeeper_domain::call::Operation;
@@ -132,7 +132,7 @@ impl Served {
         token: Option<&str>,
         body: Option<&str>,
     ) -> (u16, String) {
-        let mut request = Request::builder()
+        let mut request = HttpRequest::builder()
             .method(method)
             .uri(path)
             .header("host", "localhost");
@@ -289,6 +289,32 @@ async fn mistakes_are_explained() {
 }
 
 #[tokio::test]
+async fn a_body_without_end_is_refused_before_it_is_read() {
+    let served = served(Some("s3cret")).await;
+    let long = format!(r#"{{"why":"{}"}}"#, "x".repeat(BODY_BYTES_MAX));
+    let (status, body) = served
+        .ask(Method::POST, "/api/v1/halt", Some("s3cret"), Some(&long))
+        .await;
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, problem["status"].as_u64()), (413, Some(413)));
+    assert_eq!(served.state.store.halted().await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_a_problem_too() {
+    let router: Router = Router::new()
+        .route("/", get(std::future::pending::<()>))
+        .layer(middleware::from_fn(in_time));
+    let request = HttpRequest::builder().body(Body::empty()).unwrap();
+    let answer = router.oneshot(request).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(
+        answer.headers()["content-type"].to_str().unwrap(),
+        "application/problem+json"
+    );
+}
+
+#[tokio::test]
 async fn nothing_can_be_changed_without_a_token() {
     let served = served(None).await;
     let (status, _) = served
@@ -404,9 +430,15 @@ async fn a_repair_that_would_not_be_begun_is_refused_at_once_and_says_what_to_do
 
     served.state.reach = Reach::of::<rolekeeper_aws::AuditOnly>();
     let refused = ask(&served, "repair").await;
-    check(&refused, expect![[r#"409 {"type":"about:blank","title":"Conflict","status":409,"detail":"this process was started to audit only and has no way to write: set schedule.repair_on_request = true, or schedule.mode = \"repair\", and start it again; or repair from a command line: `rolekeeper apply`"}"#]]);
+    check(
+        &refused,
+        expect![[
+            r#"409 {"type":"about:blank","title":"Conflict","status":409,"detail":"this process was started to audit only and has no way to write: set schedule.repair_on_request = true, or schedule.mode = \"repair\", and start it again; or repair from a command line: `rolekeeper apply`"}"#
+        ]],
+    );
     assert_eq!(
-        summary(&served).await["no_repair"], refused.1["detail"],
+        summary(&served).await["no_repair"],
+        refused.1["detail"],
         "the page says the same before anybody asks"
     );
     assert_eq!(ask(&served, "audit").await.0, 202);
@@ -537,7 +569,12 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
         .collect();
     let told: Vec<_> = events
         .iter()
-        .map(|event| (event["type_name"].as_str().unwrap(), event["cloud"]["account"]["uid"].as_str().unwrap()))
+        .map(|event| {
+            (
+                event["type_name"].as_str().unwrap(),
+                event["cloud"]["account"]["uid"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(status, 200);
     assert_eq!(
@@ -570,7 +607,7 @@ async fn events_begin_where_the_browser_left_off() {
             why: "drill".to_owned(),
         });
     }
-    let request = Request::builder()
+    let request = HttpRequest::builder()
         .uri("/api/v1/events")
         .header("host", "localhost")
         .header("last-event-id", from.to_string())
@@ -594,7 +631,7 @@ async fn events_begin_where_the_browser_left_off() {
 #[tokio::test]
 async fn a_stream_of_events_does_not_hold_up_the_end_of_the_process() {
     let served = served(None).await;
-    let request = Request::builder()
+    let request = HttpRequest::builder()
         .uri("/api/v1/events")
         .header("host", "localhost");
     let request = request.body(Body::empty()).unwrap();

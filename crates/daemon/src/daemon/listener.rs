@@ -154,7 +154,8 @@ mod tests {
         let (address, _cancel, _server) = serving().await;
         let mut crowd = Vec::new();
         for _ in 0..CONNECTIONS_MAX {
-            let mut client = says(address, "GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+            let mut client =
+                says(address, "GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
             client.read_u8().await.unwrap();
             crowd.push(client);
         }
