@@ -5,6 +5,7 @@ use rolekeeper_domain::drift::Drift;
 use rolekeeper_domain::outcome::{AccountReport, SweepRecord};
 
 use super::Render;
+use crate::output::plain;
 
 const COLUMNS: [&str; 15] = [
     "sweep_id",
@@ -100,7 +101,12 @@ fn cell(text: &str) -> String {
             // What a spreadsheet may leave out before it looks.
             other => begins && (other == '"' || other.is_whitespace()),
         };
-        guarded.push(letter);
+        if matches!(letter, '\n' | '\r' | '\t') {
+            guarded.push(letter);
+        } else {
+            // A report also goes to terminals.
+            guarded.push_str(&plain(letter.encode_utf8(&mut [0; 4])));
+        }
     }
     if guarded.contains([',', ';', '"', '\n', '\r', '\t']) {
         format!("\"{}\"", guarded.replace('"', "\"\""))
@@ -133,6 +139,7 @@ mod tests {
             ("@SUM(A1)", "'@SUM(A1)"),
             ("\t=1", "\"\t'=1\""),
             ("two\nlines", "\"two\nlines\""),
+            ("\u{1b}[2Jgone", "\u{fffd}[2Jgone"),
             ("＝1", "'＝1"),
             (" =1", " '=1"),
             ("x;=1", "\"x;'=1\""),
