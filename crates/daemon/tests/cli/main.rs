@@ -11,6 +11,7 @@ mod harness;
 mod killed;
 mod mistakes;
 mod repair;
+mod ways;
 
 use std::collections::BTreeSet;
 
