@@ -490,7 +490,8 @@ struct Span {
 fn spans(bodies: &[Value]) -> BTreeMap<String, Span> {
     let text = |value: &Value, key: &str| {
         let text = value.get(key).and_then(Value::as_str);
-        text.unwrap_or_else(|| panic!("{key} in {value}")).to_owned()
+        text.unwrap_or_else(|| panic!("{key} in {value}"))
+            .to_owned()
     };
     let all = bodies.iter().flat_map(|body| {
         let spans = body.pointer("/resourceSpans/0/scopeSpans/0/spans");
@@ -553,9 +554,15 @@ async fn traces_have_the_places_and_names_of_the_log_and_no_secret() {
         }
     }
     let in_steps = spans.values().filter(|span| {
-        span.name == "call" && spans.get(&span.parent).is_some_and(|above| above.name == "step")
+        span.name == "call"
+            && spans
+                .get(&span.parent)
+                .is_some_and(|above| above.name == "step")
     });
-    assert!(0 < in_steps.count(), "the writing calls stand in their steps");
+    assert!(
+        0 < in_steps.count(),
+        "the writing calls stand in their steps"
+    );
     let said = format!("{bodies:?}");
     for secret in SECRETS {
         assert!(!said.contains(secret), "{secret}");

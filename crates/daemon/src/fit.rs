@@ -136,7 +136,7 @@ mod tests {
     fn long_lines_are_broken_at_spaces_and_indented_as_they_were() {
         let rows = [
             ("one two three", "one two\n  three"),
-            ("  one two three", "  one\n    two\n    three"),
+            ("  one two three", "  one two\n    three"),
             ("abcdefghijklmnop", "abcdefghi\n  jklmnop"),
             ("支店の名前が長い", "支店の名\n  前が長\n  い"),
             (

@@ -111,6 +111,16 @@ impl Terminal {
         let _closed = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Tells what is wrong with the command line, in the words and colors of its parser.
+    pub(crate) fn tell_styled(&self, text: &clap::builder::StyledStr) {
+        let text = if self.color_errors {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        self.tell(text.trim_end());
+    }
+
     /// Tells what went wrong.
     pub(crate) fn error(&self, text: &str) {
         self.tell(&format!(

@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::args::Format;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Style, Terminal, plain};
 use crate::fit::{columns, cut, padded};
+use crate::output::{Style, Terminal, plain};
 use crate::report::accounts as count_of;
 use crate::wire::{self, Sinks};
 

@@ -20,8 +20,8 @@ use crate::app::App;
 use crate::config::{Config, Role};
 use crate::exit::Exit;
 use crate::failure::{Failure, whole};
-use crate::output::{Style, Terminal, plain};
 use crate::fit::broken;
+use crate::output::{Style, Terminal, plain};
 use crate::specs;
 use crate::wire::{self, AuditEngine, Sinks};
 

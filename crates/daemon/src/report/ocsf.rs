@@ -91,12 +91,7 @@ const CLOSED: Standing = Standing {
 type Class = (u32, &'static str, u32, &'static str);
 
 const COMPLIANCE_FINDING: Class = (2003, "Compliance Finding", 2, "Findings");
-const ENTITY_MANAGEMENT: Class = (
-    3004,
-    "Entity Management",
-    3,
-    "Identity & Access Management",
-);
+const ENTITY_MANAGEMENT: Class = (3004, "Entity Management", 3, "Identity & Access Management");
 
 impl Ocsf {
     /// The events of this sweep.

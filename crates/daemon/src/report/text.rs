@@ -315,11 +315,7 @@ impl<'a> Page<'a> {
         for member in &shown {
             let name = padded(&cut(&plain(&member.name), 32), widest);
             let line = cut(
-                &format!(
-                    "      {}  {name}  {}",
-                    member.id,
-                    plain(&member.ou_path)
-                ),
+                &format!("      {}  {name}  {}", member.id, plain(&member.ou_path)),
                 self.width,
             );
             let line = self.terminal.paint(Style::Faint, line.trim_end());

@@ -27,7 +27,11 @@ fn every_command_has_a_manual_page_with_an_example() {
         .unwrap()
         .map(|page| page.unwrap().file_name().into_string().unwrap())
         .collect();
-    for name in ["rolekeeper.1", "rolekeeper-plan.1", "rolekeeper-policy-diff.1"] {
+    for name in [
+        "rolekeeper.1",
+        "rolekeeper-plan.1",
+        "rolekeeper-policy-diff.1",
+    ] {
         assert!(pages.contains(name), "{name} is not among {pages:?}");
     }
     for page in &pages {
@@ -68,5 +72,8 @@ fn log_levels_are_told_crate_by_crate() {
         .unwrap();
     assert_eq!(wrong.status.code(), Some(1));
     let said = String::from_utf8(wrong.stderr).unwrap();
-    assert!(said.contains("ROLEKEEPER_LOG is no list of target=level"), "{said}");
+    assert!(
+        said.contains("ROLEKEEPER_LOG is no list of target=level"),
+        "{said}"
+    );
 }

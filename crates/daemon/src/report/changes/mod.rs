@@ -288,4 +288,3 @@ impl<'a> Walk<'a> {
         if is_next { self.page.pop_front() } else { None }
     }
 }
-
