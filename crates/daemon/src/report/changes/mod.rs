@@ -146,7 +146,7 @@ async fn events<S: Sweeps>(
         let known = pair.known();
         let appeared = found.appeared.iter().map(|drift| ocsf.open(known, drift));
         let gone = found.gone.iter().map(|drift| ocsf.closed(known, drift));
-        let taken = pair.new().into_iter().flat_map(|new| ocsf.changes(new));
+        let taken = pair.later().into_iter().flat_map(|new| ocsf.changes(new));
         let piece: String = appeared
             .chain(gone)
             .chain(taken)
@@ -179,7 +179,7 @@ async fn compare<S: Sweeps>(
         report.appeared.add(pair.known(), found.appeared);
         report.gone.add(pair.known(), found.gone);
         report.stayed += found.stayed;
-        if let Some(new) = pair.new() {
+        if let Some(new) = pair.later() {
             report.taken.add(new, taken(new).cloned().collect());
         }
         report.trim(false);
@@ -200,33 +200,36 @@ pub(super) fn taken(report: &AccountReport) -> impl Iterator<Item = &StepReport>
 enum Pair {
     Old(AccountReport),
     New(AccountReport),
-    Both(AccountReport, AccountReport),
+    Both(Box<(AccountReport, AccountReport)>),
 }
 
 impl Pair {
-    const fn old(&self) -> Option<&AccountReport> {
+    fn earlier(&self) -> Option<&AccountReport> {
         match self {
-            Self::Old(old) | Self::Both(old, _) => Some(old),
+            Self::Old(old) => Some(old),
+            Self::Both(both) => Some(&both.0),
             Self::New(_) => None,
         }
     }
 
-    const fn new(&self) -> Option<&AccountReport> {
+    fn later(&self) -> Option<&AccountReport> {
         match self {
-            Self::New(new) | Self::Both(_, new) => Some(new),
+            Self::New(new) => Some(new),
+            Self::Both(both) => Some(&both.1),
             Self::Old(_) => None,
         }
     }
 
     /// What is known of the account, the newest that there is.
-    const fn known(&self) -> &AccountReport {
+    fn known(&self) -> &AccountReport {
         match self {
-            Self::New(report) | Self::Both(_, report) | Self::Old(report) => report,
+            Self::New(report) | Self::Old(report) => report,
+            Self::Both(both) => &both.1,
         }
     }
 
     fn changes(&self) -> Changes {
-        changes(self.old(), self.new())
+        changes(self.earlier(), self.later())
     }
 }
 
@@ -250,7 +253,7 @@ impl<'a> Pairs<'a> {
             return Ok(None);
         };
         Ok(match (self.then.take(account), self.now.take(account)) {
-            (Some(old), Some(new)) => Some(Pair::Both(old, new)),
+            (Some(old), Some(new)) => Some(Pair::Both(Box::new((old, new)))),
             (Some(old), None) => Some(Pair::Old(old)),
             (None, new) => new.map(Pair::New),
         })
