@@ -39,6 +39,19 @@ async function accessible(page, where) {
   assert.deepEqual(found, [], where);
 }
 
+async function getAsOperator(path) {
+  const response = await fetch(demo.url + path, { headers: { authorization: `Bearer ${demo.token}` } });
+  assert.ok(response.ok, `${path}: ${response.status}`);
+  return response.json();
+}
+
+/** Tables that are wider than the place they have. */
+async function hidden(page) {
+  return page.evaluate(() => [...document.querySelectorAll(".scroll")]
+    .filter((place) => place.clientWidth < place.scrollWidth)
+    .map((place) => `${place.querySelector("caption").textContent}: ${place.scrollWidth} in ${place.clientWidth}`));
+}
+
 async function postAsOperator(path, body) {
   const response = await fetch(demo.url + path, {
     method: "POST",
@@ -158,6 +171,25 @@ test("a sweep can be started from the page, after a question that says how many 
   });
 });
 
+test("every document of a sweep can be saved, what it changed as well, and the halt button is there", async () => {
+  const [repair] = (await getAsOperator("/api/v1/sweeps")).items.filter((sweep) => sweep.summary.repaired);
+  await on(`/?view=sweeps&sweep=${repair.id}`, async (page) => {
+    await page.getByRole("heading", { name: /steps? w(as|ere) taken/ }).waitFor();
+    await page.getByRole("button", { name: "Halt writes" }).waitFor();
+    const endings = new Set();
+    for (const label of ["HTML", "CSV", "Markdown", "JSON", "OCSF"]) {
+      const buttons = page.getByRole("button", { name: label, exact: true });
+      assert.equal(await buttons.count(), 2, label);
+      for (const button of await buttons.all()) {
+        const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+        endings.add(download.suggestedFilename().replace(repair.id, "ID"));
+        assert.ok(100 < (await readFile(await download.path())).length, label);
+      }
+    }
+    assert.deepEqual([...endings].sort(), ["csv", "html", "json", "md", "ndjson"].flatMap((ending) => [`rolekeeper-ID.${ending}`, `rolekeeper-changes-ID.${ending}`]).sort());
+  });
+});
+
 test("halt and resume, with the reason for everybody to see", async () => {
   await on("/", async (page) => {
     await page.getByRole("button", { name: "Halt writes" }).click();
@@ -195,11 +227,13 @@ test("everything can be reached by keyboard", async () => {
 for (const scheme of ["light", "dark"]) {
   for (const width of [400, 1600]) {
     test(`accessible and without sideways scrolling: ${scheme}, ${width} pixels`, async () => {
-      for (const path of ["/", "/?view=accounts", "/?view=sweeps"]) {
+      const [repair] = (await getAsOperator("/api/v1/sweeps")).items.filter((sweep) => sweep.summary.repaired);
+      for (const path of ["/", "/?view=accounts", "/?view=sweeps", `/?view=sweeps&sweep=${repair.id}`]) {
         await on(path, async (page) => {
           await accessible(page, path);
           const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
           assert.ok(overflow <= 0, `${path} is ${overflow} pixels too wide`);
+          if (width === 400) assert.deepEqual(await hidden(page), [], `${path}: a table hides a part of itself`);
         }, { colorScheme: scheme, viewport: { width, height: 900 } });
       }
     });

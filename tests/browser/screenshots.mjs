@@ -18,9 +18,12 @@ const PICTURES = [
   ["phone", "/", { viewport: { width: 400, height: 860 }, colorScheme: "light" }],
 ];
 
+/** What is seen side by side. */
+const DOCUMENTS = ["trust_policy", "policy_document"];
+
 async function worst(api) {
-  const { items } = await api("/api/v1/accounts?outcome=drifted&sort=worst&limit=1");
-  return items[0];
+  const { items } = await api("/api/v1/accounts?outcome=drifted&sort=worst");
+  return items.find((item) => item.kinds.some((kind) => DOCUMENTS.includes(kind))) ?? items[0];
 }
 
 /** The demo repairs what it began with; then somebody changes an account, and an audit finds it. */
@@ -28,7 +31,7 @@ async function untilSomethingDiffers(api) {
   const until = Date.now() + 300_000;
   while (Date.now() < until) {
     const summary = await api("/api/v1/summary");
-    if (!summary.running && summary.findings.some((finding) => ["critical", "high"].includes(finding.severity))) return;
+    if (!summary.running && summary.findings.some((finding) => ["critical", "high"].includes(finding.severity) && DOCUMENTS.includes(finding.kind))) return;
     if (!summary.running) await api("/api/v1/sweeps", { mode: "audit" });
     await new Promise((resolve) => setTimeout(resolve, 2000));
   }

@@ -206,6 +206,11 @@ impl Stage {
 
 /// Takes webhook calls for as long as the test lasts.
 async fn receive(listener: TcpListener, heard: Arc<Mutex<Vec<Value>>>) {
+    listen(listener, "x-rolekeeper-signature", heard).await;
+}
+
+/// Takes JSON bodies for as long as the test lasts; each request must have this header.
+async fn listen(listener: TcpListener, header: &'static str, heard: Arc<Mutex<Vec<Value>>>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         let heard = Arc::clone(&heard);
@@ -213,7 +218,7 @@ async fn receive(listener: TcpListener, heard: Arc<Mutex<Vec<Value>>>) {
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
                 let heard = Arc::clone(&heard);
                 async move {
-                    assert!(request.headers().contains_key("x-rolekeeper-signature"));
+                    assert!(request.headers().contains_key(header));
                     let body = request.into_body().collect().await.unwrap().to_bytes();
                     heard
                         .lock()
@@ -474,6 +479,96 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
     }
 }
 
+/// A span that reached the collector.
+struct Span {
+    name: String,
+    parent: String,
+    fields: BTreeMap<String, Value>,
+}
+
+/// The spans of everything that was posted, by their ids.
+fn spans(bodies: &[Value]) -> BTreeMap<String, Span> {
+    let text = |value: &Value, key: &str| {
+        let text = value.get(key).and_then(Value::as_str);
+        text.unwrap_or_else(|| panic!("{key} in {value}"))
+            .to_owned()
+    };
+    let all = bodies.iter().flat_map(|body| {
+        let spans = body.pointer("/resourceSpans/0/scopeSpans/0/spans");
+        spans.and_then(Value::as_array).unwrap()
+    });
+    all.map(|span| {
+        let fields = span.get("attributes").and_then(Value::as_array).unwrap();
+        let fields = fields
+            .iter()
+            .map(|field| (text(field, "key"), field.get("value").cloned().unwrap()));
+        let known = Span {
+            name: text(span, "name"),
+            parent: text(span, "parentSpanId"),
+            fields: fields.collect(),
+        };
+        (text(span, "spanId"), known)
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn traces_have_the_places_and_names_of_the_log_and_no_secret() {
+    let stage = Stage::new().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collector = format!("http://{}", listener.local_addr().unwrap());
+    let mut listening = JoinSet::new();
+    listening.spawn(listen(listener, "content-type", Arc::clone(&heard)));
+    // The log says nothing: what it is told has no say in what is traced.
+    let done = stage
+        .command()
+        .await
+        .args(["apply", "--yes"])
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector)
+        .env("ROLEKEEPER_LOG", "off")
+        .stderr(Stdio::null())
+        .status()
+        .await
+        .unwrap();
+    assert!(matches!(done.code(), Some(0 | 2 | 3)), "{done}");
+    let bodies = heard.lock().unwrap().clone();
+    let spans = spans(&bodies);
+    let count = |name: &str| spans.values().filter(|span| span.name == name).count();
+    assert_eq!(count("sweep"), 1);
+    assert!(30 < count("account") && 0 < count("step"));
+    assert!(count("account") < count("call"));
+    let names = [
+        ("sweep", "", "sweep.id"),
+        ("account", "sweep", "account.id"),
+        ("step", "account", "step.action"),
+        ("call", "", "aws.operation"),
+    ];
+    for (name, above, field) in names {
+        for span in spans.values().filter(|span| span.name == name) {
+            assert!(span.fields.contains_key(field), "{name}: {:?}", span.fields);
+            let parent = spans.get(&span.parent).map(|parent| parent.name.as_str());
+            if !above.is_empty() {
+                assert_eq!(parent, Some(above), "{name}");
+            }
+        }
+    }
+    let in_steps = spans.values().filter(|span| {
+        span.name == "call"
+            && spans
+                .get(&span.parent)
+                .is_some_and(|above| above.name == "step")
+    });
+    assert!(
+        0 < in_steps.count(),
+        "the writing calls stand in their steps"
+    );
+    let said = format!("{bodies:?}");
+    for secret in SECRETS {
+        assert!(!said.contains(secret), "{secret}");
+    }
+}
+
 /// The alert rules and the dashboard are held against a scrape by their own check; this is what they rest on.
 #[cfg(feature = "external")]
 #[tokio::test]
@@ -521,6 +616,17 @@ fn is_write(call: &str) -> bool {
         .is_some_and(|operation| operation.access() == rolekeeper_domain::call::Access::Write)
 }
 
+/// What must not be told. The last one is how the simulator's session tokens begin.
+const SECRETS: [&str; 7] = [
+    EXTERNAL_ID,
+    TOKEN,
+    WEBHOOK_KEY,
+    HUB_SECRET_KEY,
+    "Signature=",
+    "@example",
+    "IQoJb3JpZ2luX2VjE",
+];
+
 /// At the most talkative level there is.
 fn tells_no_secret(log: &Path) {
     let text = std::fs::read_to_string(log).unwrap();
@@ -528,16 +634,7 @@ fn tells_no_secret(log: &Path) {
         text.contains("\"level\":\"TRACE\""),
         "the log is not as talkative as it can be"
     );
-    // The last one is how the simulator's session tokens begin.
-    for secret in [
-        EXTERNAL_ID,
-        TOKEN,
-        WEBHOOK_KEY,
-        HUB_SECRET_KEY,
-        "Signature=",
-        "@example",
-        "IQoJb3JpZ2luX2VjE",
-    ] {
+    for secret in SECRETS {
         if let Some(line) = text.lines().find(|line| line.contains(secret)) {
             panic!("{secret} is in {}: {line}", log.display());
         }

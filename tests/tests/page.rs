@@ -1,5 +1,6 @@
 //! The page, clicked through in a real Chromium by tests/browser; the API, held
-//! against its own document by schemathesis. Both on the program's own demo.
+//! against its own document by schemathesis; the events for a SIEM, held against OCSF's
+//! published schema. All on the program's own demo.
 
 #![expect(
     clippy::unwrap_used,
@@ -72,6 +73,21 @@ async fn the_api_answers_only_what_its_document_says() {
                 program::needed("ROLEKEEPER_TEST_SCHEMATHESIS"),
             ),
         "schemathesis",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn events_for_a_siem_fit_the_schema_that_ocsf_publishes() {
+    run(
+        Command::new(program::needed("ROLEKEEPER_TEST_PYTHON"))
+            .arg(folder("python").join("ocsf_contract.py"))
+            .env("ROLEKEEPER_TEST_BINARY", program::rolekeeper().await)
+            .env(
+                "ROLEKEEPER_TEST_SCHEMATHESIS",
+                program::needed("ROLEKEEPER_TEST_SCHEMATHESIS"),
+            ),
+        "the events against OCSF's schema",
     )
     .await;
 }

@@ -225,6 +225,7 @@ impl RoleWriter for NoWriter {
 impl SessionProvider for AuditOnly {
     type Reader = Reader;
     type Writer = NoWriter;
+    const WRITES: bool = false;
 
     async fn reader(&self, request: SessionRequest<'_>) -> Result<Reader, Fault> {
         self.0.look(request).await

@@ -118,8 +118,12 @@ impl From<SweepError> for Failure {
     }
 }
 
+/// How a daemon gets a way to write.
+const AUDIT_ONLY: &str = "set schedule.repair_on_request = true, or schedule.mode = \"repair\", and start it again; \
+     or repair from a command line: `rolekeeper apply`";
+
 /// What most often helps.
-fn remedy(error: &SweepError) -> Option<&'static str> {
+pub(crate) fn remedy(error: &SweepError) -> Option<&'static str> {
     match error {
         SweepError::Credentials(_) => Some(
             "rolekeeper takes the credentials that the AWS command line would: environment, profile, container or \
@@ -136,6 +140,7 @@ fn remedy(error: &SweepError) -> Option<&'static str> {
             _ => None,
         },
         SweepError::Halted { .. } => Some("`rolekeeper resume` lifts the halt"),
+        SweepError::AuditOnly => Some(AUDIT_ONLY),
         SweepError::NotLeader { .. } => Some("wait for it, or stop the other process"),
         SweepError::NoSuchAccount { .. } => Some("`rolekeeper accounts` lists all there are"),
         SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists all there are"),

@@ -6,6 +6,7 @@
 mod args;
 mod exit;
 mod failure;
+mod fit;
 mod output;
 
 mod config;
@@ -40,15 +41,16 @@ use clap::Parser;
 pub fn main() -> ExitCode {
     match args::Cli::try_parse() {
         Ok(cli) => commands::dispatch(cli).report(),
-        Err(problem) => {
-            // Help and version go to stdout and are no mistake; where neither can be
+        Err(mistake) if mistake.use_stderr() => {
+            let terminal = output::Terminal::of_process(&config::Environment::of_process());
+            terminal.tell_styled(&mistake.render());
+            exit::Exit::Error.report()
+        }
+        Err(asked) => {
+            // Help and version go to stdout and are no mistake; where they cannot be
             // written there is nobody left to tell.
-            let _closed = problem.print();
-            if problem.use_stderr() {
-                exit::Exit::Error.report()
-            } else {
-                exit::Exit::Clean.report()
-            }
+            let _closed = asked.print();
+            exit::Exit::Clean.report()
         }
     }
 }

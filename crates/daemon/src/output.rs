@@ -2,7 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::args::Format;
 use crate::config::Environment;
+use crate::fit::fitted;
 
 /// What the terminal can do, and where to write.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub(crate) struct Terminal {
     pub(crate) can_ask: bool,
     /// Columns of stdout; none when it is not a terminal: then nothing is cut.
     pub(crate) width: Option<usize>,
+    /// The same of stderr.
+    width_errors: Option<usize>,
     color: bool,
     color_errors: bool,
 }
@@ -48,15 +52,13 @@ impl Terminal {
     /// The terminal of this process.
     pub(crate) fn of_process(environment: &Environment) -> Self {
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        let colors =
-            environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
+        let colors = environment.get("NO_COLOR").is_none_or(str::is_empty)
+            && environment.get("TERM") != Some("dumb");
         Self {
             shows_progress: err && environment.get("TERM") != Some("dumb"),
             can_ask: io::stdin().is_terminal() && err,
-            width: out
-                .then(|| console::Term::stdout().size_checked())
-                .flatten()
-                .map(|(_, columns)| columns.into()),
+            width: out.then(|| width(&console::Term::stdout())).flatten(),
+            width_errors: err.then(|| width(&console::Term::stderr())).flatten(),
             color: out && colors,
             color_errors: err && colors,
         }
@@ -69,6 +71,7 @@ impl Terminal {
             shows_progress: false,
             can_ask: false,
             width: None,
+            width_errors: None,
             color: false,
             color_errors: false,
         }
@@ -84,10 +87,38 @@ impl Terminal {
         }
     }
 
+    /// Writes a result that people read: no line is wider than the terminal.
+    pub(crate) fn show(&self, text: &str) -> io::Result<()> {
+        match self.width {
+            Some(width) => self.result(&fitted(text, width)),
+            None => self.result(text),
+        }
+    }
+
+    /// Writes a result in the form that was asked for.
+    pub(crate) fn give(&self, format: Format, text: &str) -> io::Result<()> {
+        match format {
+            Format::Text => self.show(text),
+            Format::Json => self.result(text),
+        }
+    }
+
     /// Tells a person something beside the result.
     pub(crate) fn tell(&self, text: &str) {
+        let fit = self.width_errors.map(|width| fitted(text, width));
+        let text = fit.as_deref().unwrap_or(text);
         // Nowhere is left to complain to when stderr is closed.
         let _closed = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Tells what is wrong with the command line, in the words and colors of its parser.
+    pub(crate) fn tell_styled(&self, text: &clap::builder::StyledStr) {
+        let text = if self.color_errors {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        self.tell(text.trim_end());
     }
 
     /// Tells what went wrong.
@@ -109,7 +140,12 @@ impl Terminal {
     /// Asks a question; only yes is yes.
     pub(crate) fn ask(&self, question: &str) -> io::Result<bool> {
         let mut err = io::stderr().lock();
-        write!(err, "{question} Type yes to go on: ")?;
+        let question = format!("{question} Type yes to go on: ");
+        match self.width_errors {
+            // The answer stands after the question, so its last space stays.
+            Some(width) => write!(err, "{} ", fitted(&question, width))?,
+            None => write!(err, "{question}")?,
+        }
         err.flush()?;
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
@@ -130,6 +166,10 @@ impl Terminal {
     pub(crate) const fn colors_logs(&self) -> bool {
         self.color_errors
     }
+}
+
+fn width(terminal: &console::Term) -> Option<usize> {
+    terminal.size_checked().map(|(_, columns)| columns.into())
 }
 
 fn painted(color: bool, style: Style, text: &str) -> String {

@@ -10,6 +10,8 @@ use rolekeeper_engine::event::{Event, EventSink};
 use crate::output::Terminal;
 use crate::report::grouped;
 
+// The message is the wide part: it is cut where the terminal ends, while a bar would push it over the edge.
+
 /// How often the bar is drawn while nothing happens: its clock goes on.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -45,7 +47,7 @@ impl Progress {
         self.bar.reset();
         self.bar.unset_length();
         self.bar.set_style(style(
-            "{spinner} {prefix}: reading the organization, {pos} accounts {msg}",
+            "{spinner} {prefix}: reading the organization, {pos} accounts {wide_msg}",
         ));
         self.bar.set_prefix(match mode {
             Mode::Audit => "audit",
@@ -80,7 +82,7 @@ impl EventSink for Progress {
             } => {
                 self.bar.set_length(*listed);
                 self.bar.set_style(style(
-                    "{spinner} {prefix} {wide_bar} {pos}/{len} accounts {per_sec} {msg}",
+                    "{spinner} {prefix} {bar:16} {pos}/{len} accounts {per_sec} {wide_msg}",
                 ));
             }
             Event::AccountFinished { report, .. } => {

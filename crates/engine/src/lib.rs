@@ -15,6 +15,7 @@ pub mod port;
 
 mod engine;
 mod order;
+mod reach;
 pub mod settings;
 
 pub mod schedule;
@@ -48,4 +49,5 @@ mod slot;
 
 pub use engine::{Engine, Ports};
 pub use order::{FaultError, SavedPlans, SweepError, SweepOrder};
+pub use reach::Reach;
 pub use settings::{EngineSettings, Limits};

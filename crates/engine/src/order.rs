@@ -138,6 +138,9 @@ pub enum SweepError {
         /// Until when, unless it renews.
         until: Timestamp,
     },
+    /// The process was put together without a writer.
+    #[error("this process was started to audit only and has no way to write")]
+    AuditOnly,
     /// Writes are halted.
     #[error("writes are halted by {by}: {why}")]
     Halted {
@@ -163,6 +166,7 @@ impl SweepError {
             | Self::NoSuchSweep { .. }
             | Self::Unreadable { .. }
             | Self::NotLeader { .. }
+            | Self::AuditOnly
             | Self::Halted { .. } => None,
         }
     }

@@ -21,6 +21,7 @@ use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Halt, Store, StoreError};
+use crate::reach::{self, Reach};
 use crate::recorder::{Recorder, Writer};
 use crate::run::Run;
 use crate::slot::Places;
@@ -114,15 +115,13 @@ where
     C: Clock,
     E: EventSink,
 {
+    Reach::of::<P>().covers(Mode::Repair)?;
     let (store, clock) = (engine.store.as_ref(), engine.gateway.clock.as_ref());
     let halted = store.halted().await?;
     if let Some(halt) = &halted
         && !undoes
     {
-        return Err(SweepError::Halted {
-            by: halt.by.clone(),
-            why: halt.why.clone(),
-        });
+        return Err(reach::by(halt));
     }
     if engine
         .keeper

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { askSweep, withToken } from "./dialogs.js";
 import { sides } from "./difference.js";
 import { h } from "./dom.js";
-import { badge, empty, facts, link, table, when } from "./parts.js";
+import { badge, empty, facts, link, paged, table, when } from "./parts.js";
 import { name, sentence } from "./words.js";
 
 function drift(found, findings) {
@@ -30,10 +30,11 @@ function steps(account) {
       account.steps.map((step) => [h("code", {}, step.action), h("code", {}, step.resource), badge(step.result), step.reason ?? "–"])));
 }
 
-function history(entries) {
+function history(path, page) {
+  const columns = ["When", "Action", "Resource", "Result", "Asked for by", "Sweep"].map((label) => ({ label }));
   return h("section", { class: "card" }, h("h2", {}, "What was done here"),
-    entries.length ? table("History", [{ label: "When" }, { label: "Action" }, { label: "Resource" }, { label: "Result" }, { label: "Asked for by" }, { label: "Sweep" }],
-      entries.map((entry) => [when(entry.intended_at), h("code", {}, entry.action), h("code", {}, entry.resource), badge(entry.result), entry.requested_by, link({ view: "sweeps", sweep: entry.sweep }, entry.sweep)]))
+    page.items.length ? paged(path, page, "Show what was done earlier", (items) => table("History", columns,
+      items.map((entry) => [when(entry.intended_at), h("code", {}, entry.action), h("code", {}, entry.resource), badge(entry.result), entry.requested_by, link({ view: "sweeps", sweep: entry.sweep }, entry.sweep)])))
       : empty("rolekeeper has changed nothing in this account."));
 }
 
@@ -56,10 +57,10 @@ export async function account(params, context) {
       h("h1", {}, found.name, " ", badge(found.outcome)),
       facts([["Account id", h("code", {}, found.account_id)], ["Organizational unit", link({ view: "accounts", ou: found.ou_path === "/" ? "" : found.ou_path }, found.ou_path)],
         ["Last seen", when(found.observed_at)], found.reason ? ["Reason", name(found.reason)] : null]),
-      h("div", { class: "actions" }, h("button", { type: "button", onclick: () => withToken(summary, () => askSweep(summary, [found.account_id], context.reload)) }, "Look again, or repair"))),
+      h("div", { class: "actions" }, h("button", { class: found.drift.length ? "primary" : null, type: "button", onclick: () => withToken(summary, () => askSweep(summary, [found.account_id], context.reload)) }, summary.no_repair || summary.halted ? "Look again" : "Look again, or repair"))),
     failure(found),
     found.drift.length ? h("section", { class: "card" }, h("h2", {}, "What differs"), found.drift.map((one) => drift(one, found.findings)))
       : found.failure || found.outcome === "skipped" ? null : h("section", { class: "card" }, empty("Nothing differs from the specification.")),
-    steps(found), history(past.items), resolved(found.findings),
+    steps(found), history(`/api/v1/accounts/${id}/history`, past), resolved(found.findings),
   ];
 }

@@ -55,11 +55,14 @@ export function askSweep(summary, only, after) {
       : `Looks at ${looks} and repairs what differs. ${only ? `At most ${accounts(only.length)} would be changed.` : `${accounts(drifted)} had drift when last seen; a few canary accounts are repaired first, the rest in growing waves.`}`;
   };
   explain("audit");
+  // The API would refuse it; better not to offer it.
+  const refused = summary.halted ? `writes are halted by ${summary.halted.by} (${summary.halted.why})` : summary.no_repair;
   ask(only ? `Sweep ${accounts(only.length)}` : "Start a sweep",
     [h("fieldset", {}, h("legend", {}, "Mode"),
       ["audit", "repair"].map((mode) => h("label", { class: "inline" },
-        h("input", { type: "radio", name: "mode", value: mode, checked: mode === "audit", onchange: () => explain(mode) }),
+        h("input", { type: "radio", name: "mode", value: mode, checked: mode === "audit", disabled: mode === "repair" && Boolean(refused), onchange: () => explain(mode) }),
         mode === "audit" ? "Audit: look and report" : "Repair: look, then put right"))),
+    refused ? h("p", { id: "no-repair" }, `No repair from here: ${refused}.`) : null,
     note],
     "Start",
     async (form) => {

@@ -1,5 +1,6 @@
 // Small pieces that several views show.
 
+import { get } from "./api.js";
 import { h } from "./dom.js";
 import { clock, name, relative } from "./words.js";
 
@@ -28,6 +29,30 @@ export function table(caption, columns, rows) {
       h("caption", { class: "quiet", hidden: true }, caption),
       h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class, "aria-sort": column.sorted ?? null }, column.head ?? column.label)))),
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, index) => h("td", { class: columns[index].class, "data-label": columns[index].label }, h("div", {}, cell))))))));
+}
+
+/** A list that the API gives in pages: `draw(items)` shows all that were read, and a button reads on. */
+export function paged(path, first, label, draw) {
+  const items = [...first.items];
+  let cursor = first.next_cursor;
+  const body = h("div", {}, draw(items));
+  const problem = h("p", { role: "alert" });
+  const more = h("button", { type: "button", hidden: !cursor, onclick: read }, label);
+  async function read() {
+    more.disabled = true;
+    try {
+      const page = await get(`${path}?cursor=${encodeURIComponent(cursor)}`);
+      items.push(...page.items);
+      cursor = page.next_cursor;
+      more.hidden = !cursor;
+      body.replaceChildren(draw(items));
+      problem.textContent = "";
+    } catch (error) {
+      problem.textContent = error.message;
+    }
+    more.disabled = false;
+  }
+  return [body, problem, h("div", { class: "actions" }, more)];
 }
 
 export function failed(problem, retry) {

@@ -4,13 +4,15 @@ import { download, get } from "./api.js";
 import { askSweep, withToken } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { panel } from "./overview.js";
-import { badge, empty, facts, link, table, when } from "./parts.js";
+import { badge, empty, facts, link, paged, table, when } from "./parts.js";
 import { OUTCOMES, count, name, took } from "./words.js";
 
 const FORMATS = [["html", "HTML"], ["csv", "CSV"], ["markdown", "Markdown", "md"], ["json", "JSON"], ["ocsf", "OCSF", "ndjson"]];
 
 /** Rows of a table that a person still reads. */
-const CHANGES_SHOWN = 200;
+const CHANGES_SHOWN = 100;
+
+const COLUMNS = ["Sweep", "Mode", "Began", "Took", "Outcome", "Accounts", "Asked for by"].map((label) => ({ label }));
 
 function counts(summary) {
   return OUTCOMES.filter((outcome) => summary[outcome]).map((outcome) => `${count(summary[outcome])} ${name(outcome)}`).join(", ") || "none";
@@ -30,43 +32,57 @@ function row(sweep) {
   ];
 }
 
-/** What changed since the comparable sweep before; nothing where there is none. */
-async function changes(sweep, context) {
-  if (!sweep.outcome) return null;
-  const earlier = await get(`/api/v1/sweeps?limit=50&cursor=${encodeURIComponent(sweep.id)}`, context.signal);
-  // A look at a single account is not taken for the whole.
-  const since = earlier.items.find((other) => other.outcome === "completed" && sweep.summary.accounts <= 2 * other.summary.accounts);
-  if (!since) return null;
-  const found = await get(`/api/v1/sweeps/${encodeURIComponent(sweep.id)}/changes?since=${encodeURIComponent(since.id)}`, context.signal);
-  const rows = [...found.new.map((one) => ["new", one]), ...found.gone.map((one) => ["gone", one])];
-  return h("section", { class: "card", id: "changes" },
-    h("h2", {}, "What changed since the sweep before"),
-    h("p", {}, `${count(found.counts.new)} new, ${count(found.counts.gone)} gone, ${count(found.counts.as_before)} as before, compared with `,
-      link({ view: "sweeps", sweep: found.since.id }, h("span", { class: "mono" }, found.since.id)), " (", when(found.since.started_at), ")."),
-    rows.length ? table("Changes", [{ label: "Change" }, { label: "Account" }, { label: "Name" }, { label: "Severity" }, { label: "What" }, { label: "In words" }],
-      rows.slice(0, CHANGES_SHOWN).map(([change, one]) => [badge(change), link({ account: one.account_id }, h("span", { class: "mono" }, one.account_id)), one.name, badge(one.severity), name(one.kind), one.explanation]))
-      : empty("Nothing changed."),
-    CHANGES_SHOWN < rows.length ? h("p", { class: "quiet" }, `${count(rows.length - CHANGES_SHOWN)} more are in the API and in rolekeeper report --since.`) : null);
-}
-
-async function one(id, context) {
-  const sweep = await get(`/api/v1/sweeps/${encodeURIComponent(id)}`, context.signal);
-  const changed = await changes(sweep, context);
+/** Buttons that save a document of a sweep in each form. */
+function saves(path, filename) {
   const save = async (format, ending) => {
     try {
-      await download(`/api/v1/sweeps/${encodeURIComponent(id)}/report?format=${format}`, `rolekeeper-${id}.${ending}`);
+      await download(`${path}?format=${format}`, `${filename}.${ending}`);
     } catch (problem) {
       toast(problem.message);
     }
   };
+  return h("div", { class: "actions" }, FORMATS.map(([format, label, ending]) => h("button", { type: "button", onclick: () => save(format, ending ?? format) }, label)));
+}
+
+/** A table of the first rows, and how many more there are. */
+function listed(caption, columns, rows, all) {
+  if (!rows.length) return null;
+  const shown = rows.slice(0, CHANGES_SHOWN);
+  return [table(caption, columns.map((label) => ({ label })), shown),
+    shown.length < all ? h("p", { class: "quiet" }, `${count(all - shown.length)} more are in the files below.`) : null];
+}
+
+/** What changed since the comparable sweep before; nothing where there is none. */
+async function changes(sweep, context) {
+  if (!sweep.compared_with) return null;
+  const path = `/api/v1/sweeps/${encodeURIComponent(sweep.id)}/changes`;
+  const found = await get(path, context.signal);
+  const account = (one) => link({ account: one.account_id }, h("span", { class: "mono" }, one.account_id));
+  const rows = [...found.new.map((one) => ["new", one]), ...found.gone.map((one) => ["gone", one])]
+    .map(([change, one]) => [badge(change), account(one), one.name, badge(one.severity), name(one.kind), one.explanation]);
+  const steps = found.steps.map((one) => [account(one), one.name, h("code", {}, one.action), h("code", {}, one.resource), badge(one.result), one.reason ?? "–"]);
+  return h("section", { class: "card", id: "changes" },
+    h("h2", {}, "What changed since the sweep before"),
+    h("p", {}, `${count(found.counts.new)} new, ${count(found.counts.gone)} gone, ${count(found.counts.as_before)} as before, compared with `,
+      link({ view: "sweeps", sweep: found.since.id }, h("span", { class: "mono" }, found.since.id)), " (", when(found.since.started_at), ")."),
+    listed("Changes", ["Change", "Account", "Name", "Severity", "What", "In words"], rows, found.counts.new + found.counts.gone) ?? empty("No difference is new and none is gone."),
+    steps.length ? h("h3", {}, `${count(found.counts.steps)} ${found.counts.steps === 1 ? "step was" : "steps were"} taken`) : null,
+    listed("Steps", ["Account", "Name", "Action", "Resource", "Result", "Reason"], steps, found.counts.steps),
+    h("h3", {}, "Save what changed"), saves(path, `rolekeeper-changes-${sweep.id}`));
+}
+
+async function one(id, context) {
+  const path = `/api/v1/sweeps/${encodeURIComponent(id)}`;
+  const [sweep, summary] = await Promise.all([get(path, context.signal), get("/api/v1/summary", context.signal)]);
+  context.summary(summary);
+  const changed = await changes(sweep, context);
   return [h("section", { class: "card" },
     h("p", {}, link({ view: "sweeps" }, "Sweeps"), " / "),
     h("h1", {}, sweep.mode === "repair" ? "Repair " : "Audit ", h("span", { class: "mono" }, sweep.id), " ", sweep.outcome ? badge(sweep.outcome) : badge("running", "running")),
     sweep.reason ? h("p", {}, sweep.reason) : null,
     facts([["Began", when(sweep.started_at)], sweep.finished_at ? ["Took", took(sweep.started_at, sweep.finished_at)] : null,
       ["Asked for by", asker(sweep)], ["Accounts", `${count(sweep.summary.accounts)}: ${counts(sweep.summary)}`]]),
-    h("h2", {}, "Report"),
-    h("div", { class: "actions" }, FORMATS.map(([format, label, ending]) => h("button", { type: "button", onclick: () => save(format, ending ?? format) }, label)))), changed];
+    h("h2", {}, "Save the report"), saves(`${path}/report`, `rolekeeper-${id}`)), changed];
 }
 
 export async function sweeps(params, context) {
@@ -77,6 +93,6 @@ export async function sweeps(params, context) {
   context.onProgress(live.fill);
   return [live.element, h("section", { class: "card" }, h("h1", {}, "Sweeps"),
     h("div", { class: "actions" }, h("button", { class: "primary", type: "button", disabled: Boolean(summary.running), onclick: () => withToken(summary, () => askSweep(summary, null, context.reload)) }, "Start a sweep")),
-    page.items.length ? table("Sweeps", [{ label: "Sweep" }, { label: "Mode" }, { label: "Began" }, { label: "Took" }, { label: "Outcome" }, { label: "Accounts" }, { label: "Asked for by" }], page.items.map(row))
+    page.items.length ? paged("/api/v1/sweeps", page, "Show earlier sweeps", (items) => table("Sweeps", COLUMNS, items.map(row)))
       : empty("No sweep has run yet."))];
 }

@@ -84,7 +84,7 @@ export function map(units) {
       [["failed", "failed, or critical drift"], ["drifted", "drifted"], ["in_sync", "right"], ["pending", "not reached"], ["skipped", "skipped"]]
         .map(([color, label]) => h("li", {}, svg("svg", { width: "12", height: "12", "aria-hidden": "true" }, svg("rect", { class: color, width: "12", height: "12", rx: "3" })), label)),
       h("li", {}, "The dot before a name is the worst open finding: ",
-        [["critical", "critical"], ["high", "high or medium"], ["low", "low"], ["right", "none"]]
+        [["critical", "critical, or nobody can say"], ["high", "high or medium"], ["low", "low"], ["right", "none"]]
           .map(([color, label]) => [h("span", { class: `dot ${color}`, "aria-hidden": "true" }), ` ${label} `]))),
   ];
 }

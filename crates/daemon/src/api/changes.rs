@@ -1,9 +1,7 @@
 //! `/api/v1/sweeps/{id}/changes`.
 
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use clap::ValueEnum;
+use axum::response::Response;
 use rolekeeper_domain::outcome::SweepId;
 use rolekeeper_engine::port::store::Sweeps;
 use serde::Deserialize;
@@ -11,10 +9,11 @@ use utoipa::IntoParams;
 
 use super::ApiState;
 use super::extract::{Path, Query};
+use super::pieces;
 use super::problem::Problem;
-use super::sweeps::known;
-use crate::args::ReportFormat;
-use crate::report::{self, changes};
+use super::refusals::{BadRequest, NoSuch, Usual};
+use super::sweeps::{format, known};
+use crate::report::changes;
 
 /// Since when, and in which form.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -23,11 +22,11 @@ use crate::report::{self, changes};
 pub(super) struct ChangesQuery {
     /// The earlier sweep; when left out, the last completed one before it that looked at comparably many accounts.
     since: Option<String>,
-    /// `json`, `csv`, `markdown` or `html`; json when left out.
+    /// `json`, `csv`, `markdown`, `html` or `ocsf`; json when left out.
     format: Option<String>,
 }
 
-/// What is new, what is gone and what stayed since an earlier sweep.
+/// What is new, what is gone, what stayed since an earlier sweep, and which steps this one took.
 #[utoipa::path(
     get, path = "/api/v1/sweeps/{id}/changes", tag = "sweeps", params(
         ("id" = String, Path, description = "The later sweep's id"), ChangesQuery,
@@ -35,12 +34,11 @@ pub(super) struct ChangesQuery {
     responses(
         (status = 200, content(
             (serde_json::Value = "application/json"), (String = "text/csv"), (String = "text/markdown"), (String = "text/html"),
+            (String = "application/x-ndjson"),
         )),
-        (status = 400, body = Problem, content_type = "application/problem+json"),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        Usual,
+        BadRequest,
+        NoSuch,
     ),
 )]
 pub(super) async fn changes(
@@ -48,15 +46,7 @@ pub(super) async fn changes(
     Path(id): Path<String>,
     Query(query): Query<ChangesQuery>,
 ) -> Result<Response, Problem> {
-    let name = query.format.as_deref().unwrap_or("json");
-    let format = ReportFormat::from_str(name, false)
-        .ok()
-        .filter(|format| changes::has(*format))
-        .ok_or_else(|| {
-            Problem::bad_request(format!(
-                "format is `{name}`: json, csv, markdown or html is allowed"
-            ))
-        })?;
+    let format = format(query.format.as_deref())?;
     let sweep = known(&state, &id).await?;
     let since = match &query.since {
         Some(since) => {
@@ -74,10 +64,7 @@ pub(super) async fn changes(
                 Problem::not_found("no earlier sweep looked at comparably many accounts")
             })?,
     };
-    let changed = changes::compare(state.store.as_ref(), &since, &sweep).await?;
-    Ok((
-        [(header::CONTENT_TYPE, report::media_type(format))],
-        changes::render(&changed, format),
-    )
-        .into_response())
+    Ok(pieces::answer(format, async move |mut pieces| {
+        changes::write(state.store.as_ref(), &since, &sweep, format, &mut pieces).await
+    }))
 }

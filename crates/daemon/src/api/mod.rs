@@ -18,6 +18,7 @@ mod events;
 mod extract;
 mod health;
 mod live;
+mod pieces;
 mod problem;
 mod refusals;
 mod registration;
@@ -33,17 +34,18 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use jiff::Timestamp;
+use rolekeeper_engine::Reach;
 use rolekeeper_store::Store;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -66,6 +68,8 @@ pub(crate) struct ApiState {
     pub(crate) live: Arc<Live>,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) token: Option<SecretString>,
+    /// What this process can carry out.
+    pub(crate) reach: Reach,
     /// The time of day.
     pub(crate) now: fn() -> Timestamp,
     /// Whether single accounts get series in /metrics.
@@ -148,10 +152,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            ANSWER_TIMEOUT,
-        ))
+        .layer(middleware::from_fn(in_time))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -161,6 +162,18 @@ pub(crate) fn router(state: ApiState) -> Router {
             HeaderValue::from_static("no-store"),
         ))
         .with_state(state)
+}
+
+/// No request waits longer than [`ANSWER_TIMEOUT`] for its answer to begin.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+        )
+        .into_response(),
+    }
 }
 
 async fn nothing_here(uri: Uri) -> Problem {

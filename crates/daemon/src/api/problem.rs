@@ -2,9 +2,12 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use rolekeeper_engine::SweepError;
 use rolekeeper_engine::port::store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::failure::{remedy, whole};
 
 /// What went wrong with a request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -47,6 +50,21 @@ impl From<StoreError> for Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             "the store cannot be read at the moment; the log says why",
         )
+    }
+}
+
+impl From<SweepError> for Problem {
+    /// An order that the engine would not take.
+    fn from(error: SweepError) -> Self {
+        if let SweepError::Store(error) = error {
+            return error.into();
+        }
+        let mut detail = whole(&error);
+        if let Some(remedy) = remedy(&error) {
+            detail.push_str(": ");
+            detail.push_str(remedy);
+        }
+        Self::new(StatusCode::CONFLICT, detail)
     }
 }
 

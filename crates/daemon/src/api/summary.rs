@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use rolekeeper_domain::outcome::Mode;
+use rolekeeper_engine::Reach;
 use rolekeeper_engine::port::store::{Control, Sweeps};
 
 use super::ApiState;
@@ -59,5 +61,14 @@ pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<Summar
         rates: views::rates(state.live.rates()),
         next_sweep_at: state.live.next_sweep_at().map(|at| at.to_string()),
         writable: state.token.is_some(),
+        no_repair: no_repair(state.reach),
     }))
+}
+
+/// Why a repair cannot be asked for here, whatever the moment.
+fn no_repair(reach: Reach) -> Option<String> {
+    reach
+        .covers(Mode::Repair)
+        .err()
+        .map(|refusal| Problem::from(refusal).detail)
 }

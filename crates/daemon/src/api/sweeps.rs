@@ -1,35 +1,27 @@
 //! `/api/v1/sweeps`.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::sync::Arc;
 
 use axum::Json as Body;
-use axum::body::Body as HttpBody;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use clap::ValueEnum;
-use futures_util::stream::{self, Stream, StreamExt};
 use rolekeeper_domain::outcome::{Mode, SweepId, SweepRecord, Trigger};
 use rolekeeper_engine::port::store::{Control, SweepRequest, Sweeps};
-use rolekeeper_store::Store;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
 use super::accounts::{account_id, bad_cursor, limit};
 use super::control::REQUESTED_BY;
 use super::extract::{Json, Path, Query};
+use super::pieces;
 use super::problem::Problem;
 use super::refusals::{BadBody, BadRequest, NoSuch, Usual, WrongMoment};
-use super::views::{PageView, SweepView};
+use super::views::{OneSweepView, PageView, SweepView};
 use crate::args::ReportFormat;
-use crate::report;
-
-/// Pieces of a report that wait for the client.
-const PIECES_WAITING_MAX: usize = 4;
+use crate::report::{self, changes};
 
 /// Which page of the sweeps.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -100,12 +92,16 @@ pub(super) struct RequestedView {
 }
 
 /// Asks for a sweep.
+///
+/// What would not be begun is refused at once: a repair while writes are halted, or by a daemon
+/// that was started to audit only.
 #[utoipa::path(
     post, path = "/api/v1/sweeps", tag = "sweeps", request_body = StartBody, security(("token" = [])),
     responses(
         (status = 202, body = RequestedView),
         Usual,
         BadRequest,
+        WrongMoment,
         BadBody,
     ),
 )]
@@ -132,6 +128,7 @@ pub(super) async fn start(
                 .collect::<Result<BTreeSet<_>, _>>()?,
         ),
     };
+    state.reach.admits(mode, state.store.as_ref()).await?;
     let named = accounts.as_ref().map(BTreeSet::len);
     let request = SweepRequest {
         id: 0,
@@ -155,7 +152,7 @@ pub(super) async fn start(
     get, path = "/api/v1/sweeps/{id}", tag = "sweeps", security((), ("token" = [])),
     params(("id" = String, Path, description = "The sweep's id")),
     responses(
-        (status = 200, body = SweepView),
+        (status = 200, body = OneSweepView),
         Usual,
         BadRequest,
         NoSuch,
@@ -164,8 +161,16 @@ pub(super) async fn start(
 pub(super) async fn sweep(
     State(state): State<ApiState>,
     Path(id): Path<String>,
-) -> Result<Body<SweepView>, Problem> {
-    Ok(Body(known(&state, &id).await?.into()))
+) -> Result<Body<OneSweepView>, Problem> {
+    let sweep = known(&state, &id).await?;
+    let earlier = match sweep.outcome {
+        Some(_) => changes::before(state.store.as_ref(), &sweep).await?,
+        None => None,
+    };
+    Ok(Body(OneSweepView {
+        sweep: sweep.into(),
+        compared_with: earlier.map(|earlier| earlier.id.to_string()),
+    }))
 }
 
 /// In which format.
@@ -197,49 +202,22 @@ pub(super) async fn report(
     Path(id): Path<String>,
     Query(query): Query<ReportQuery>,
 ) -> Result<Response, Problem> {
-    let name = query.format.as_deref().unwrap_or("json");
-    let format = ReportFormat::from_str(name, false).map_err(|_| {
-        Problem::bad_request(format!(
-            "format is `{name}`: json, csv, markdown, html or ocsf is allowed"
-        ))
-    })?;
+    let format = format(query.format.as_deref())?;
     let sweep = known(&state, &id).await?;
-    let body = HttpBody::from_stream(stream_report(state.store, sweep, format));
-    Ok(([(header::CONTENT_TYPE, report::media_type(format))], body).into_response())
+    Ok(pieces::answer(format, async move |mut pieces| {
+        report::write(state.store.as_ref(), &sweep, format, &mut pieces).await
+    }))
 }
 
-/// Pieces of a report on their way to a client that may be slower than the store.
-struct Pieces(mpsc::Sender<Result<String, io::Error>>);
-
-impl report::Sink for Pieces {
-    async fn take(&mut self, piece: String) -> bool {
-        self.0.send(Ok(piece)).await.is_ok()
-    }
-}
-
-/// The report, written while it is read: an organization of 50,000 accounts is
-/// never in memory as a whole. A store that fails on the way cuts the
-/// connection, so half a report is not taken for a whole one.
-fn stream_report(
-    store: Arc<Store>,
-    sweep: SweepRecord,
-    format: ReportFormat,
-) -> impl Stream<Item = Result<String, io::Error>> + Send {
-    let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
-    let writer = async move {
-        let mut pieces = Pieces(sender.clone());
-        if let Err(error) = report::write(store.as_ref(), &sweep, format, &mut pieces).await {
-            tracing::error!(error = %error, "a report broke off");
-            // A client that has gone does not hear of it, and need not.
-            let _gone = sender.send(Err(io::Error::other("the store failed"))).await;
-        }
-    };
-    let written = stream::once(writer).filter_map(async |()| None);
-    let read = stream::unfold(receiver, async |mut receiver| {
-        let piece = receiver.recv().await?;
-        Some((piece, receiver))
-    });
-    stream::select(read, written)
+/// The form of a report of that name; JSON when there is none.
+pub(super) fn format(name: Option<&str>) -> Result<ReportFormat, Problem> {
+    name.map_or(Ok(ReportFormat::Json), |name| {
+        ReportFormat::from_str(name, false).map_err(|_| {
+            Problem::bad_request(format!(
+                "format is `{name}`: json, csv, markdown, html or ocsf is allowed"
+            ))
+        })
+    })
 }
 
 /// What a request about a sweep did.

@@ -7,12 +7,14 @@
 )]
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::Request as HttpRequest;
 use expect_test::{Expect, expect};
 use http_body_util::BodyExt;
+use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{Drift, DriftKind, Severity};
 use rolekeeper_domain::outcome::{
-    AccountReport, Mode, Outcome, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
+    AccountReport, Mode, Outcome, StepReport, StepResult, Summary, SweepId, SweepOutcome,
+    SweepRecord, Trigger,
 };
 use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::store::{Control, Memory, Sweeps};
@@ -37,6 +39,7 @@ async fn served(token: Option<&str>) -> Served {
         live: Arc::new(Live::new(NOW)),
         readiness: Arc::new(Readiness::default()),
         token: token.map(SecretString::from),
+        reach: Reach::of::<rolekeeper_aws::Sessions>(),
         now: || NOW,
         account_series: false,
         stopping: CancellationToken::new(),
@@ -129,7 +132,7 @@ impl Served {
         token: Option<&str>,
         body: Option<&str>,
     ) -> (u16, String) {
-        let mut request = Request::builder()
+        let mut request = HttpRequest::builder()
             .method(method)
             .uri(path)
             .header("host", "localhost");
@@ -320,6 +323,32 @@ async fn mistakes_are_explained() {
 }
 
 #[tokio::test]
+async fn a_body_without_end_is_refused_before_it_is_read() {
+    let served = served(Some("s3cret")).await;
+    let long = format!(r#"{{"why":"{}"}}"#, "x".repeat(BODY_BYTES_MAX));
+    let (status, body) = served
+        .ask(Method::POST, "/api/v1/halt", Some("s3cret"), Some(&long))
+        .await;
+    let problem: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, problem["status"].as_u64()), (413, Some(413)));
+    assert_eq!(served.state.store.halted().await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_does_not_come_is_a_problem_too() {
+    let router: Router = Router::new()
+        .route("/", get(std::future::pending::<()>))
+        .layer(middleware::from_fn(in_time));
+    let request = HttpRequest::builder().body(Body::empty()).unwrap();
+    let answer = router.oneshot(request).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    assert_eq!(
+        answer.headers()["content-type"].to_str().unwrap(),
+        "application/problem+json"
+    );
+}
+
+#[tokio::test]
 async fn nothing_can_be_changed_without_a_token() {
     let served = served(None).await;
     let (status, _) = served
@@ -402,6 +431,56 @@ async fn a_sweep_is_asked_for_through_the_store() {
 }
 
 #[tokio::test]
+async fn a_repair_that_would_not_be_begun_is_refused_at_once_and_says_what_to_do() {
+    let mut served = served(Some("s3cret")).await;
+    let ask = async |served: &Served, mode: &str| {
+        let body = format!(r#"{{"mode":"{mode}"}}"#);
+        let (status, body) = served
+            .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), Some(&body))
+            .await;
+        (status, serde_json::from_str(&body).unwrap())
+    };
+    let summary = async |served: &Served| {
+        let (_, body) = served
+            .ask(Method::GET, "/api/v1/summary", Some("s3cret"), None)
+            .await;
+        serde_json::from_str::<Value>(&body).unwrap()
+    };
+    assert_eq!(summary(&served).await["no_repair"], Value::Null);
+    let halt = Some(r#"{"why":"drill"}"#);
+    served
+        .ask(Method::POST, "/api/v1/halt", Some("s3cret"), halt)
+        .await;
+    check(
+        &ask(&served, "repair").await,
+        expect![[
+            r#"409 {"type":"about:blank","title":"Conflict","status":409,"detail":"writes are halted by api: drill: `rolekeeper resume` lifts the halt"}"#
+        ]],
+    );
+    assert_eq!(ask(&served, "audit").await.0, 202, "looking goes on");
+    served
+        .ask(Method::POST, "/api/v1/resume", Some("s3cret"), None)
+        .await;
+
+    served.state.reach = Reach::of::<rolekeeper_aws::AuditOnly>();
+    let refused = ask(&served, "repair").await;
+    check(
+        &refused,
+        expect![[
+            r#"409 {"type":"about:blank","title":"Conflict","status":409,"detail":"this process was started to audit only and has no way to write: set schedule.repair_on_request = true, or schedule.mode = \"repair\", and start it again; or repair from a command line: `rolekeeper apply`"}"#
+        ]],
+    );
+    assert_eq!(
+        summary(&served).await["no_repair"],
+        refused.1["detail"],
+        "the page says the same before anybody asks"
+    );
+    assert_eq!(ask(&served, "audit").await.0, 202);
+    let taken = served.state.store.take_request().await.unwrap().unwrap();
+    assert_eq!(taken.mode, Mode::Audit);
+}
+
+#[tokio::test]
 async fn approval_is_for_sweeps_that_wait() {
     let served = served(Some("s3cret")).await.with_accounts(5).await;
     let id = SweepId::new(NOW, 7);
@@ -467,6 +546,12 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
         .collect();
     reports[0] = report(1, hostile, Outcome::Drifted);
     reports[9] = report(10, hostile, Outcome::Drifted);
+    reports[2].steps.push(StepReport {
+        operation: Operation::UpdateAssumeRolePolicy,
+        resource: "role/Auditor".to_owned(),
+        result: StepResult::Done,
+        reason: None,
+    });
     served.state.store.record(&second, &reports).await.unwrap();
     served
         .state
@@ -481,7 +566,7 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
     assert_eq!(changes["since"]["id"], first.as_str());
     assert_eq!(
         changes["counts"],
-        serde_json::json!({"new": 1, "gone": 1, "as_before": 1})
+        serde_json::json!({"new": 1, "gone": 1, "as_before": 1, "steps": 1})
     );
     assert_eq!(changes["new"][0]["account_id"], "000000000001");
     assert_eq!(changes["gone"][0]["account_id"], "000000000005");
@@ -511,7 +596,32 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
         status == 200 && html.contains("&lt;script&gt;") && !html.contains("<script"),
         "{html}"
     );
-    assert_eq!(form("ocsf").await.0, 400);
+    let (status, events) = form("ocsf").await;
+    let events: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            (
+                event["type_name"].as_str().unwrap(),
+                event["cloud"]["account"]["uid"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(status, 200);
+    assert_eq!(
+        told,
+        [
+            ("Compliance Finding: Create", "000000000001"),
+            ("Entity Management: Update", "000000000003"),
+            ("Compliance Finding: Close", "000000000005"),
+        ]
+    );
+    assert_eq!(form("pdf").await.0, 400);
+    let (_, one) = served.get(&format!("/api/v1/sweeps/{second}")).await;
+    assert_eq!(one["compared_with"], first.as_str());
     assert_eq!(
         served
             .ask(Method::GET, &format!("{path}?since=nope"), None, None)
@@ -531,7 +641,7 @@ async fn events_begin_where_the_browser_left_off() {
             why: "drill".to_owned(),
         });
     }
-    let request = Request::builder()
+    let request = HttpRequest::builder()
         .uri("/api/v1/events")
         .header("host", "localhost")
         .header("last-event-id", from.to_string())
@@ -555,7 +665,7 @@ async fn events_begin_where_the_browser_left_off() {
 #[tokio::test]
 async fn a_stream_of_events_does_not_hold_up_the_end_of_the_process() {
     let served = served(None).await;
-    let request = Request::builder()
+    let request = HttpRequest::builder()
         .uri("/api/v1/events")
         .header("host", "localhost");
     let request = request.body(Body::empty()).unwrap();

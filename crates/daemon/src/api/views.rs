@@ -93,6 +93,15 @@ pub(crate) struct SweepView {
     pub(crate) summary: CountsView,
 }
 
+/// One sweep, and the one before it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct OneSweepView {
+    #[serde(flatten)]
+    pub(crate) sweep: SweepView,
+    /// The earlier sweep that `/changes` compares this one with; null where there is none.
+    pub(crate) compared_with: Option<String>,
+}
+
 impl From<SweepRecord> for SweepView {
     fn from(sweep: SweepRecord) -> Self {
         Self {
@@ -232,6 +241,8 @@ pub(crate) struct SummaryView {
     pub(crate) next_sweep_at: Option<String>,
     /// Whether a token is configured, so that changes can be made at all.
     pub(crate) writable: bool,
+    /// Why this daemon takes no request for a repair, and what to set; null when it takes them.
+    pub(crate) no_repair: Option<String>,
 }
 
 /// Open findings as a list, the worst first.

@@ -11,8 +11,9 @@ use crate::app::App;
 use crate::args::Format;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::fit::{columns, cut, padded};
 use crate::output::{Style, Terminal, plain};
-use crate::report::{accounts as count_of, cut};
+use crate::report::accounts as count_of;
 use crate::wire::{self, Sinks};
 
 /// Lists the accounts.
@@ -28,7 +29,7 @@ pub(crate) async fn run(app: &App, format: Format) -> Result<Exit, Failure> {
         Format::Text => table(&found, &app.terminal),
         Format::Json => document(&found),
     };
-    app.terminal.result(&text)?;
+    app.terminal.give(format, &text)?;
     Ok(if undecided {
         Exit::Incomplete
     } else {
@@ -64,7 +65,7 @@ fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
     let widest = |of: fn(&Account) -> String, most: usize| {
         found
             .iter()
-            .map(|(account, _)| plain(&of(account)).chars().count())
+            .map(|(account, _)| columns(&plain(&of(account))))
             .max()
             .unwrap_or(0)
             .min(most)
@@ -73,10 +74,10 @@ fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
     let places = widest(|account| account.path.to_string(), PLACE);
     let mut text = String::new();
     for (account, selection) in found {
-        let name = cut(&plain(&account.name), NAME);
-        let place = cut(&plain(&account.path.to_string()), PLACE);
+        let name = padded(&cut(&plain(&account.name), NAME), names);
+        let place = padded(&cut(&plain(&account.path.to_string()), PLACE), places);
         let words = format!(
-            "{}  {name:<names$}  {place:<places$}  {:<11}  {}",
+            "{}  {name}  {place}  {:<11}  {}",
             account.id,
             state(&account.state),
             plain(&selection.to_string())

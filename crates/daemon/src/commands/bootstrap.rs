@@ -133,7 +133,7 @@ impl Site<'_> {
         let observation = self.look().await?;
         let difference = diff(self.spec, &observation, &OwnershipRecord::default());
         for drift in &difference.drifts {
-            self.app.terminal.result(&format!(
+            self.app.terminal.show(&format!(
                 "{} {}: {}\n",
                 drift.severity,
                 drift.kind,
@@ -149,7 +149,7 @@ impl Site<'_> {
         let (planned, beyond) = within_the_six(planned);
         for step in &beyond {
             let words = format!("{step}: not one of the six permissions; it is left to a person");
-            self.app.terminal.result(&format!(
+            self.app.terminal.show(&format!(
                 "{} {}\n",
                 self.app.terminal.paint(Style::Warning, "withheld"),
                 plain(&words)
@@ -158,12 +158,12 @@ impl Site<'_> {
         for step in &planned.steps {
             self.app
                 .terminal
-                .result(&format!("{}\n", plain(&step.step.to_string())))?;
+                .show(&format!("{}\n", plain(&step.step.to_string())))?;
         }
         if planned.is_empty() || args.plan {
             let right = difference.is_in_sync();
             if right {
-                self.app.terminal.result(&format!(
+                self.app.terminal.show(&format!(
                     "The role {} is there as specified.\n",
                     self.spec.name
                 ))?;
@@ -289,7 +289,7 @@ impl Site<'_> {
         loop {
             match writer.execute(step).await {
                 Ok(_) => {
-                    self.app.terminal.result(&format!(
+                    self.app.terminal.show(&format!(
                         "{} {}\n",
                         self.app.terminal.paint(Style::Good, "done"),
                         plain(&step.to_string())
@@ -319,7 +319,7 @@ impl Site<'_> {
                     "The role {} reads back as specified{but}.\n",
                     self.spec.name
                 );
-                self.app.terminal.result(&words)?;
+                self.app.terminal.show(&words)?;
                 return Ok(whole);
             }
             pause(BETWEEN).await;

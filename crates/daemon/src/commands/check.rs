@@ -23,8 +23,9 @@ use crate::app::App;
 use crate::config::{Config, Role};
 use crate::exit::Exit;
 use crate::failure::{Failure, whole};
+use crate::fit::broken;
 use crate::output::{Style, Terminal, plain};
-use crate::report::{accounts, broken};
+use crate::report::accounts;
 use crate::specs;
 use crate::wire::{self, AuditEngine, Sinks};
 
@@ -119,7 +120,7 @@ impl<'a> Lines<'a> {
             .map_or(usize::MAX, |width| width.saturating_sub(INDENT).max(40));
         let mut before = first.to_owned();
         for line in broken(words, width) {
-            self.terminal.result(&format!("{before}{line}\n"))?;
+            self.terminal.show(&format!("{before}{line}\n"))?;
             before = " ".repeat(INDENT);
         }
         Ok(())

@@ -11,8 +11,7 @@ use crate::output::{Style, Terminal, plain};
 /// Prints every value in force, with where it came from.
 pub(crate) fn run(app: &App) -> Result<Exit, Failure> {
     let config = app.config()?;
-    app.terminal
-        .result(&listing(&config.shown, &app.terminal))?;
+    app.terminal.show(&listing(&config.shown, &app.terminal))?;
     Ok(Exit::Clean)
 }
 

@@ -20,6 +20,7 @@ use crate::config::{self, Config, Environment};
 use crate::daemon::{Daemon, Face};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::fit::broken;
 use crate::gremlin;
 use crate::output::Style;
 use crate::report;
@@ -71,7 +72,14 @@ struct Demo<'a> {
 
 impl Demo<'_> {
     fn say(&self, text: &str) -> Result<(), Failure> {
-        Ok(self.app.terminal.result(&format!("{text}\n"))?)
+        Ok(self.app.terminal.show(&format!("{text}\n"))?)
+    }
+
+    /// A paragraph, as wide as the terminal, or as people like to read.
+    fn tell(&self, text: &str) -> Result<(), Failure> {
+        const READABLE: usize = 100;
+        let width = self.app.terminal.width.unwrap_or(READABLE).min(READABLE);
+        self.say(&broken(text, width).join("\n"))
     }
 
     fn heading(&self, text: &str) -> Result<(), Failure> {
@@ -81,10 +89,10 @@ impl Demo<'_> {
 
     fn introduce(&self, args: &DemoArgs) -> Result<(), Failure> {
         self.heading("rolekeeper demo")?;
-        self.say(&format!(
-            "An organization with {} is simulated in this process (seed {}) and spoken to over\n\
-             loopback with the AWS SDK. Each account should hold the role CloudCoreoAssumedRolePolicy, which lets a\n\
-             vendor in. Somebody has been at some of them. Nothing leaves this machine.",
+        self.tell(&format!(
+            "An organization with {} is simulated in this process (seed {}) and spoken to over loopback with the AWS SDK. \
+             Each account should hold the role CloudCoreoAssumedRolePolicy, which lets a vendor in. Somebody has been at \
+             some of them. Nothing leaves this machine.",
             report::accounts(u64::from(args.accounts)),
             args.seed,
         ))
@@ -96,7 +104,7 @@ impl Demo<'_> {
         let before = self.calls();
         let done = sweep::carry_out(self.app, &engine, order(Mode::Audit)).await?;
         let overview = report::overview(self.store.as_ref(), &done.record).await?;
-        self.app.terminal.result(&report::overview_text(
+        self.app.terminal.show(&report::overview_text(
             &done.record,
             &overview,
             &self.app.terminal,
@@ -111,7 +119,7 @@ impl Demo<'_> {
         )?;
         let (done, before) = self.repair_sweep().await?;
         let overview = report::overview(self.store.as_ref(), &done.record).await?;
-        self.app.terminal.result(&report::repair_text(
+        self.app.terminal.show(&report::repair_text(
             &done.record,
             &overview,
             &self.app.terminal,
@@ -178,9 +186,9 @@ impl Demo<'_> {
             token.expose_secret(),
             token.expose_secret(),
         ))?;
-        self.say(
-            "The page asks for the token. From time to time somebody changes an account; an audit each minute finds it, and\n\
-             the page can repair it. Ctrl-C ends the demo.",
+        self.tell(
+            "The page asks for the token. From time to time somebody changes an account; an audit each minute finds it, \
+             and the page can repair it. Ctrl-C ends the demo.",
         )?;
         let face = Face::new(&config)?;
         let engine = wire::engine(

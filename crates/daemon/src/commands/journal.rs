@@ -48,7 +48,7 @@ pub(crate) async fn verify(
     };
     match told {
         Ok(verified) => {
-            app.terminal.result(&words(&verified))?;
+            app.terminal.show(&words(&verified))?;
             Ok(Exit::Clean)
         }
         Err(broken) => Err(Failure::new(plain(&broken.to_string())).with_help(

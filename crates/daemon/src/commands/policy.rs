@@ -38,7 +38,7 @@ pub(crate) fn diff(app: &App, a: &Path, b: &Path, format: Format) -> Result<Exit
         return Ok(if same { Exit::Clean } else { Exit::Drift });
     }
     if comparison.verdict == Verdict::Equivalent {
-        app.terminal.result("The documents mean the same.\n")?;
+        app.terminal.show("The documents mean the same.\n")?;
         return Ok(Exit::Clean);
     }
     let summary = match comparison.verdict {
@@ -61,7 +61,7 @@ pub(crate) fn diff(app: &App, a: &Path, b: &Path, format: Format) -> Result<Exit
             );
         }
     }
-    app.terminal.result(&text)?;
+    app.terminal.show(&text)?;
     Ok(Exit::Drift)
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn explain_file(app: &App, file: &Path) -> Result<Exit, Failure> {
         let word = app.terminal.paint(style, &remark.severity.to_string());
         let _infallible = writeln!(text, "- {word}: {}", plain(&remark.to_string()));
     }
-    app.terminal.result(&text)?;
+    app.terminal.show(&text)?;
     Ok(Exit::Clean)
 }
 

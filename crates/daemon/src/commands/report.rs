@@ -56,10 +56,6 @@ async fn changed(
     since: &Since,
     args: &ReportArgs,
 ) -> Result<Exit, Failure> {
-    if !changes::has(args.format) {
-        return Err(Failure::new("what changed has no form ocsf")
-            .with_help("--format json, csv, markdown or html"));
-    }
     let earlier = match since {
         Since::Last => changes::before(store, sweep).await?.ok_or_else(|| {
             Failure::new(format!(
@@ -73,16 +69,16 @@ async fn changed(
                 .with_help("`rolekeeper sweeps` lists them")
         })?,
     };
-    let text = changes::render(
-        &changes::compare(store, &earlier, sweep).await?,
-        args.format,
-    );
     match &args.out {
-        None => app.terminal.result(&text)?,
+        None => {
+            let mut sink = ToStdout::new(app);
+            changes::write(store, &earlier, sweep, args.format, &mut sink).await?;
+            sink.finish()?;
+        }
         Some(path) => {
-            let mut file = ToFile::create(path)?;
-            report::Sink::take(&mut file, text).await;
-            file.finish(path)?;
+            let mut sink = ToFile::create(path)?;
+            changes::write(store, &earlier, sweep, args.format, &mut sink).await?;
+            sink.finish(path)?;
         }
     }
     Ok(Exit::Clean)
@@ -167,7 +163,7 @@ pub(crate) async fn sweeps(app: &App, limit: u32, format: Format) -> Result<Exit
             .map(|sweep| sweep_lines(sweep, &app.terminal))
             .collect(),
     };
-    app.terminal.result(&text)?;
+    app.terminal.give(format, &text)?;
     Ok(Exit::Clean)
 }
 
@@ -229,7 +225,7 @@ pub(crate) async fn history(
             }
         }
     };
-    app.terminal.result(&text)?;
+    app.terminal.give(format, &text)?;
     Ok(Exit::Clean)
 }
 

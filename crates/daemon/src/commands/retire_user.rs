@@ -268,7 +268,7 @@ fn shown(
     if ready.is_empty() {
         let _infallible = writeln!(text, "No user {} is to be retired.", plain(user));
     }
-    app.terminal.result(&text)?;
+    app.terminal.show(&text)?;
     Ok(ready)
 }
 
@@ -348,7 +348,7 @@ async fn one_after_the_other(
                 )
             }
         };
-        app.terminal.result(&format!("{account} {words}\n"))?;
+        app.terminal.show(&format!("{account} {words}\n"))?;
     }
     Ok(())
 }

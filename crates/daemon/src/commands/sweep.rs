@@ -99,7 +99,7 @@ pub(crate) async fn show(
         Format::Text => {
             let overview = report::overview(store.as_ref(), record).await?;
             app.terminal
-                .result(&report::overview_text(record, &overview, &app.terminal))?;
+                .show(&report::overview_text(record, &overview, &app.terminal))?;
         }
         Format::Json => {
             report::write(

@@ -3,6 +3,7 @@
 
 mod beside;
 mod events;
+mod listener;
 pub(crate) mod registrar;
 mod reload;
 mod systemd;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rolekeeper_aws::Aws;
+use rolekeeper_engine::Reach;
 use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_store::Store;
 use tokio::net::TcpListener;
@@ -98,7 +100,11 @@ impl<P: SessionProvider> Daemon<P> {
         let standing = registrar::Standing::new(&self.config, time_of_day());
         let mut parts: JoinSet<Result<(), String>> = JoinSet::new();
         let state = self.state(cancel.clone());
-        parts.spawn(serve_http(self.listener, state, cancel.clone()));
+        parts.spawn(listener::serve(
+            self.listener,
+            api::router(state),
+            cancel.clone(),
+        ));
         parts.spawn(engine(self.engine.clone(), cancel.clone()));
         parts.spawn(beside::watch_credentials(
             self.engine.clone(),
@@ -167,6 +173,7 @@ impl<P: SessionProvider> Daemon<P> {
             live: Arc::clone(&self.face.live),
             readiness: Arc::clone(&self.face.readiness),
             token: self.config.http.token.clone(),
+            reach: Reach::of::<P>(),
             now: time_of_day,
             account_series: self.config.http.account_series,
             stopping,
@@ -180,15 +187,4 @@ async fn engine<P: SessionProvider>(
 ) -> Result<(), String> {
     engine.serve(cancel).await;
     Ok(())
-}
-
-async fn serve_http(
-    listener: TcpListener,
-    state: ApiState,
-    cancel: CancellationToken,
-) -> Result<(), String> {
-    axum::serve(listener, api::router(state))
-        .with_graceful_shutdown(cancel.cancelled_owned())
-        .await
-        .map_err(|problem| format!("the HTTP listener failed: {problem}"))
 }

@@ -5,6 +5,7 @@ use rolekeeper_domain::drift::Drift;
 use rolekeeper_domain::outcome::{AccountReport, SweepRecord};
 
 use super::Render;
+use crate::output::plain;
 
 const COLUMNS: [&str; 15] = [
     "sweep_id",
@@ -85,19 +86,38 @@ pub(super) fn line(cells: &[String]) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
-/// A cell that no spreadsheet takes for a formula.
+/// A cell that no spreadsheet takes for a formula, nor any part of it: where lists are separated by
+/// semicolons, a spreadsheet also begins a new cell at a semicolon or tab within the quotes, and a new row at a
+/// line's end.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula {
-        format!("'{text}")
-    } else {
-        text.to_owned()
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
+    let mut guarded = String::with_capacity(text.len() + 2);
+    let mut begins = true;
+    for letter in text.chars() {
+        if begins && is_formula(letter) {
+            guarded.push('\'');
+        }
+        begins = match letter {
+            ';' | '\t' | '\n' | '\r' => true,
+            // What a spreadsheet may leave out before it looks.
+            other => begins && (other == '"' || other.is_whitespace()),
+        };
+        if matches!(letter, '\n' | '\r' | '\t') {
+            guarded.push(letter);
+        } else {
+            // A report also goes to terminals.
+            guarded.push_str(&plain(letter.encode_utf8(&mut [0; 4])));
+        }
     }
+    if guarded.contains([',', ';', '"', '\n', '\r', '\t']) {
+        format!("\"{}\"", guarded.replace('"', "\"\""))
+    } else {
+        guarded
+    }
+}
+
+/// What a formula may begin with, in full width as well.
+const fn is_formula(letter: char) -> bool {
+    matches!(letter, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
 }
 
 #[cfg(test)]
@@ -117,8 +137,15 @@ mod tests {
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@SUM(A1)", "'@SUM(A1)"),
-            ("\t=1", "'\t=1"),
+            ("\t=1", "\"\t'=1\""),
             ("two\nlines", "\"two\nlines\""),
+            ("\u{1b}[2Jgone", "\u{fffd}[2Jgone"),
+            ("＝1", "'＝1"),
+            (" =1", " '=1"),
+            ("x;=1", "\"x;'=1\""),
+            ("x; \"=1", "\"x; \"\"'=1\""),
+            ("two\n-lines", "\"two\n'-lines\""),
+            ("a-b; c-d", "\"a-b; c-d\""),
         ];
         for (text, expected) in rows {
             assert_eq!(cell(text), expected);

@@ -101,7 +101,8 @@ fn drift_value(drift: &Drift) -> Value {
     })
 }
 
-fn step_value(step: &StepReport) -> Value {
+/// One step.
+pub(super) fn step_value(step: &StepReport) -> Value {
     json!({
         "action": step.operation.action(),
         "resource": step.resource,

@@ -17,7 +17,7 @@ use rolekeeper_engine::port::store::{ReportFilter, StoreError, Sweeps};
 
 pub(crate) use self::overview::Overview;
 pub(crate) use self::text::{counts, headline, overview_text, repair_text};
-pub(crate) use self::words::{accounts, broken, cut, grouped, seconds};
+pub(crate) use self::words::{accounts, grouped, seconds};
 use crate::args::ReportFormat;
 
 /// Accounts that are read from the store at a time: a page of a few hundred

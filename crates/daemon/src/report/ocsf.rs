@@ -1,5 +1,6 @@
 //! OCSF 1.5 events as NDJSON, for a SIEM: a Compliance Finding (2003) for each
 //! difference, an Entity Management event (3004) for each change that was made or tried.
+//! Held against the published schema by `tests/python/ocsf_contract.py`.
 
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{Drift, Severity};
@@ -9,36 +10,35 @@ use rolekeeper_domain::outcome::{
 use serde_json::{Value, json};
 
 use super::Render;
+use super::changes::taken;
 
 /// The version of the schema that the events follow.
 const VERSION: &str = "1.5.0";
 
-/// Writes the events.
+/// Writes the events of one sweep.
 #[derive(Debug, Default)]
-pub(crate) struct Ocsf {
+pub(super) struct Ocsf {
     sweep: Option<SweepId>,
     requested_by: String,
 }
 
 impl Render for Ocsf {
     fn head(&mut self, sweep: &SweepRecord) -> String {
-        self.sweep = Some(sweep.id.clone());
-        self.requested_by.clone_from(&sweep.requested_by);
+        *self = Self::of(sweep);
         String::new()
     }
 
     fn account(&mut self, report: &AccountReport) -> String {
-        let findings = report
+        // A repaired difference is a finding that was closed.
+        let finding: fn(&Self, &AccountReport, &Drift) -> Value = match report.outcome {
+            Outcome::Repaired => Self::closed,
+            _ => Self::open,
+        };
+        report
             .drifts
             .iter()
-            .map(|drift| self.finding(report, drift));
-        let changes = report
-            .steps
-            .iter()
-            .filter(|step| matches!(step.result, StepResult::Done | StepResult::Failed))
-            .map(|step| self.change(report, step));
-        findings
-            .chain(changes)
+            .map(|drift| finding(self, report, drift))
+            .chain(self.changes(report))
             .map(|event| format!("{event}\n"))
             .collect()
     }
@@ -58,46 +58,105 @@ const fn severity_id(severity: Severity) -> u8 {
     }
 }
 
-/// Create, update or delete, as OCSF numbers them.
-fn activity_of(operation: Operation) -> (u8, &'static str) {
+/// Create, update or delete, as OCSF numbers them. A role whose inline policy goes, or a policy one of
+/// whose versions goes, is updated.
+const fn activity_of(operation: Operation) -> (u32, &'static str) {
     match operation {
         Operation::CreateRole | Operation::CreatePolicy => (1, "Create"),
-        Operation::DeleteRole
-        | Operation::DeletePolicy
-        | Operation::DeleteRolePolicy
-        | Operation::DeletePolicyVersion => (4, "Delete"),
+        Operation::DeleteRole | Operation::DeletePolicy => (4, "Delete"),
         _ => (3, "Update"),
     }
 }
 
+/// Where a finding stands, as OCSF numbers and names it.
+struct Standing {
+    activity: (u32, &'static str),
+    status: (u32, &'static str),
+    compliance: (u32, &'static str),
+}
+
+const OPEN: Standing = Standing {
+    activity: (1, "Create"),
+    status: (1, "New"),
+    compliance: (3, "Fail"),
+};
+
+const CLOSED: Standing = Standing {
+    activity: (3, "Close"),
+    status: (4, "Resolved"),
+    compliance: (1, "Pass"),
+};
+
+/// A class of events: its number and name, its category's number and name.
+type Class = (u32, &'static str, u32, &'static str);
+
+const COMPLIANCE_FINDING: Class = (2003, "Compliance Finding", 2, "Findings");
+const ENTITY_MANAGEMENT: Class = (3004, "Entity Management", 3, "Identity & Access Management");
+
 impl Ocsf {
-    fn finding(&self, report: &AccountReport, drift: &Drift) -> Value {
-        // A repaired difference is a finding that was closed.
-        let (activity, name, status, status_name) = match report.outcome {
-            Outcome::Repaired => (3, "Close", 4, "Resolved"),
-            _ => (1, "Create", 1, "New"),
-        };
-        let (passed, passed_name) = if report.outcome == Outcome::Repaired {
-            (1, "Pass")
-        } else {
-            (3, "Fail")
-        };
+    /// The events of this sweep.
+    pub(super) fn of(sweep: &SweepRecord) -> Self {
+        Self {
+            sweep: Some(sweep.id.clone()),
+            requested_by: sweep.requested_by.clone(),
+        }
+    }
+
+    /// A difference that is there.
+    pub(super) fn open(&self, report: &AccountReport, drift: &Drift) -> Value {
+        self.finding(report, drift, &OPEN)
+    }
+
+    /// A difference that is not there any more.
+    pub(super) fn closed(&self, report: &AccountReport, drift: &Drift) -> Value {
+        self.finding(report, drift, &CLOSED)
+    }
+
+    /// What was done, or tried.
+    pub(super) fn changes(&self, report: &AccountReport) -> impl Iterator<Item = Value> {
+        taken(report).map(|step| self.change(report, step))
+    }
+
+    /// What every event has.
+    fn event(
+        &self,
+        report: &AccountReport,
+        (class, class_name, category, category_name): Class,
+        (activity, activity_name): (u32, &str),
+        more: Value,
+    ) -> Value {
+        let mut event = json!({
+            "class_uid": class, "class_name": class_name,
+            "category_uid": category, "category_name": category_name,
+            "activity_id": activity, "activity_name": activity_name,
+            "type_uid": class * 100 + activity, "type_name": format!("{class_name}: {activity_name}"),
+            "time": report.observed_at.as_millisecond(),
+            "metadata": self.metadata(),
+            "cloud": cloud(report),
+        });
+        if let (Some(fields), Value::Object(more)) = (event.as_object_mut(), more) {
+            fields.extend(more);
+            if !report.ou_path.is_empty() {
+                // OCSF's organization wants the organization's own name or id beside the unit's.
+                fields.insert("unmapped".to_owned(), json!({ "ou_path": report.ou_path }));
+            }
+        }
+        event
+    }
+
+    fn finding(&self, report: &AccountReport, drift: &Drift, standing: &Standing) -> Value {
+        let (status, status_name) = standing.status;
+        let (compliance, compliance_name) = standing.compliance;
         let mut parts = vec![
             report.account.to_string(),
             drift.role.to_string(),
             drift.kind.to_string(),
         ];
         parts.extend(drift.subject.clone());
-        json!({
-            "class_uid": 2003, "class_name": "Compliance Finding",
-            "category_uid": 2, "category_name": "Findings",
-            "activity_id": activity, "activity_name": name, "type_uid": 200_300 + activity,
-            "time": report.observed_at.as_millisecond(),
+        let more = json!({
             "severity_id": severity_id(drift.severity), "severity": title(drift.severity.as_str()),
             "status_id": status, "status": status_name,
             "message": drift.explanation,
-            "metadata": self.metadata(),
-            "cloud": cloud(report),
             "finding_info": {
                 // The same difference has the same uid in every sweep.
                 "uid": parts.join("/"),
@@ -108,41 +167,41 @@ impl Ocsf {
             "compliance": {
                 "control": format!("the role {} is as specified", drift.role),
                 "standards": ["rolekeeper role specification"],
-                "status_id": passed, "status": passed_name,
+                "status_id": compliance, "status": compliance_name,
             },
             "resources": [{
                 "type": "AWS::IAM::Role", "name": drift.role.as_str(),
                 "uid": format!("{}/{}", report.account, drift.role),
                 "data": { "before": drift.before, "after": drift.after },
             }],
-        })
+        });
+        self.event(report, COMPLIANCE_FINDING, standing.activity, more)
     }
 
     fn change(&self, report: &AccountReport, step: &StepReport) -> Value {
-        let (activity, name) = activity_of(step.operation);
-        let done = step.result == StepResult::Done;
-        let is_role = step.resource.starts_with("role");
-        let mut event = json!({
-            "class_uid": 3004, "class_name": "Entity Management",
-            "category_uid": 3, "category_name": "Identity & Access Management",
-            "activity_id": activity, "activity_name": name, "type_uid": 300_400 + u32::from(activity),
-            "time": report.observed_at.as_millisecond(),
+        let (status, status_name) = match step.result {
+            StepResult::Done => (1, "Success"),
+            _ => (2, "Failure"),
+        };
+        let mut actor = json!({ "app_name": "rolekeeper" });
+        if !self.requested_by.is_empty()
+            && let Some(fields) = actor.as_object_mut()
+        {
+            fields.insert("user".to_owned(), json!({ "name": self.requested_by }));
+        }
+        let mut more = json!({
             "severity_id": 1, "severity": "Informational",
-            "status_id": if done { 1 } else { 2 }, "status": if done { "Success" } else { "Failure" },
+            "status_id": status, "status": status_name,
             "message": format!("{} {}", step.operation.action(), step.resource),
-            "metadata": self.metadata(),
-            "cloud": cloud(report),
-            "actor": { "app_name": "rolekeeper", "invoked_by": self.requested_by },
+            "actor": actor,
             "api": { "operation": step.operation.name(), "service": { "name": step.operation.service().as_str() } },
-            "entity": {
-                "name": step.resource, "uid": format!("{}/{}", report.account, step.resource),
-                "type": if is_role { "AWS IAM role" } else { "AWS IAM policy" },
-            },
+            "entity": entity(report, step),
         });
-        if let (Some(reason), Some(fields)) = (&step.reason, event.as_object_mut()) {
+        if let (Some(reason), Some(fields)) = (&step.reason, more.as_object_mut()) {
             fields.insert("status_detail".to_owned(), json!(reason));
         }
-        event
+        let activity = activity_of(step.operation);
+        self.event(report, ENTITY_MANAGEMENT, activity, more)
     }
 
     fn metadata(&self) -> Value {
@@ -155,11 +214,24 @@ impl Ocsf {
     }
 }
 
+/// What is changed: the role or policy. A step's resource may name a part of it after a space.
+fn entity(report: &AccountReport, step: &StepReport) -> Value {
+    let name = step.resource.split(' ').next().unwrap_or_default();
+    let (kind, kind_name) = if name.starts_with("policy/") {
+        (5, "Policy")
+    } else {
+        (99, "AWS IAM Role")
+    };
+    json!({
+        "name": name, "uid": format!("{}/{name}", report.account),
+        "type_id": kind, "type": kind_name,
+    })
+}
+
 fn cloud(report: &AccountReport) -> Value {
     json!({
         "provider": "AWS",
         "account": { "uid": report.account.to_string(), "name": report.name, "type_id": 10, "type": "AWS Account" },
-        "org": { "ou_name": report.ou_path },
     })
 }
 

@@ -6,7 +6,8 @@ use rolekeeper_domain::outcome::{Mode, StepResult, Summary, SweepOutcome, SweepR
 
 use super::Overview;
 use super::overview::{FailureKey, Member, Members, StepKey};
-use super::words::{accounts, broken, cut, grouped, seconds};
+use super::words::{accounts, grouped, seconds};
+use crate::fit::{broken, columns, cut, padded};
 use crate::output::{Style, Terminal, plain};
 
 /// Which accounts a group names.
@@ -274,7 +275,7 @@ impl<'a> Page<'a> {
         const REST: usize = 2 + WORD + 2 + 15; // indent, severity, gap, "50,000 accounts"
         whats
             .iter()
-            .map(|what| what.chars().count())
+            .map(|what| columns(what))
             .max()
             .unwrap_or(0)
             .min(self.width.saturating_sub(REST))
@@ -282,12 +283,11 @@ impl<'a> Page<'a> {
 
     /// `  critical  trust_policy  CloudCoreo…  2 accounts`
     fn group(&mut self, style: Style, word: &str, what: &str, column: usize, count: u64) {
-        let what = cut(&plain(what), column);
-        let gap = " ".repeat(column.saturating_sub(what.chars().count()));
+        let what = padded(&cut(&plain(what), column), column);
         let padding = " ".repeat(WORD.saturating_sub(word.len()));
         let word = self.terminal.paint(style, word);
         let members = accounts(count);
-        self.line(&format!("  {word}{padding}{what}{gap}  {members}"));
+        self.line(&format!("  {word}{padding}{what}  {members}"));
     }
 
     /// A paragraph, indented and broken at spaces.
@@ -308,19 +308,14 @@ impl<'a> Page<'a> {
         let shown: Vec<&Member> = members.first.iter().take(named).collect();
         let widest = shown
             .iter()
-            .map(|member| plain(&member.name).chars().count())
+            .map(|member| columns(&plain(&member.name)))
             .max()
             .unwrap_or(0)
             .min(32);
         for member in &shown {
-            let name = cut(&plain(&member.name), 32);
-            let gap = " ".repeat(widest.saturating_sub(name.chars().count()));
+            let name = padded(&cut(&plain(&member.name), 32), widest);
             let line = cut(
-                &format!(
-                    "      {}  {name}{gap}  {}",
-                    member.id,
-                    plain(&member.ou_path)
-                ),
+                &format!("      {}  {name}  {}", member.id, plain(&member.ou_path)),
                 self.width,
             );
             let line = self.terminal.paint(Style::Faint, line.trim_end());

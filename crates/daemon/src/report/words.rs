@@ -1,6 +1,4 @@
-//! Numbers, spans of time and lines for people.
-
-use std::fmt::Write as _;
+//! Numbers and spans of time for people.
 
 /// `1 account`, `2,000 accounts`.
 pub(crate) fn accounts(count: u64) -> String {
@@ -35,34 +33,4 @@ pub(crate) fn seconds(seconds: f64) -> String {
             (s % 3600.0) / 60.0
         ),
     }
-}
-
-/// The text if it fits, else its beginning and an ellipsis.
-pub(crate) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    cut.push('…');
-    cut
-}
-
-/// The text in lines of at most that many characters, broken at spaces.
-pub(crate) fn broken(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let used = line.chars().count();
-        if used > 0 && used + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        let _infallible = write!(line, "{}", cut(word, width));
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
 }

@@ -12,6 +12,7 @@ mod killed;
 mod mistakes;
 mod repair;
 mod vendor;
+mod ways;
 
 use std::collections::BTreeSet;
 

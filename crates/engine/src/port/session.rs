@@ -45,6 +45,8 @@ pub trait SessionProvider: Send + Sync + 'static {
     type Reader: RoleReader;
     /// Changes. A process that only audits names a type that has no values.
     type Writer: RoleWriter;
+    /// Whether there can be a writer at all.
+    const WRITES: bool = true;
 
     /// A session whose policy leaves only reading.
     fn reader(
