@@ -195,7 +195,8 @@ impl<R: RoleReader> Sessions<R> {
 
     fn living(&self, account: AccountId, now: Timestamp) -> Option<R> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.readers.get(&account)
+        live.readers
+            .get(&account)
             .filter(|reader| is_fresh(*reader, now))
             .cloned()
     }
