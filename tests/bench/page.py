@@ -61,8 +61,13 @@ def write(results):
     cores = sorted({results[key]["machine"]["cores"] for key in results})
     text = [
         BEGIN, "", f"Measured {' to '.join(dict.fromkeys([days[0], days[-1]]))}, on {', '.join(map(str, cores))} cores that the simulator shares.", "",
-        table(audits), "", *extra, "", "### Beside what is used today", "", table(peers, PEERS), "", END,
+        table(audits), "",
     ]
+    if extra:
+        text += [*extra, ""]
+    if peers:
+        text += ["### Beside what is used today", "", table(peers, PEERS), ""]
+    text.append(END)
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
     PAGE.write_text(before + "\n".join(text) + rest.split(END)[1])
