@@ -74,7 +74,8 @@ test("the first sentence says whether the organization is right", async () => {
 test("a tile leads to its accounts and the address says so", async () => {
   await on("/", async (page) => {
     await page.locator(".tile.in_sync").click();
-    await page.locator("h1", { hasText: "Accounts" }).waitFor();
+    // The overview's sentence speaks of accounts too: the whole heading tells the pages apart.
+    await page.getByRole("heading", { name: "Accounts", exact: true }).waitFor();
     assert.match(page.url(), /outcome=in_sync/);
     const outcomes = await page.locator("tbody .badge").allTextContents();
     assert.ok(0 < outcomes.length);
@@ -220,7 +221,7 @@ test("everything can be reached by keyboard", async () => {
     for (const wanted of ["Overview", "Accounts", "Sweeps", "Halt writes", "Start a sweep"]) assert.ok(reached.has(wanted), `${wanted} cannot be reached`);
     await page.getByRole("link", { name: "Sweeps" }).focus();
     await page.keyboard.press("Enter");
-    await page.locator("h1", { hasText: "Sweeps" }).waitFor();
+    await page.getByRole("heading", { name: "Sweeps", exact: true }).waitFor();
   });
 });
 
