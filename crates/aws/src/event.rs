@@ -144,10 +144,7 @@ fn organizations<'a>(call: &str, detail: &'a Value) -> Option<Seen<'a>> {
             HintKind::AccountJoined,
             text(detail, &["userIdentity", "accountId"]),
         ),
-        "AccountJoinedOrganization" => about(
-            HintKind::AccountJoined,
-            text(detail, &["serviceEventDetails", "accountId"]),
-        ),
+        "AccountJoinedOrganization" => about(HintKind::AccountJoined, member(detail)),
         "MoveAccount" => about(HintKind::AccountMoved, asked()),
         "CloseAccount" => about(HintKind::AccountClosed, asked()),
         "CloseAccountResult" => about(
@@ -159,12 +156,28 @@ fn organizations<'a>(call: &str, detail: &'a Value) -> Option<Seen<'a>> {
             HintKind::AccountLeft,
             text(detail, &["userIdentity", "accountId"]),
         ),
-        "AccountDepartedOrganization" => about(
-            HintKind::AccountLeft,
-            text(detail, &["serviceEventDetails", "accountId"]),
-        ),
+        "AccountDepartedOrganization" => about(HintKind::AccountLeft, member(detail)),
         _ => None,
     }
+}
+
+/// The account that came or went. AWS documents that these events name it, and not where: it is the account id in
+/// the details that is not the management account's, which is whom they are told to.
+fn member(detail: &Value) -> Option<&str> {
+    fn search<'a>(value: &'a Value, told: Option<&str>) -> Option<&'a str> {
+        let fields = value.as_object()?;
+        let mut ids = fields.iter().filter_map(|(key, value)| {
+            let key = key.to_ascii_lowercase();
+            let is_id = key.ends_with("accountid")
+                && !key.contains("management")
+                && !key.contains("master");
+            value.as_str().filter(|id| is_id && Some(*id) != told)
+        });
+        ids.next()
+            .or_else(|| fields.values().find_map(|value| search(value, told)))
+    }
+    let told = text(detail, &["recipientAccountId"]);
+    search(detail.get("serviceEventDetails")?, told)
 }
 
 fn control_tower<'a>(call: &str, detail: &'a Value) -> Option<Seen<'a>> {
@@ -261,6 +274,38 @@ mod tests {
         let closed = json!({"eventName": "CloseAccountResult",
             "serviceEventDetails": {"closeAccountStatus": {"accountId": "111122223333", "state": "SUCCEEDED"}}});
         check(org, &closed, "account_closed 111122223333");
+    }
+
+    #[test]
+    fn an_account_that_joined_is_found_wherever_the_event_names_it() {
+        let org = "aws.organizations";
+        let told = |call: &str, details: Value| json!({"eventName": call, "recipientAccountId": "999988887777", "serviceEventDetails": details});
+        let shapes = [
+            json!({"accountId": "111122223333", "joinedMethod": "Invited"}),
+            json!({"managementAccountId": "999988887777", "memberAccountId": "111122223333"}),
+            json!({"joinedMethod": "Created", "account": {"accountId": "111122223333"}}),
+        ];
+        for shape in shapes {
+            check(
+                org,
+                &told("AccountJoinedOrganization", shape.clone()),
+                "account_joined 111122223333",
+            );
+            check(
+                org,
+                &told("AccountDepartedOrganization", shape),
+                "account_left 111122223333",
+            );
+        }
+        // What names nobody is kept for a person to look at.
+        check(
+            org,
+            &told(
+                "AccountJoinedOrganization",
+                json!({"accountId": "999988887777"}),
+            ),
+            "unreadable: AccountJoinedOrganization without an account",
+        );
     }
 
     #[test]

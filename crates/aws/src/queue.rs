@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::config::Builder;
+use aws_sdk_sqs::config::{Builder, Region};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::Fault;
@@ -172,10 +172,67 @@ impl EventQueue {
     }
 
     async fn identity(&self) -> Result<Builder, Fault> {
-        Ok(Builder::new().credentials_provider(self.aws.hub.get().await?))
+        let builder = Builder::new().credentials_provider(self.aws.hub.get().await?);
+        // Organizations and IAM report in one Region, whatever Region the hub works from.
+        Ok(match region_of(&self.url) {
+            Some(region) => builder.region(Region::new(region.to_owned())),
+            None => builder,
+        })
+    }
+}
+
+/// The Region of a queue, from its URL. None for an address that is not AWS's: a stand-in has no Regions.
+fn region_of(url: &str) -> Option<&str> {
+    let host = url.split_once("://")?.1.split('/').next()?;
+    let ours = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+    let name = ours.iter().find_map(|end| host.strip_suffix(end))?;
+    match name.split('.').collect::<Vec<_>>().as_slice() {
+        ["sqs" | "sqs-fips", region] | [region, "queue"] => Some(region),
+        // The oldest form of all.
+        ["queue"] => Some("us-east-1"),
+        _ => None,
     }
 }
 
 fn whole_seconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_secs()).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::region_of;
+
+    #[test]
+    fn a_queue_is_asked_in_the_region_that_its_url_names() {
+        for (url, region) in [
+            ("http://127.0.0.1:4566/123456789012/rolekeeper", None),
+            (
+                "https://sqs.us-east-1.amazonaws.com/123456789012/rolekeeper",
+                Some("us-east-1"),
+            ),
+            (
+                "https://sqs-fips.us-gov-west-1.amazonaws.com/123456789012/q",
+                Some("us-gov-west-1"),
+            ),
+            (
+                "https://sqs.cn-north-1.amazonaws.com.cn/123456789012/q",
+                Some("cn-north-1"),
+            ),
+            (
+                "https://sqs.eu-west-1.api.aws/123456789012/q",
+                Some("eu-west-1"),
+            ),
+            (
+                "https://eu-west-1.queue.amazonaws.com/123456789012/q",
+                Some("eu-west-1"),
+            ),
+            (
+                "https://queue.amazonaws.com/123456789012/q",
+                Some("us-east-1"),
+            ),
+            ("https://vpce-0a1b.sqs.example.com/123456789012/q", None),
+        ] {
+            assert_eq!(region_of(url), region, "{url}");
+        }
+    }
 }

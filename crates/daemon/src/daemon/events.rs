@@ -20,9 +20,10 @@ use crate::wire;
 const AFTER_FAILURE: Duration = Duration::from_secs(15);
 /// The most accounts of one request; more than this at once is a job for the schedule.
 const MOST: usize = 1000;
-/// After this many times a message that cannot be understood is taken off the queue: the
-/// queue's own redrive policy may take it earlier.
-const TIRED: u32 = 5;
+/// After this many times a message that cannot be understood is taken off the queue, should nobody else do it. A
+/// queue with dead letters moves it there earlier, where a person can look at it; so this is more than the
+/// five times of `deploy/cloudformation/events.yaml`.
+const TIRED: u32 = 20;
 
 /// Reads the queue until `cancel`, and asks for a sweep of the accounts that are named.
 pub(super) async fn listen(
