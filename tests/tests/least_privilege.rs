@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test panics on purpose"
 )]
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::{Access, Operation};
 use rolekeeper_domain::least_privilege::{
-    Audience, Grant, RoleScope, Scope, document_of, grants_for,
+    Audience, Grant, RoleScope, Scope, document_of, grants_for, missing_statement,
 };
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult};
 use rolekeeper_domain::policy::Kind;
@@ -234,9 +235,11 @@ fn actions(grants: &[Grant]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether some account says that it was denied this action.
+/// Whether some account says that this action was denied, and to whom.
 fn denied(reports: &[AccountReport], action: &str) -> bool {
-    let says = |words: &str| words.contains("AccessDenied") && words.contains(action);
+    let says = |words: &str| {
+        words.contains("AccessDenied") && words.contains(action) && words.contains("User: arn:aws:")
+    };
     reports.iter().any(|report| {
         let failed = report
             .failure
@@ -332,6 +335,38 @@ async fn without_any_one_action_of_the_hub_a_sweep_fails_and_names_it() {
             ),
         }
     }
+}
+
+/// What `check` prints beside a denied call is what was taken away, ready to be put back.
+#[test]
+fn the_statement_that_is_named_is_the_one_that_is_missing() {
+    let mut named = 0;
+    for spec in [full(), unbounded()] {
+        let scope = scope(&spec, true);
+        for audience in [Audience::Hub, Audience::Admin] {
+            let grants = grants_for(audience, &scope);
+            for action in actions(&grants) {
+                let operation = Operation::from_action(&action).unwrap();
+                let statement = missing_statement(operation, &scope).unwrap();
+                let statement: serde_json::Value = serde_json::from_str(&statement).unwrap();
+                assert_eq!(statement["Action"], action.as_str());
+                let texts = |value: &serde_json::Value| -> BTreeSet<String> {
+                    let many = value.as_array().cloned();
+                    let all = many.unwrap_or_else(|| vec![value.clone()]);
+                    all.iter()
+                        .filter_map(|text| text.as_str().map(str::to_owned))
+                        .collect()
+                };
+                let resources = texts(&statement["Resource"]);
+                let is_granted = grants
+                    .iter()
+                    .any(|grant| grant.actions.contains(&action) && grant.resources == resources);
+                assert!(is_granted, "{statement}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 40, "{named}");
 }
 
 /// The spec of a role that is to go.

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use aws_sdk_organizations::config::Builder;
 use aws_sdk_organizations::types::{
-    Account as SdkAccount, AccountState as SdkState, AccountStatus,
+    Account as SdkAccount, AccountState as SdkState, AccountStatus, PolicyType,
 };
 use rolekeeper_domain::account::{Account, AccountId, AccountState, OuPath};
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::least_privilege::{Audience, Scope, policy_for};
+use rolekeeper_domain::policy::Kind;
 use rolekeeper_engine::port::directory::{
-    Caller, Directory as Port, ListedAccount, Organization, OrganizationalUnit, Page,
+    Caller, Directory as Port, ListedAccount, Organization, OrganizationalUnit, Page, PolicySummary,
 };
 
 use crate::client::Aws;
@@ -76,6 +77,7 @@ impl Directory {
             partition: role.partition().unwrap_or_default(),
             tag_selectors: true,
             units_listed: true,
+            walls: true,
             ..Scope::default()
         };
         let policy = compact(&policy_for(Audience::Organization, &scope));
@@ -250,6 +252,56 @@ impl Port for Directory {
             items,
             next: reply.next_token,
         })
+    }
+
+    async fn policies(
+        &self,
+        target: &str,
+        kind: Kind,
+        next: Option<&str>,
+    ) -> Result<Page<PolicySummary>, Fault> {
+        const OPERATION: Operation = Operation::ListPoliciesForTarget;
+        let filter = match kind {
+            Kind::ResourceControl => PolicyType::ResourceControlPolicy,
+            _ => PolicyType::ServiceControlPolicy,
+        };
+        let request = self
+            .aws
+            .organizations
+            .list_policies_for_target()
+            .target_id(target)
+            .filter(filter)
+            .max_results(PAGE)
+            .set_next_token(next.map(str::to_owned));
+        let reply = send!(self, OPERATION, request)?;
+        let summary = |policy: &aws_sdk_organizations::types::PolicySummary| {
+            let id = policy
+                .id()
+                .ok_or_else(|| malformed(OPERATION, "a policy without an id"))?;
+            Ok(PolicySummary {
+                id: id.to_owned(),
+                name: policy.name().unwrap_or(id).to_owned(),
+            })
+        };
+        let items = reply
+            .policies()
+            .iter()
+            .map(summary)
+            .collect::<Result<_, Fault>>()?;
+        Ok(Page {
+            items,
+            next: reply.next_token,
+        })
+    }
+
+    async fn policy(&self, id: &str) -> Result<String, Fault> {
+        const OPERATION: Operation = Operation::DescribePolicy;
+        let request = self.aws.organizations.describe_policy().policy_id(id);
+        let reply = send!(self, OPERATION, request)?;
+        let content = reply.policy().and_then(|policy| policy.content());
+        content
+            .map(str::to_owned)
+            .ok_or_else(|| malformed(OPERATION, "a policy without content"))
     }
 }
 

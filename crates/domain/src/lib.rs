@@ -16,6 +16,7 @@ pub mod policy;
 pub mod role;
 pub mod spec;
 pub mod user;
+pub mod wall;
 
 pub mod drift;
 pub mod observation;

@@ -38,6 +38,7 @@ mod brake;
 mod discover;
 mod documents;
 mod lease;
+mod rails;
 mod recorder;
 mod run;
 mod sessions;

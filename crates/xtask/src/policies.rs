@@ -15,6 +15,11 @@ const FOLDER: &str = "deploy/policies";
 const PRINTED: &[(&str, &str, &[&str])] = &[
     ("hub.json", "rolekeeper.toml", &["hub"]),
     ("hub-events.json", "events.toml", &["hub"]),
+    (
+        "hub-check.json",
+        "rolekeeper.toml",
+        &["hub", "--with-check"],
+    ),
     ("hub-everything.json", "everything.toml", &["hub"]),
     ("admin.json", "rolekeeper.toml", &["admin"]),
     (

@@ -112,6 +112,9 @@ pub(crate) struct IamPolicyArgs {
     /// Leave out what only rollbacks need: deleting what was made, attaching what was there before
     #[arg(long)]
     pub(crate) no_rollback: bool,
+    /// Add what lets `check` read the organization's own policies; no sweep needs it
+    #[arg(long)]
+    pub(crate) with_check: bool,
 }
 
 /// Whose policy it is.

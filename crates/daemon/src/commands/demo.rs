@@ -176,6 +176,7 @@ impl Demo<'_> {
 
     async fn stay_up(self, args: &DemoArgs) -> Result<Exit, Failure> {
         let mut config = self.config.clone();
+        let signals = super::run::Signals::heard()?;
         let token = token()?;
         config.http.token = Some(token.clone());
         let listener = any_port(args.listen).await?;
@@ -215,7 +216,7 @@ impl Demo<'_> {
             ));
         };
         tokio::select! {
-            ended = super::run::until_told(daemon) => ended,
+            ended = super::run::until_told(daemon, signals) => ended,
             never = gremlin::haunt(self.simulator.world(), args.seed, told) => match never {},
         }
     }

@@ -22,6 +22,7 @@ pub(crate) fn run(app: &App, args: &IamPolicyArgs) -> Result<Exit, Failure> {
     };
     let mut scope = scope(&config, !args.audit_only);
     scope.rollback &= !args.no_rollback;
+    scope.walls = args.with_check;
     app.terminal
         .result(&format!("{}\n", policy_for(audience, &scope)))?;
     Ok(Exit::Clean)

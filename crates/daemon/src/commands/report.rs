@@ -212,12 +212,22 @@ pub(crate) async fn history(
     let entries = store.history(account, None, MOST_ENTRIES).await?;
     let mut findings = store.findings(Some(account)).await?;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.last_seen));
-    let registrations = store.registrations_of(account).await?;
+    let (owned, registrations) = (
+        store.owned(account).await?,
+        store.registrations_of(account).await?,
+    );
+    let past = Past {
+        account,
+        findings: &findings,
+        entries: &entries,
+        owned: &owned,
+        registrations: &registrations,
+    };
     let text = match format {
-        Format::Json => history_document(account, &findings, &entries, &registrations),
+        Format::Json => history_document(&past),
         Format::Text => {
             let registered = registration::lines(&registrations, &app.terminal);
-            match history_text(&findings, &entries, &app.terminal) {
+            match history_text(&past, &app.terminal) {
                 None if registered.is_empty() => {
                     format!("Nothing was ever found or done in account {account}.\n")
                 }
@@ -229,13 +239,19 @@ pub(crate) async fn history(
     Ok(Exit::Clean)
 }
 
-fn history_document(
+/// What the store knows of one account.
+struct Past<'a> {
     account: AccountId,
-    findings: &[Finding],
-    entries: &[JournalEntry],
-    registrations: &[Registration],
-) -> String {
-    let findings: Vec<Value> = findings
+    findings: &'a [Finding],
+    entries: &'a [JournalEntry],
+    /// What is rolekeeper's there by the journal; by its tag more may be.
+    owned: &'a [String],
+    registrations: &'a [Registration],
+}
+
+fn history_document(past: &Past<'_>) -> String {
+    let findings: Vec<Value> = past
+        .findings
         .iter()
         .map(|finding| {
             json!({
@@ -249,7 +265,8 @@ fn history_document(
             })
         })
         .collect();
-    let steps: Vec<Value> = entries
+    let steps: Vec<Value> = past
+        .entries
         .iter()
         .map(|entry| {
             json!({
@@ -267,21 +284,34 @@ fn history_document(
         })
         .collect();
     let document = json!({
-        "schema": "rolekeeper.history/v1", "account_id": account.to_string(), "findings": findings, "steps": steps,
-        "registrations": registrations.iter().map(registration::view).collect::<Vec<_>>(),
+        "schema": "rolekeeper.history/v1", "account_id": past.account.to_string(), "owned": past.owned,
+        "findings": findings, "steps": steps,
+        "registrations": past.registrations.iter().map(registration::view).collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
 
-fn history_text(
-    findings: &[Finding],
-    entries: &[JournalEntry],
-    terminal: &Terminal,
-) -> Option<String> {
-    if findings.is_empty() && entries.is_empty() {
+fn history_text(past: &Past<'_>, terminal: &Terminal) -> Option<String> {
+    let Past {
+        findings,
+        entries,
+        owned,
+        ..
+    } = *past;
+    if findings.is_empty() && entries.is_empty() && owned.is_empty() {
         return None;
     }
     let mut text = String::new();
+    if !owned.is_empty() {
+        let _infallible = writeln!(
+            text,
+            "{}",
+            terminal.paint(Style::Strong, "Made or adopted by rolekeeper")
+        );
+        for resource in owned {
+            let _infallible = writeln!(text, "  {}", plain(resource));
+        }
+    }
     if !findings.is_empty() {
         let _infallible = writeln!(text, "{}", terminal.paint(Style::Strong, "Findings"));
         for finding in findings {

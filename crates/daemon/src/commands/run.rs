@@ -1,7 +1,7 @@
 //! `rolekeeper run`: the daemon.
 
 use rolekeeper_engine::port::session::SessionProvider;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -30,6 +30,7 @@ async fn serve<P: SessionProvider>(
     aws: rolekeeper_aws::Aws,
     sessions: P,
 ) -> Result<Exit, Failure> {
+    let signals = Signals::heard()?;
     let listener = daemon::listen(config.http.listen).await?;
     let store = wire::store(&config).await?;
     let face = Face::new(&config)?;
@@ -51,14 +52,35 @@ async fn serve<P: SessionProvider>(
         listener,
         reload,
     };
-    until_told(daemon).await
+    until_told(daemon, signals).await
+}
+
+/// The signals that end a daemon. They are heard before it says that it is up: whoever ends it right then ends it in order.
+pub(crate) struct Signals {
+    terminations: Signal,
+    interrupts: Signal,
+}
+
+impl Signals {
+    /// Hears them from now on.
+    pub(crate) fn heard() -> Result<Self, Failure> {
+        Ok(Self {
+            terminations: signal(SignalKind::terminate())?,
+            interrupts: signal(SignalKind::interrupt())?,
+        })
+    }
 }
 
 /// Runs a daemon until SIGTERM or SIGINT; a second one ends it at once.
-pub(crate) async fn until_told<P: SessionProvider>(daemon: Daemon<P>) -> Result<Exit, Failure> {
+pub(crate) async fn until_told<P: SessionProvider>(
+    daemon: Daemon<P>,
+    signals: Signals,
+) -> Result<Exit, Failure> {
     let cancel = CancellationToken::new();
-    let mut terminations = signal(SignalKind::terminate())?;
-    let mut interrupts = signal(SignalKind::interrupt())?;
+    let Signals {
+        mut terminations,
+        mut interrupts,
+    } = signals;
     let mut running = std::pin::pin!(daemon.run(cancel.clone()));
     tokio::select! {
         ended = &mut running => return ended.map(|()| Exit::Clean),

@@ -63,7 +63,11 @@ impl fmt::Display for ConfigError {
             allowed,
             help,
         } = self.0.as_ref();
-        write!(f, "{at}")?;
+        match (at, key.is_empty()) {
+            // About no value at all: there is no configuration.
+            (Origin::Default, true) => f.write_str("configuration")?,
+            _ => write!(f, "{at}")?,
+        }
         if !key.is_empty() {
             write!(f, ": {key}")?;
         }

@@ -512,3 +512,17 @@ fn ten_lines_of_the_readme_are_the_ten_lines_of_the_example() {
         keys(include_str!("../../../../config/ten-lines.toml"))
     );
 }
+
+#[test]
+fn no_configuration_at_all_is_told_as_such() {
+    let error = ConfigError::new(
+        error::Origin::Default,
+        "",
+        "no configuration file",
+        "one of these two",
+    );
+    assert_eq!(
+        error.to_string(),
+        "configuration\n  found:   no configuration file\n  allowed: one of these two"
+    );
+}

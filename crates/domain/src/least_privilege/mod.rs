@@ -105,6 +105,8 @@ pub struct Scope {
     pub source_identity: bool,
     /// Whether the hub manages its own account too.
     pub hub_managed: bool,
+    /// Whether `check` may read the organization's own policies.
+    pub walls: bool,
     /// Temporary users that may be retired.
     pub retired_users: BTreeSet<String>,
 }

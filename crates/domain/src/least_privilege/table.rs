@@ -14,6 +14,10 @@ pub enum Target {
     Units,
     /// Accounts, as Organizations sees them.
     Accounts,
+    /// Whatever a policy of the organization can hang on.
+    Targets,
+    /// The organization's own policies, and AWS's.
+    OrganizationPolicies,
     /// The admin roles.
     AdminRoles,
     /// The role that reads the organization.
@@ -75,6 +79,8 @@ pub enum When {
     OrganizationRole,
     /// Events are read from a queue.
     Events,
+    /// `check` reads the organization's own policies.
+    Walls,
 }
 
 impl When {
@@ -101,6 +107,7 @@ impl When {
             Self::UnitsListed => scope.units_listed,
             Self::OrganizationRole => scope.organization_role.is_some(),
             Self::Events => scope.queue.is_some(),
+            Self::Walls => scope.walls,
         }
     }
 }
@@ -181,6 +188,13 @@ impl Row {
             Target::NoResource => vec!["*".to_owned()],
             Target::Units => vec![organizations("root/o-*/r-*"), organizations("ou/o-*/ou-*")],
             Target::Accounts => vec![organizations("account/o-*/*")],
+            Target::Targets => ["root/o-*/r-*", "ou/o-*/ou-*", "account/o-*/*"]
+                .map(organizations)
+                .to_vec(),
+            Target::OrganizationPolicies => vec![
+                organizations("policy/o-*/*/p-*"),
+                format!("arn:{}:organizations::aws:policy/*/p-*", scope.partition),
+            ],
             Target::AdminRoles => scope
                 .admin_roles
                 .iter()
@@ -264,6 +278,8 @@ pub const TABLE: &[Row] = table! {
     ListAccounts, ORGANIZATION, NoResource, [Always], "know the accounts";
     ListAccountsForParent, ORGANIZATION, Units, [UnitsListed], "know which unit an account is in";
     ListTagsForResource, ORGANIZATION, Accounts, [TagSelectors], "select accounts by tag";
+    ListPoliciesForTarget, ORGANIZATION, Targets, [Walls], "see in `check` which policies bind an account";
+    DescribePolicy, ORGANIZATION, OrganizationPolicies, [Walls], "see in `check` what they would deny";
 
     GetRole, READER, Role, [Always], "compare trust, settings, boundary and tags";
     ListAttachedRolePolicies, READER, Role, [Always], "compare what is attached";

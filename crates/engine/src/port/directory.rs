@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::arn::{Arn, Partition};
 use rolekeeper_domain::fault::Fault;
+use rolekeeper_domain::policy::Kind;
 
 /// Who the process is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,15 @@ pub struct ListedAccount {
     pub has_path: bool,
 }
 
+/// One of the organization's own policies, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySummary {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// AWS Organizations, one call a method: one attempt each, no waiting.
 /// The engine spaces the calls, tries again and turns pages.
 pub trait Directory: Send + Sync + 'static {
@@ -96,6 +106,18 @@ pub trait Directory: Send + Sync + 'static {
         account: AccountId,
         next: Option<&str>,
     ) -> impl Future<Output = Result<Page<(String, String)>, Fault>> + Send;
+
+    /// One page of `ListPoliciesForTarget`: the service or resource control policies that hang on a
+    /// root, unit or account.
+    fn policies(
+        &self,
+        target: &str,
+        kind: Kind,
+        next: Option<&str>,
+    ) -> impl Future<Output = Result<Page<PolicySummary>, Fault>> + Send;
+
+    /// `DescribePolicy`: what one of them says.
+    fn policy(&self, id: &str) -> impl Future<Output = Result<String, Fault>> + Send;
 }
 
 /// The parents and names of all units, by id.
