@@ -6,6 +6,7 @@ are those that rolekeeper prints for itself (deploy/policies).
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -217,6 +218,10 @@ def selectors_and_a_source_identity_add_what_they_need():
     assert hub_policy(**asked) == load("hub-everything")
 
 
+def a_check_of_the_organizations_policies_adds_what_it_reads():
+    assert hub_policy(ReadsPolicies="yes") == load("hub-check")
+
+
 def a_role_that_reads_the_organization_takes_that_from_the_hub():
     reader = "arn:aws:iam::444455556666:role/Reader"
     through = hub_policy(OrganizationRoleArn=reader)
@@ -271,6 +276,36 @@ def every_rule_may_send_to_the_queue_and_its_dead_letters():
         assert "DeadLetterConfig" in target, name
 
 
+def every_event_that_a_rule_lets_through_is_one_that_rolekeeper_reads():
+    events = yaml.load((TEMPLATES / "events.yaml").read_text(), Loader)["Resources"]
+    passed = {
+        name
+        for rule in ("OrganizationRule", "ControlTowerRule")
+        for name in events[rule]["Properties"]["EventPattern"]["detail"]["eventName"]
+    }
+    code = (ROOT / "crates/aws/src/event.rs").read_text().split("#[cfg(test)]")[0]
+    arms = code.split("fn organizations")[1].split("fn iam")[0]
+    read = set(re.findall(r'^ +"([A-Z]\w+)" =>', arms, re.MULTILINE))
+    assert passed == read, passed ^ read
+
+
+def what_cannot_be_understood_becomes_a_dead_letter_before_the_daemon_drops_it():
+    events = yaml.load((TEMPLATES / "events.yaml").read_text(), Loader)["Resources"]
+    moved_after = events["Queue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    daemon = (ROOT / "crates/daemon/src/daemon/events.rs").read_text()
+    dropped_at = int(re.search(r"const TIRED: u32 = (\d+);", daemon).group(1))
+    assert moved_after < dropped_at, (moved_after, dropped_at)
+
+
+def every_change_that_rolekeeper_would_see_is_sent_on():
+    member = yaml.load((TEMPLATES / "events-member.yaml").read_text(), Loader)["Resources"]["Rule"]["Properties"]
+    sent = {name for part in member["EventPattern"]["detail"]["$or"] for name in part["eventName"]}
+    calls = (ROOT / "crates/domain/src/call.rs").read_text().split("Iam Write {")[1].split("}")[0]
+    changes = {name for name in re.findall(r"\w+", calls) if re.search("Role|Policy", name) and "User" not in name}
+    # The older of two calls that set a description; rolekeeper makes the newer one.
+    assert sent == changes | {"UpdateRoleDescription"}, sent ^ changes
+
+
 def stack_set():
     body = (TEMPLATES / "admin-role.yaml").read_text()
     return STACK_SET_HEAD + "".join(f"          {line}" if line.strip() else line for line in body.splitlines(True))
@@ -284,11 +319,15 @@ CHECKS = [
     the_parameters_reach_every_statement,
     events_add_the_queue_and_nothing_else,
     selectors_and_a_source_identity_add_what_they_need,
+    a_check_of_the_organizations_policies_adds_what_it_reads,
     a_role_that_reads_the_organization_takes_that_from_the_hub,
     each_platform_makes_one_role_that_only_it_may_take,
     the_admin_role_trusts_the_hub_role_alone,
     the_stack_set_holds_the_template_of_the_role,
     every_rule_may_send_to_the_queue_and_its_dead_letters,
+    every_event_that_a_rule_lets_through_is_one_that_rolekeeper_reads,
+    what_cannot_be_understood_becomes_a_dead_letter_before_the_daemon_drops_it,
+    every_change_that_rolekeeper_would_see_is_sent_on,
 ]
 
 

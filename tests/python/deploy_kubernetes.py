@@ -167,6 +167,39 @@ def values_that_make_no_sense_are_refused_by_the_schema():
     refused({"config": ""}, "config")
 
 
+def the_charts_version_is_the_programs():
+    workspace = re.search(r'^version = "([^"]+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == workspace, chart
+    assert f"image: rolekeeper:{workspace}" in (PLAIN / "cronjob.yaml").read_text()
+
+
+def a_network_policy_closes_only_what_it_is_told_to():
+    (policy,) = of_kind(render({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress"] and "egress" not in policy["spec"]
+    egress = [{"ports": [{"port": 443, "protocol": "TCP"}]}]
+    (policy,) = of_kind(render({"networkPolicy": {"enabled": True, "egress": egress}}), "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"] and policy["spec"]["egress"] == egress
+
+
+def a_cluster_that_gives_out_user_ids_can_do_so():
+    own = {"runAsUser": None, "runAsGroup": None, "fsGroup": None}
+    (deployment,) = of_kind(render({"podSecurityContext": own}), "Deployment")
+    context = deployment["spec"]["template"]["spec"]["securityContext"]
+    assert context["runAsNonRoot"] is True and "runAsUser" not in context, context
+
+
+def the_prometheus_operator_finds_the_service_and_its_token():
+    documents = render({"metrics": {"serviceMonitor": {"enabled": True}}})
+    (monitor,) = of_kind(documents, "ServiceMonitor")
+    (service,) = of_kind(documents, "Service")
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["authorization"]["credentials"] == {"name": "rolekeeper", "key": "token"}
+
+
 def the_alerts_are_those_of_deploy_prometheus():
     values = {"metrics": {"prometheusRule": {"enabled": True, "runbookBase": "https://git.example.com/"}}}
     (rule,) = of_kind(render(values), "PrometheusRule")
@@ -195,6 +228,10 @@ CHECKS = [
     a_changed_configuration_is_a_changed_pod,
     a_cron_job_applies_and_listens_nowhere,
     values_that_make_no_sense_are_refused_by_the_schema,
+    the_charts_version_is_the_programs,
+    a_network_policy_closes_only_what_it_is_told_to,
+    a_cluster_that_gives_out_user_ids_can_do_so,
+    the_prometheus_operator_finds_the_service_and_its_token,
     the_alerts_are_those_of_deploy_prometheus,
     plain_manifests_are_valid_and_hardened,
 ]

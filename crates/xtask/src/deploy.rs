@@ -1,6 +1,7 @@
 //! The checks of `deploy/`: each file is held against the program that will read it.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::apt::is_root;
 use crate::failure::Failure;
@@ -50,6 +51,12 @@ pub(crate) const STEPS: &[Step] = &[
         run: |workshop| script(workshop, "tests/python/deploy_terraform.py"),
     },
     Step {
+        name: "aws-commands",
+        about: "the AWS commands of the pages, against the model of AWS's own SDK",
+        needs: PYTHON,
+        run: |workshop| script(workshop, "tests/python/docs_aws.py"),
+    },
+    Step {
         name: "unit",
         about: "the systemd unit and how much its sandbox leaves",
         needs: &[Need::System(Tool::SystemdAnalyze)],
@@ -86,24 +93,11 @@ fn alerts(workshop: &Workshop) -> Result<(), Failure> {
         .run()
 }
 
-/// `systemd-analyze verify` looks whether the program is there, so the unit that
-/// is verified names the one that cargo built.
 fn unit(workshop: &Workshop) -> Result<(), Failure> {
     let binary = daemon(workshop)?;
     let source = workshop.path("deploy/systemd/rolekeeper.service");
-    let text = fs::read_to_string(&source).map_err(Failure::file(&source, "cannot be read"))?;
-    let folder = workshop.path("target/unit");
-    let unit = folder.join("rolekeeper.service");
-    fs::create_dir_all(&folder).map_err(Failure::file(&folder, "cannot be made"))?;
-    let named = text.replace("/usr/bin/rolekeeper", &binary.display().to_string());
-    fs::write(&unit, named).map_err(Failure::file(&unit, "cannot be written"))?;
-
-    let analyze = Tool::SystemdAnalyze.path()?;
-    Shell::new(workshop, &analyze)
-        .args(["verify", "--man=no"])
-        .arg(&unit)
-        .run()?;
-    Shell::new(workshop, &analyze)
+    let unit = verified_unit(workshop, &source, &binary)?;
+    Shell::new(workshop, Tool::SystemdAnalyze.path()?)
         .args([
             "security",
             "--offline=true",
@@ -116,8 +110,37 @@ fn unit(workshop: &Workshop) -> Result<(), Failure> {
         .map(|table| println!("{}", table.lines().last().unwrap_or_default()))
 }
 
-/// Runs the binary in the very file system that the Dockerfile makes, as the
-/// user it runs as there.
+/// Has systemd verify a unit. It looks whether the program is there, so the unit that is verified names
+/// `binary`; answers where that unit is.
+pub(crate) fn verified_unit(
+    workshop: &Workshop,
+    source: &Path,
+    binary: &Path,
+) -> Result<PathBuf, Failure> {
+    let text = fs::read_to_string(source).map_err(Failure::file(source, "cannot be read"))?;
+    let folder = workshop.path("target/unit");
+    let unit = folder.join("rolekeeper.service");
+    fs::create_dir_all(&folder).map_err(Failure::file(&folder, "cannot be made"))?;
+    let named = text.replace("/usr/bin/rolekeeper", &binary.display().to_string());
+    fs::write(&unit, named).map_err(Failure::file(&unit, "cannot be written"))?;
+    Shell::new(workshop, Tool::SystemdAnalyze.path()?)
+        .args(["verify", "--man=no"])
+        .arg(&unit)
+        .run()?;
+    Ok(unit)
+}
+
+/// As `docker run --read-only --tmpfs /tmp -v …:/var/lib/rolekeeper` would: its own root, which nobody can
+/// write to, as the user of the image.
+const AS_A_CONTAINER: &str = r#"set -e
+mount --bind "$0" "$0"
+mount -o remount,bind,ro "$0"
+mount -t tmpfs -o mode=1777 tmpfs "$0/tmp"
+mount -t tmpfs -o uid=65532,gid=65532,mode=0700 tmpfs "$0/var/lib/rolekeeper"
+exec chroot --userspec=65532:65532 "$0" /usr/bin/rolekeeper "$@""#;
+
+/// Runs the binary in the very file system that the Dockerfile makes, as it is
+/// run there.
 fn image(workshop: &Workshop) -> Result<(), Failure> {
     let python = Python::ensure(workshop)?;
     Shell::new(workshop, python.program("hadolint"))
@@ -138,14 +161,17 @@ fn image(workshop: &Workshop) -> Result<(), Failure> {
         .arg(&binary)
         .arg(&root)
         .run()?;
+    let config = root.join("etc/rolekeeper/rolekeeper.toml");
+    let example = workshop.path("config/ten-lines.toml");
+    fs::copy(&example, &config).map_err(Failure::file(&config, "cannot be written"))?;
     let inside = |args: &[&str]| {
-        Shell::new(workshop, "chroot")
-            .arg("--userspec=65532:65532")
+        Shell::new(workshop, "unshare")
+            .args(["--mount", "sh", "-c", AS_A_CONTAINER])
             .arg(&root)
-            .arg("/usr/bin/rolekeeper")
             .args(args)
     };
     println!("{}", inside(&["--version"]).read()?);
+    inside(&["check", "--offline"]).read()?;
     inside(&[
         "demo",
         "--once",

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: what a release consists of, in `target/release-files`:
 //! the binary, a Debian package, the chart, a list of everything that was
-//! compiled in (SBOM), and the checksums of all of it.
+//! compiled in (SBOM), and the checksums of all of it. In the end it is unpacked
+//! and used, as whoever installs it will.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::cargo_tool::{CYCLONEDX, DEB};
+use crate::deploy::verified_unit;
 use crate::failure::Failure;
 use crate::python::Python;
 use crate::shell::Shell;
@@ -36,6 +38,31 @@ const QUICK: Build = Build {
     folder: "release",
 };
 
+/// Where the manual pages and completions are made; the package's manifest names it.
+const EXTRAS: &str = "target/package-extras";
+
+/// The completions: the shell, and where its package keeps them.
+const COMPLETIONS: &[(&str, &str)] = &[
+    ("bash", "rolekeeper"),
+    ("zsh", "_rolekeeper"),
+    ("fish", "rolekeeper.fish"),
+];
+
+/// What has to be in the package, of each sort one.
+const PACKED: &[&str] = &[
+    "usr/bin/rolekeeper",
+    "usr/lib/systemd/system/rolekeeper.service",
+    "usr/share/bash-completion/completions/rolekeeper",
+    "usr/share/doc/rolekeeper/MIGRATING.md",
+    "usr/share/doc/rolekeeper/OPERATIONS.md",
+    "usr/share/doc/rolekeeper/cloudformation/hub.yaml",
+    "usr/share/doc/rolekeeper/examples/ten-lines.toml",
+    "usr/share/doc/rolekeeper/policies/hub.json",
+    "usr/share/fish/vendor_completions.d/rolekeeper.fish",
+    "usr/share/man/man1/rolekeeper-apply.1.gz",
+    "usr/share/zsh/vendor-completions/_rolekeeper",
+];
+
 /// Builds and packs.
 pub(crate) fn run(workshop: &Workshop, args: &DistArgs) -> Result<(), Failure> {
     let build = if args.quick { QUICK } else { OPTIMIZED };
@@ -61,10 +88,76 @@ pub(crate) fn run(workshop: &Workshop, args: &DistArgs) -> Result<(), Failure> {
         .join(build.folder)
         .join("rolekeeper");
     copy(&binary, &files.join("rolekeeper"))?;
+    extras(workshop, &binary)?;
     debian_package(workshop, &build, &files)?;
     bill_of_materials(workshop, &files)?;
     chart(workshop, &files)?;
-    checksums(&files)
+    checksums(&files)?;
+    tried(workshop, &files)
+}
+
+/// What the program writes about itself: manual pages and completions.
+fn extras(workshop: &Workshop, binary: &Path) -> Result<(), Failure> {
+    let folder = workshop.path(EXTRAS);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(Failure::file(&folder, "cannot be removed"))?;
+    }
+    Shell::new(workshop, binary)
+        .arg("man")
+        .arg(folder.join("man"))
+        .run()?;
+    for (shell, name) in COMPLETIONS {
+        let script = Shell::new(workshop, binary)
+            .args(["completions", shell])
+            .read()?;
+        let kept = folder.join(name);
+        fs::write(&kept, script + "\n").map_err(Failure::file(&kept, "cannot be written"))?;
+    }
+    Ok(())
+}
+
+/// Unpacks what was packed and uses it.
+fn tried(workshop: &Workshop, files: &Path) -> Result<(), Failure> {
+    Shell::new(workshop, "sha256sum")
+        .args(["--check", "--quiet", "SHA256SUMS"])
+        .dir(files)
+        .run()?;
+    let root = workshop.path("target/release-tried");
+    if root.exists() {
+        fs::remove_dir_all(&root).map_err(Failure::file(&root, "cannot be removed"))?;
+    }
+    let entries = fs::read_dir(files).map_err(Failure::file(files, "cannot be listed"))?;
+    let package = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .ok_or_else(|| Failure::Found("cargo-deb left no package behind".to_owned()))?;
+    Shell::new(workshop, "dpkg-deb")
+        .arg("--extract")
+        .arg(&package)
+        .arg(&root)
+        .run()?;
+    let missing: Vec<&str> = PACKED
+        .iter()
+        .copied()
+        .filter(|path| !root.join(path).is_file())
+        .collect();
+    if !missing.is_empty() {
+        return Err(Failure::Found(format!(
+            "the package lacks {}",
+            missing.join(", ")
+        )));
+    }
+    let binary = root.join("usr/bin/rolekeeper");
+    let unit = root.join("usr/lib/systemd/system/rolekeeper.service");
+    verified_unit(workshop, &unit, &binary)?;
+    let inside = || Shell::new(workshop, &binary);
+    println!("{}", inside().arg("--version").read()?);
+    inside()
+        .args(["demo", "--once", "--accounts", "12"])
+        .args(["--listen", "127.0.0.1:0"])
+        .read()
+        .map(drop)
 }
 
 fn debian_package(workshop: &Workshop, build: &Build, files: &Path) -> Result<(), Failure> {

@@ -6,12 +6,18 @@
     reason = "a test panics on purpose"
 )]
 
+mod credentials;
+mod events;
 mod faq;
 mod harness;
 mod killed;
+mod migrating;
 mod mistakes;
+mod other_hand;
+mod recovery;
 mod repair;
 mod vendor;
+mod walls;
 mod ways;
 
 use std::collections::BTreeSet;

@@ -55,13 +55,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 serviceAccountName: {{ include "rolekeeper.serviceAccount" $root }}
 terminationGracePeriodSeconds: {{ .terminationGracePeriodSeconds }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile:
-    type: RuntimeDefault
+  {{- toYaml .podSecurityContext | nindent 2 }}
 {{- with .imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
@@ -151,6 +145,9 @@ containers:
         mountPath: /var/lib/rolekeeper
       - name: tmp
         mountPath: /tmp
+      {{- with .extraVolumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
 volumes:
   - name: config
     configMap:
@@ -169,5 +166,8 @@ volumes:
   - name: tmp
     emptyDir:
       sizeLimit: 64Mi
+  {{- with .extraVolumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 {{- end -}}
