@@ -21,7 +21,7 @@ use rolekeeper_engine::port::directory::Caller;
 use rolekeeper_engine::port::session::{
     Entry, Receipt, RoleWriter, SessionProvider, SessionRequest,
 };
-use rolekeeper_engine::port::user::{UserRequest, UserSessions};
+use rolekeeper_engine::port::user::{UserRequest, UserSessions, UserWriter as UserWriterPort};
 
 use crate::client::Aws;
 use crate::error::{fault, malformed};
@@ -165,8 +165,8 @@ impl SessionProvider for Sessions {
 }
 
 impl UserSessions for Sessions {
-    type Reader = UserReader;
-    type Writer = UserWriter;
+    type UserReader = UserReader;
+    type UserWriter = UserWriter;
 
     async fn user_reader(&self, request: UserRequest<'_>) -> Result<UserReader, Fault> {
         let policy = |partition| user_audit_session(partition, request.account, request.user);
@@ -222,6 +222,25 @@ impl RoleWriter for NoWriter {
     }
 }
 
+impl UserWriterPort for NoWriter {
+    async fn take(&self, _: &UserStep) -> Result<Receipt, Fault> {
+        match *self {}
+    }
+}
+
+impl UserSessions for AuditOnly {
+    type UserReader = UserReader;
+    type UserWriter = NoWriter;
+
+    async fn user_reader(&self, request: UserRequest<'_>) -> Result<UserReader, Fault> {
+        self.0.user_reader(request).await
+    }
+
+    async fn user_writer(&self, _: UserRequest<'_>, _: &[UserStep]) -> Result<NoWriter, Fault> {
+        Err(cannot_write())
+    }
+}
+
 impl SessionProvider for AuditOnly {
     type Reader = Reader;
     type Writer = NoWriter;
@@ -232,11 +251,15 @@ impl SessionProvider for AuditOnly {
     }
 
     async fn writer(&self, _: SessionRequest<'_>, _: &Permit) -> Result<NoWriter, Fault> {
-        Err(Fault::new(
-            Category::Internal,
-            "this process was started to audit and cannot write",
-        ))
+        Err(cannot_write())
     }
+}
+
+fn cannot_write() -> Fault {
+    Fault::new(
+        Category::Internal,
+        "this process was started to audit and cannot write",
+    )
 }
 
 /// Assumes `role` with the hub's credentials, and makes sure that the account

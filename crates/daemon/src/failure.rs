@@ -144,6 +144,10 @@ pub(crate) fn remedy(error: &SweepError) -> Option<&'static str> {
         SweepError::NotLeader { .. } => Some("wait for it, or stop the other process"),
         SweepError::NoSuchAccount { .. } => Some("`rolekeeper accounts` lists all there are"),
         SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists all there are"),
+        SweepError::Irreversible { .. } => Some(
+            "make the user and its keys anew if they are needed; everything the sweep did is in `rolekeeper history ACCOUNT`",
+        ),
+        SweepError::Frozen { .. } => Some("rollout.freeze says when"),
         SweepError::Unreadable { .. } => {
             Some("name the other accounts with --accounts, and undo this one by hand")
         }

@@ -9,13 +9,13 @@ use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::spec::{
     Binding, BoundTemplate, BoundaryTemplate, Danger, ExternalId, ManagedPolicyTemplate,
-    SpecTemplate, Surroundings, TemplateError, dangers,
+    NextExternalId, Rotation, SpecTemplate, Surroundings, TemplateError, dangers,
 };
 use rolekeeper_engine::settings::{Place, Roles};
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{Config, ConfigError, Role};
+use crate::config::{Config, ConfigError, Entry, Role};
 
 /// What is wanted, for any account.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ struct Bound {
     templates: Vec<BoundTemplate>,
     /// The specifications, where every account has the same.
     shared: Option<Arc<[RoleSpec]>>,
+    /// The changes of external ids, where every account has the same.
+    rotations: Option<Arc<[Rotation]>>,
 }
 
 impl Specs {
@@ -72,15 +74,20 @@ impl Specs {
             .iter()
             .map(|template| template.clone().bind(binding.clone()))
             .collect::<Result<_, _>>()?;
-        let shared = if templates.iter().all(BoundTemplate::is_shared) {
-            Some(all(&templates, place.account)?)
+        let (shared, rotations) = if templates.iter().all(BoundTemplate::is_shared) {
+            let account = place.account;
+            (
+                Some(all(&templates, account)?),
+                Some(rotations(&templates, account)?),
+            )
         } else {
-            None
+            (None, None)
         };
         let fresh = Arc::new(Bound {
             binding,
             templates,
             shared,
+            rotations,
         });
         *bound = Some(Arc::clone(&fresh));
         Ok(fresh)
@@ -89,14 +96,33 @@ impl Specs {
 
 impl Roles for Specs {
     fn wanted(&self, place: &Place<'_>) -> Result<Arc<[RoleSpec]>, Fault> {
-        let invalid =
-            |problem: TemplateError| Fault::new(Category::InvalidSpec, problem.to_string());
         let bound = self.bound(place).map_err(invalid)?;
         match &bound.shared {
             Some(shared) => Ok(Arc::clone(shared)),
             None => all(&bound.templates, place.account).map_err(invalid),
         }
     }
+
+    fn rotations(&self, place: &Place<'_>) -> Result<Arc<[Rotation]>, Fault> {
+        let bound = self.bound(place).map_err(invalid)?;
+        match &bound.rotations {
+            Some(shared) => Ok(Arc::clone(shared)),
+            None => rotations(&bound.templates, place.account).map_err(invalid),
+        }
+    }
+
+    fn wanted_meanwhile(&self, place: &Place<'_>) -> Result<Arc<[RoleSpec]>, Fault> {
+        let bound = self.bound(place).map_err(invalid)?;
+        let specs = bound.templates.iter().map(|template| {
+            let spec = template.meanwhile_in_account(place.account)?;
+            Ok(spec.as_ref().clone())
+        });
+        specs.collect::<Result<_, _>>().map_err(invalid)
+    }
+}
+
+fn invalid(problem: TemplateError) -> Fault {
+    Fault::new(Category::InvalidSpec, problem.to_string())
 }
 
 fn all(templates: &[BoundTemplate], account: AccountId) -> Result<Arc<[RoleSpec]>, TemplateError> {
@@ -108,6 +134,16 @@ fn all(templates: &[BoundTemplate], account: AccountId) -> Result<Arc<[RoleSpec]
                 .map(|spec| spec.as_ref().clone())
         })
         .collect()
+}
+
+fn rotations(
+    templates: &[BoundTemplate],
+    account: AccountId,
+) -> Result<Arc<[Rotation]>, TemplateError> {
+    let rotations = templates
+        .iter()
+        .map(|template| template.rotation(account).transpose());
+    rotations.flatten().collect()
 }
 
 /// The specifications of a configuration in an account that stands for any: for what needs their names alone.
@@ -127,7 +163,8 @@ pub(crate) fn revision(config: &Config) -> String {
             hash.update(format!("{template:?}"));
         }
         // The debug form hides it.
-        if let Some(id) = &role.entry.external_id {
+        let ids = [&role.entry.external_id, &role.entry.next_external_id];
+        for id in ids.into_iter().flatten() {
             hash.update(Sha256::digest(id.expose_secret()));
         }
     }
@@ -182,7 +219,20 @@ fn template(role: &Role) -> Result<SpecTemplate, TemplateError> {
             .as_ref()
             .map(|id| ExternalId::new(id.expose_secret()))
             .transpose()?,
+        next_external_id: next_external_id(entry)?,
     })
+}
+
+fn next_external_id(entry: &Entry) -> Result<Option<NextExternalId>, TemplateError> {
+    let Some(id) = &entry.next_external_id else {
+        return Ok(None);
+    };
+    let id = ExternalId::new(id.expose_secret()).map_err(|problem| TemplateError {
+        part: "next_external_id".to_owned(),
+        ..problem
+    })?;
+    let goal = entry.external_id_rotation;
+    Ok(Some(NextExternalId { id, goal }))
 }
 
 /// The specification in an account that stands for any. The ids are AWS's own examples.

@@ -244,6 +244,12 @@ pub(crate) fn seed() -> u64 {
     (time_of_day().as_nanosecond() as u64) ^ u64::from(std::process::id()).rotate_left(32)
 }
 
+/// Thirty-two of those bits, for a sweep's id.
+#[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+pub(crate) fn salt() -> u32 {
+    seed() as u32
+}
+
 fn number(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }

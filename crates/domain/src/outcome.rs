@@ -115,6 +115,10 @@ names! {
         Startup = "startup",
         /// A rollback.
         Rollback = "rollback",
+        /// A temporary user is retired.
+        RetireUser = "retire_user",
+        /// An account outside the organization is provisioned.
+        Bootstrap = "bootstrap",
     }
 }
 

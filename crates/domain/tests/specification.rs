@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::arn::Partition;
-use rolekeeper_domain::policy::{Document, Kind, compare};
+use rolekeeper_domain::policy::{Context, Document, Kind, Verdict, compare};
 use rolekeeper_domain::role::{Adopt, Ensure, Extras};
 use rolekeeper_domain::spec::{
-    Binding, BoundTemplate, BoundaryTemplate, ExternalId, ManagedPolicyTemplate, PRESETS, Preset,
-    SpecTemplate, Surroundings, TemplateError, dangers, preset,
+    Binding, BoundTemplate, BoundaryTemplate, ExternalId, ManagedPolicyTemplate, NextExternalId,
+    PRESETS, Preset, RotationGoal, SpecTemplate, Standing, Surroundings, TemplateError, dangers,
+    preset,
 };
 
 const HUB: &str = "111111111111";
@@ -50,6 +52,7 @@ fn template(preset: &Preset) -> SpecTemplate {
         legacy_users: BTreeSet::new(),
         vendor_account_id: Some(id(VENDOR)),
         external_id: Some(ExternalId::new("secret-1").unwrap()),
+        next_external_id: None,
     }
 }
 
@@ -506,4 +509,157 @@ fn the_tighter_preset_gives_less() {
         &Default::default(),
     );
     assert_eq!(comparison.verdict.to_string(), "equivalent");
+}
+
+fn rotating(goal: RotationGoal) -> SpecTemplate {
+    SpecTemplate {
+        next_external_id: Some(NextExternalId {
+            id: ExternalId::new("secret-2").unwrap(),
+            goal,
+        }),
+        ..cloudcoreo()
+    }
+}
+
+#[test]
+fn while_an_id_is_on_its_way_the_trust_policy_asks_for_either() {
+    let ids = |template: SpecTemplate| {
+        let spec = bind(template).unwrap().in_account(id(HUB)).unwrap();
+        let trust: serde_json::Value = serde_json::from_str(spec.trust.text()).unwrap();
+        let ids = trust.pointer("/Statement/0/Condition/StringEquals/sts:ExternalId");
+        ids.unwrap().to_string()
+    };
+    assert_eq!(ids(cloudcoreo()), r#""secret-1""#);
+    assert_eq!(
+        ids(rotating(RotationGoal::Both)),
+        r#"["secret-1","secret-2"]"#
+    );
+    assert_eq!(ids(rotating(RotationGoal::NextOnly)), r#""secret-2""#);
+}
+
+#[test]
+fn an_id_on_its_way_out_can_be_kept_in_force_meanwhile() {
+    let bound = bind(rotating(RotationGoal::NextOnly)).unwrap();
+    let meanwhile = bound.meanwhile_in_account(id(HUB)).unwrap();
+    let both = bind(rotating(RotationGoal::Both)).unwrap();
+    assert_eq!(meanwhile.trust, both.in_account(id(HUB)).unwrap().trust);
+    let unmoved = bind(cloudcoreo()).unwrap();
+    assert_eq!(
+        unmoved.meanwhile_in_account(id(HUB)).unwrap().trust,
+        unmoved.in_account(id(HUB)).unwrap().trust
+    );
+    assert!(unmoved.rotation(id(HUB)).unwrap().is_none());
+}
+
+#[test]
+fn adding_an_id_widens_taking_one_away_narrows_and_swapping_does_both() {
+    let trust = |template: SpecTemplate| {
+        let spec = bind(template).unwrap().in_account(id(HUB)).unwrap();
+        spec.trust.clone()
+    };
+    let (old, both, new) = (
+        trust(cloudcoreo()),
+        trust(rotating(RotationGoal::Both)),
+        trust(rotating(RotationGoal::NextOnly)),
+    );
+    let context = Context {
+        account: Some(HUB),
+        partition: "aws",
+    };
+    let rows = [
+        (&both, &both, Verdict::Equivalent),
+        (&old, &both, Verdict::Wider),
+        (&both, &new, Verdict::Narrower),
+        (&old, &new, Verdict::Different),
+    ];
+    for (from, to, expected) in rows {
+        let told = compare(from, to, &context);
+        assert_eq!(told.verdict, expected, "{told:?}");
+        let words = format!("{told:?}");
+        assert!(!words.contains("secret-"), "{words}");
+    }
+    let other_order = both
+        .text()
+        .replace(r#"["secret-1","secret-2"]"#, r#"["secret-2","secret-1"]"#);
+    let other_order = Document::parse(Kind::Trust, &other_order).unwrap();
+    assert_eq!(
+        compare(&both, &other_order, &context).verdict,
+        Verdict::Equivalent
+    );
+}
+
+#[track_caller]
+fn refuses(template: SpecTemplate, expected: &Expect) {
+    expected.assert_eq(&bind(template).unwrap_err().to_string());
+}
+
+#[test]
+fn a_rotation_that_rotates_nothing_is_refused() {
+    assert!(bind(rotating(RotationGoal::Both)).is_ok());
+    let mut same = rotating(RotationGoal::Both);
+    same.external_id = Some(ExternalId::new("secret-2").unwrap());
+    refuses(
+        same,
+        &expect!["next_external_id: it is the same as external_id: a rotation needs another one"],
+    );
+    let fixed = cloudcoreo().trust.replace("${external_id}", "fixed");
+    let mut unasked = rotating(RotationGoal::NextOnly);
+    unasked.trust = fixed;
+    refuses(
+        unasked,
+        &expect![[
+            "next_external_id: the trust policy lets nobody in by `${external_id}`: no condition compares `sts:ExternalId` with it, so there is nothing to rotate"
+        ]],
+    );
+    let mut first = rotating(RotationGoal::Both);
+    first.external_id = None;
+    first.trust = first.trust.replace("${external_id}", "fixed");
+    refuses(
+        first,
+        &expect!["next_external_id: there is no external_id that it could follow"],
+    );
+    let mut long = rotating(RotationGoal::Both);
+    for (present, letter) in [(true, "a"), (false, "b")] {
+        let id = ExternalId::new(&letter.repeat(1_224)).unwrap();
+        if present {
+            long.external_id = Some(id);
+        } else {
+            long.next_external_id = Some(NextExternalId {
+                id,
+                goal: RotationGoal::Both,
+            });
+        }
+    }
+    // Two of the longest still fit into the raised quota.
+    assert!(bind(long).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the ids: on the way from one to the other there is always one step at which both
+    /// are accepted, and it is between the two in meaning.
+    #[test]
+    fn between_two_ids_lies_a_policy_that_accepts_both(
+        old in "[A-Za-z0-9_+=,.@:/-]{2,40}",
+        new in "[A-Za-z0-9_+=,.@:/-]{2,40}",
+    ) {
+        prop_assume!(old != new);
+        let with = |goal| {
+            let mut template = rotating(goal);
+            template.external_id = Some(ExternalId::new(&old).unwrap());
+            template.next_external_id = Some(NextExternalId { id: ExternalId::new(&new).unwrap(), goal });
+            bind(template).unwrap()
+        };
+        let both = with(RotationGoal::Both);
+        let rotation = both.rotation(id(HUB)).unwrap().unwrap();
+        let standing = |bound: &BoundTemplate| {
+            rotation.standing(&bound.in_account(id(HUB)).unwrap().trust, id(HUB))
+        };
+        prop_assert_eq!(standing(&both), Standing::Both);
+        prop_assert_eq!(standing(&with(RotationGoal::NextOnly)), Standing::NextOnly);
+        let mut before = cloudcoreo();
+        before.external_id = Some(ExternalId::new(&old).unwrap());
+        prop_assert_eq!(standing(&bind(before).unwrap()), Standing::PresentOnly);
+    }
 }

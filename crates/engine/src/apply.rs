@@ -15,7 +15,7 @@ use crate::event::{Event, EventSink};
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::{Receipt, RoleWriter, SessionProvider};
-use crate::port::store::{Completion, EntryId, Fence, Intent, Store, StoreError};
+use crate::port::store::{Completion, Deed, EntryId, Fence, Intent, Store, StoreError};
 use crate::run::{Run, step_report};
 use crate::slot::Slot;
 
@@ -96,38 +96,45 @@ where
             .map_err(End::Failed)?;
         self.adopt(plan).await?;
         for step in &plan.steps {
-            let fence = self.may_go_on(site)?;
-            let entry = self.intend(plan, step, fence).await?;
-            // Writing the intent took time; the lease may be over now.
-            if let Err(end) = self.may_go_on(site) {
-                self.complete(entry, &untaken()).await?;
-                return Err(end);
-            }
-            let span = tracing::info_span!(
-                "step",
-                step.action = %step.step.operation().action(), step.resource = step.step.resource(),
-            );
-            let result = self.execute(&writer, step, site).instrument(span).await;
-            let completion = match &result {
-                Ok(Receipt {
-                    request_id,
-                    created,
-                }) => Completion::Done {
-                    request_id: request_id.clone(),
-                    created: created.clone(),
-                },
-                Err(fault) => Completion::Failed(fault.clone()),
+            let deed = Deed::Role {
+                role: &plan.role,
+                step,
             };
-            let recorded = self.complete(entry, &completion).await;
-            taken.push(self.tell(site.account, step, result.as_ref().err()));
-            result.map_err(End::Failed)?;
-            recorded?;
+            let call = self.execute(&writer, step, site);
+            self.on_record(site, deed, call, taken).await?;
         }
         Ok(())
     }
 
+    /// Makes one call: its intent is on disk before it begins, its end after. What became of it is
+    /// added to `taken`; nothing is when it was not begun.
+    pub(crate) async fn on_record(
+        &self,
+        site: Site<'_>,
+        deed: Deed<'_>,
+        call: impl Future<Output = Result<Receipt, Fault>>,
+        taken: &mut Vec<StepReport>,
+    ) -> Result<(), End> {
+        let fence = self.may_go_on(site)?;
+        let entry = self.intend(site.account, deed, fence).await?;
+        // Writing the intent took time; the lease may be over now.
+        if let Err(end) = self.may_go_on(site) {
+            self.complete(entry, &untaken()).await?;
+            return Err(end);
+        }
+        let span = tracing::info_span!(
+            "step",
+            step.action = %deed.operation().action(), step.resource = deed.resource(),
+        );
+        let result = call.instrument(span).await;
+        let recorded = self.complete(entry, &completion(&result)).await;
+        taken.push(self.tell(site.account, deed, result.as_ref().err()));
+        result.map_err(End::Failed)?;
+        recorded
+    }
+
     /// The fence, unless there is a reason to begin no further step.
-    fn may_go_on(&self, site: Site<'_>) -> Result<Fence, End> {
+    pub(crate) fn may_go_on(&self, site: Site<'_>) -> Result<Fence, End> {
         let clock = self.engine.gateway.clock.as_ref();
         if let Some(stop) = self.brake.stop() {
             return Err(End::Stopped(stop.why().to_owned()));
@@ -194,13 +201,17 @@ where
         Ok(())
     }
 
-    async fn intend(&self, plan: &Plan, step: &PlannedStep, fence: Fence) -> Result<EntryId, End> {
+    async fn intend(
+        &self,
+        account: AccountId,
+        deed: Deed<'_>,
+        fence: Fence,
+    ) -> Result<EntryId, End> {
         let intent = Intent {
             sweep: &self.sweep,
             requested_by: &self.order.requested_by,
-            account: plan.account,
-            role: &plan.role,
-            step,
+            account,
+            deed,
             at: self.engine.gateway.clock.now(),
         };
         let entry = self.engine.store.intend(&intent, fence).await;
@@ -222,7 +233,7 @@ where
         End::Stopped(error.to_string())
     }
 
-    fn tell(&self, account: AccountId, step: &PlannedStep, fault: Option<&Fault>) -> StepReport {
+    fn tell(&self, account: AccountId, deed: Deed<'_>, fault: Option<&Fault>) -> StepReport {
         let result = if fault.is_some() {
             StepResult::Failed
         } else {
@@ -231,12 +242,31 @@ where
         self.emit(&Event::StepFinished {
             sweep: self.sweep.clone(),
             account,
-            operation: step.step.operation(),
-            resource: step.step.resource(),
+            operation: deed.operation(),
+            resource: deed.resource(),
             result,
             fault: fault.cloned(),
         });
-        step_report(step, result, fault.map(ToString::to_string))
+        StepReport {
+            operation: deed.operation(),
+            resource: deed.resource(),
+            result,
+            reason: fault.map(ToString::to_string),
+        }
+    }
+}
+
+/// What the journal says of an answer.
+pub(crate) fn completion(answer: &Result<Receipt, Fault>) -> Completion {
+    match answer {
+        Ok(Receipt {
+            request_id,
+            created,
+        }) => Completion::Done {
+            request_id: request_id.clone(),
+            created: created.clone(),
+        },
+        Err(fault) => Completion::Failed(fault.clone()),
     }
 }
 

@@ -6,9 +6,9 @@
 //!
 //! In reading order: an [`Engine`] takes a [`SweepOrder`]; a sweep lists and looks at
 //! everybody (`sweep`, `census`, `look`, `observe`), then, in a repair, changes what drifted in
-//! waves (`waves`, `repair`, `apply`); `rollback` undoes another sweep, and `settle` looks what became
-//! of the steps of a process that died. Every call goes out through one gateway (`gateway`,
-//! [`limit`], [`retry`]).
+//! waves (`waves`, `repair`, `apply`); `rollback` undoes another sweep, [`retire`] takes a
+//! temporary user apart, [`ledger`] keeps the record of an account that is provisioned by itself, and `settle` looks what became of the steps of a process that died.
+//! Every call goes out through one gateway (`gateway`, [`limit`], [`retry`]).
 
 pub mod event;
 pub mod port;
@@ -26,12 +26,14 @@ mod sweep;
 mod waves;
 
 mod apply;
+pub mod ledger;
 mod look;
 mod observe;
 mod repair;
 pub mod retire;
 mod rollback;
 pub mod rollout;
+mod rotation;
 mod settle;
 
 mod brake;

@@ -55,7 +55,8 @@ where
         let began = self.begin(account);
         match self.looks_in_time(account, slot).await {
             Ok(looks) => {
-                if self.is_repair() {
+                // A retirement changes nothing but the user.
+                if self.is_repair() && self.order.retire.is_none() {
                     self.adopt_in_sync(&looks).await;
                 }
                 self.outlook(account, &looks, began)

@@ -10,6 +10,7 @@ use rolekeeper_domain::plan::Plan;
 use rolekeeper_domain::role::RoleName;
 
 use crate::port::store::StoreError;
+use crate::retire::Retirement;
 
 /// Plans somebody looked at, by their digests: exactly these are carried out. Where
 /// an account has changed since, its plan is another one and is refused.
@@ -66,6 +67,9 @@ pub struct SweepOrder {
     /// mode it is only said what that would take. Goes on in spite of a halt that is in
     /// force when it begins, and leaves one in force, so that the next sweep does not do it again.
     pub undo: Option<SweepId>,
+    /// Instead of putting the accounts right: retire this user where the managed roles are as
+    /// specified. In audit mode it is only said what that would take.
+    pub retire: Option<Retirement>,
 }
 
 impl SweepOrder {
@@ -80,6 +84,7 @@ impl SweepOrder {
             approved_by: None,
             id: None,
             undo: None,
+            retire: None,
         }
     }
 }
@@ -121,6 +126,22 @@ pub enum SweepError {
     NoSuchSweep {
         /// Which.
         sweep: SweepId,
+    },
+    /// The sweep retired a user: what IAM deleted there nobody can make again.
+    #[error(
+        "sweep {sweep} retired the user {user}, which cannot be undone: a deleted user, key or password does not come back"
+    )]
+    Irreversible {
+        /// The sweep.
+        sweep: SweepId,
+        /// The user.
+        user: String,
+    },
+    /// The configuration forbids changes at this time.
+    #[error("changes are frozen: {why}")]
+    Frozen {
+        /// Until when or why, in words.
+        why: String,
     },
     /// The journal holds a step that cannot be read back, so it cannot be undone.
     #[error("journal entry {entry} cannot be undone: {why}")]
@@ -164,6 +185,8 @@ impl SweepError {
             Self::Store(_)
             | Self::NoSuchAccount { .. }
             | Self::NoSuchSweep { .. }
+            | Self::Irreversible { .. }
+            | Self::Frozen { .. }
             | Self::Unreadable { .. }
             | Self::NotLeader { .. }
             | Self::AuditOnly

@@ -1,7 +1,7 @@
 //! What the parts of one sweep share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
@@ -22,6 +22,7 @@ use crate::port::directory::{Caller, Organization};
 use crate::port::session::SessionProvider;
 use crate::port::store::{Fence, Halt};
 use crate::recorder::Recorder;
+use crate::rotation::Held;
 use crate::sessions::Visit;
 use crate::settings::{EngineSettings, Place};
 use crate::slot::{Places, Slot};
@@ -48,6 +49,8 @@ pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
     pub(crate) fence: Option<Fence>,
     /// Whether a person agreed to what needs approval.
     pub(crate) approved: AtomicBool,
+    /// The accounts in which a change of external ids waits, once everybody was looked at.
+    pub(crate) held: OnceLock<Held>,
 }
 
 impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
@@ -77,12 +80,21 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
 
     /// What is wanted in an account.
     pub(crate) fn wanted(&self, account: AccountId) -> Result<Arc<[RoleSpec]>, Fault> {
-        self.settings.roles.wanted(&Place {
+        let place = self.place(account);
+        match self.held.get() {
+            Some(held) if held.keeps(account) => self.settings.roles.wanted_meanwhile(&place),
+            Some(_) | None => self.settings.roles.wanted(&place),
+        }
+    }
+
+    /// What placeholders stand for in an account.
+    pub(crate) fn place(&self, account: AccountId) -> Place<'_> {
+        Place {
             account,
             partition: self.caller.partition,
             organization_id: &self.organization.id,
             hub_account: self.caller.account,
-        })
+        }
     }
 
     /// The fence, while the lease that the sweep began with is surely ours.
@@ -162,6 +174,10 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
 
     /// Hands a report in and tells about it.
     pub(crate) async fn hand_in(&self, report: AccountReport) {
+        let report = match self.held.get() {
+            Some(held) => held.amended(report),
+            None => report,
+        };
         self.emit(&Event::AccountFinished {
             sweep: self.sweep.clone(),
             report: Box::new(report.clone()),

@@ -9,12 +9,14 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_domain::user::UserStep;
 use rolekeeper_domain::verdict::Permit;
 
 use crate::event::EventSink;
 use crate::gateway::{Behalf, Gateway};
 use crate::port::clock::Clock;
 use crate::port::session::{Entry, RoleReader, SessionProvider, SessionRequest};
+use crate::port::user::UserRequest;
 
 /// A session that ends within this time is not used again: a walk takes a few
 /// seconds, and a call with an expired session is a call for nothing.
@@ -120,6 +122,45 @@ impl<R: RoleReader> Sessions<R> {
         .await
     }
 
+    /// A reader of one user of the account. Never kept.
+    pub(crate) async fn user_reader<P, C, E>(
+        &self,
+        provider: &P,
+        gateway: &Gateway<C, E>,
+        visit: Visit<'_>,
+        user: &str,
+    ) -> Result<P::UserReader, Fault>
+    where
+        P: SessionProvider<Reader = R>,
+        C: Clock,
+        E: EventSink,
+    {
+        self.enter(gateway, visit, |entry| async move {
+            provider.user_reader(about(visit, &entry, user)).await
+        })
+        .await
+    }
+
+    /// A writer for exactly these steps on one user. Never kept.
+    pub(crate) async fn user_writer<P, C, E>(
+        &self,
+        provider: &P,
+        gateway: &Gateway<C, E>,
+        visit: Visit<'_>,
+        (user, steps): (&str, &[UserStep]),
+    ) -> Result<P::UserWriter, Fault>
+    where
+        P: SessionProvider<Reader = R>,
+        C: Clock,
+        E: EventSink,
+    {
+        self.enter(gateway, visit, |entry| async move {
+            let request = about(visit, &entry, user);
+            provider.user_writer(request, steps).await
+        })
+        .await
+    }
+
     /// Forgets the account's session: AWS no longer takes it.
     pub(crate) fn forget(&self, account: AccountId) {
         self.live
@@ -219,6 +260,15 @@ fn request<'a>(visit: Visit<'a>, entry: &'a Entry) -> SessionRequest<'a> {
         entry,
         label: visit.label,
         roles: visit.roles,
+    }
+}
+
+fn about<'a>(visit: Visit<'a>, entry: &'a Entry, user: &'a str) -> UserRequest<'a> {
+    UserRequest {
+        account: visit.account,
+        entry,
+        label: visit.label,
+        user,
     }
 }
 

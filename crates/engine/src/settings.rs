@@ -11,6 +11,7 @@ use rolekeeper_domain::census::CensusLimits;
 use rolekeeper_domain::fault::Fault;
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::selector::{ManagementPolicy, Selector};
+use rolekeeper_domain::spec::Rotation;
 
 use crate::rollout::Rollout;
 use crate::schedule::Schedule;
@@ -39,6 +40,24 @@ pub trait Roles: Send + Sync + 'static {
     ///
     /// [`rolekeeper_domain::fault::Category::InvalidSpec`] when they cannot be filled in there.
     fn wanted(&self, place: &Place<'_>) -> Result<Arc<[RoleSpec]>, Fault>;
+
+    /// The external ids on their way in one account.
+    ///
+    /// # Errors
+    ///
+    /// As [`Roles::wanted`].
+    fn rotations(&self, _: &Place<'_>) -> Result<Arc<[Rotation]>, Fault> {
+        Ok(Arc::from([]))
+    }
+
+    /// The same as [`Roles::wanted`], but an external id on its way out is accepted beside the next.
+    ///
+    /// # Errors
+    ///
+    /// As [`Roles::wanted`].
+    fn wanted_meanwhile(&self, place: &Place<'_>) -> Result<Arc<[RoleSpec]>, Fault> {
+        self.wanted(place)
+    }
 }
 
 /// Says why changes are frozen at a moment, if they are.

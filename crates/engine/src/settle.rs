@@ -21,16 +21,17 @@ use crate::observe::Lookout;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
-use crate::port::store::{Completion, EntryId, JournalEntry, Store, StoreError};
+use crate::port::store::{Completion, EntryId, JournalEntry, Store, StoreError, Subject};
+use crate::retire;
 use crate::run::Run;
 use crate::slot::Slot;
 
 /// A call whose effect is not seen is settled as undone only when it was intended so long ago: an
 /// attempt takes a minute at most, and AWS shows what it did within half a minute.
-const LATE: SignedDuration = SignedDuration::from_secs(90);
+pub(crate) const LATE: SignedDuration = SignedDuration::from_secs(90);
 
 /// Between two looks at an account that does not show the effect of a young entry.
-const AGAIN: Duration = Duration::from_secs(10);
+pub(crate) const AGAIN: Duration = Duration::from_secs(10);
 
 /// Accounts settled at once. A process that dies leaves at most as many entries as it had
 /// accounts in flight.
@@ -61,29 +62,33 @@ where
     E: EventSink,
 {
     bury(run).await?;
-    let mut open: BTreeMap<(AccountId, RoleName), Vec<Open>> = BTreeMap::new();
+    let mut open: BTreeMap<(AccountId, Subject), Vec<JournalEntry>> = BTreeMap::new();
     for entry in run.engine.store.open().await? {
-        let JournalEntry {
-            id,
-            account,
-            role,
-            intended_at,
-            ..
-        } = entry;
-        // A record that cannot be read back stays open, for a person to look at.
-        if let Ok(step) = record::step(entry.operation, &entry.parameters) {
-            open.entry((account, role)).or_default().push(Open {
-                id,
-                step,
-                intended_at,
-            });
-        }
+        let about = (entry.account, entry.subject.clone());
+        open.entry(about).or_default().push(entry);
     }
     let settled = futures_util::stream::iter(open)
-        .map(|((account, role), entries)| settle(run, account, role, entries))
+        .map(|((account, subject), entries)| async move {
+            match subject {
+                Subject::Role(role) => settle(run, account, role, readable(entries)).await,
+                Subject::User(user) => retire::settle(run, account, user, entries).await,
+            }
+        })
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>();
     settled.await.into_iter().collect()
+}
+
+/// The entries whose step can be read back. The others stay open, for a person to look at.
+fn readable(entries: Vec<JournalEntry>) -> Vec<Open> {
+    let open = |entry: JournalEntry| {
+        Some(Open {
+            id: entry.id,
+            step: record::step(entry.operation, &entry.parameters).ok()?,
+            intended_at: entry.intended_at,
+        })
+    };
+    entries.into_iter().filter_map(open).collect()
 }
 
 /// Ends the sweeps whose process is gone.
@@ -108,7 +113,16 @@ where
 
 /// Whether nobody can be carrying out this sweep any more, given that we hold the lease.
 fn is_dead(sweep: &SweepRecord, now: Timestamp) -> bool {
-    let needs_the_lease = sweep.mode == Mode::Repair || sweep.trigger != Trigger::CommandLine;
+    // A person's look at what a rollback or a retirement would do is an audit as well.
+    let by_hand = match sweep.trigger {
+        Trigger::CommandLine | Trigger::Rollback | Trigger::RetireUser => true,
+        Trigger::Schedule
+        | Trigger::Api
+        | Trigger::Event
+        | Trigger::Startup
+        | Trigger::Bootstrap => false,
+    };
+    let needs_the_lease = sweep.mode == Mode::Repair || !by_hand;
     needs_the_lease || now.duration_since(sweep.started_at) > LONGEST_AUDIT
 }
 
@@ -125,6 +139,9 @@ where
     C: Clock,
     E: EventSink,
 {
+    if entries.is_empty() {
+        return Ok(());
+    }
     let steps: Vec<&Step> = entries.iter().map(|open| &open.step).collect();
     let Ok(probe) = probe(&role, &steps, account, run.caller.partition) else {
         return Ok(());
@@ -220,5 +237,42 @@ pub(crate) fn may_have_acted(entry: &JournalEntry) -> Option<bool> {
             | Category::Credentials
             | Category::Internal => None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rolekeeper_domain::outcome::{Summary, SweepId};
+
+    use super::*;
+
+    #[test]
+    fn a_sweep_is_dead_when_nobody_can_be_carrying_it_out() {
+        let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(24 * 365);
+        let sweep = |mode, trigger, hours| SweepRecord {
+            id: SweepId::new(now, 1),
+            mode,
+            trigger,
+            requested_by: "ann".to_owned(),
+            started_at: now - SignedDuration::from_hours(hours),
+            finished_at: None,
+            outcome: None,
+            reason: None,
+            summary: Summary::default(),
+        };
+        let rows = [
+            (Mode::Audit, Trigger::CommandLine, 1, false),
+            (Mode::Audit, Trigger::Rollback, 1, false),
+            (Mode::Audit, Trigger::RetireUser, 1, false),
+            (Mode::Audit, Trigger::CommandLine, 25, true),
+            (Mode::Audit, Trigger::Schedule, 1, true),
+            (Mode::Repair, Trigger::CommandLine, 1, true),
+            (Mode::Repair, Trigger::RetireUser, 1, true),
+            (Mode::Repair, Trigger::Bootstrap, 1, true),
+        ];
+        for (mode, trigger, hours, dead) in rows {
+            let told = is_dead(&sweep(mode, trigger, hours), now);
+            assert_eq!(told, dead, "{mode} by {trigger}, {hours} h old");
+        }
     }
 }

@@ -5,8 +5,8 @@
 //! listing is in and trusted: the drifted accounts are changed in waves.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepRecord};
 use tokio_util::sync::CancellationToken;
@@ -180,6 +180,7 @@ where
         despite,
         fence,
         approved,
+        held: OnceLock::new(),
     });
     let brake = Arc::clone(&run.brake);
     let work = async {
@@ -284,10 +285,19 @@ where
         run.recorder.flush().await;
         return Ok(());
     }
+    if let Some(retirement) = &run.order.retire {
+        settle(run).await?;
+        crate::retire::carry_out(run, retirement).await?;
+        run.recorder.flush().await;
+        return Ok(());
+    }
     let (first, settled) = tokio::join!(crate::census::carry_out(run), settle(run));
     settled?;
     let first = first?;
     run.recorder.flush().await;
+    if run.brake.stop().is_none() {
+        crate::rotation::hold(run).await?;
+    }
     if run.is_repair() && run.brake.stop().is_none() {
         crate::waves::carry_out(run, first).await?;
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::{DriftKind, Severity};
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SkipReason, SweepOutcome};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SkipReason, SweepOutcome, Trigger};
 use rolekeeper_engine::port::store::{FleetKey, FleetTotals, StoreError, UnitTotals};
 use sqlx::AssertSqlSafe;
 
@@ -137,11 +137,14 @@ pub(crate) async fn totals(db: &Db) -> Result<FleetTotals, StoreError> {
         totals.since.insert(key.clone(), row.time(4)?);
         totals.findings.insert(key, row.count(3)?);
     }
-    let start = "SELECT mode, max(started_at) FROM sweeps GROUP BY mode";
-    totals.last_start = by_mode(db.rows(start, values![]).await?)?;
-    let success = "SELECT mode, max(finished_at) FROM sweeps \
-                   WHERE outcome = $1 AND finished_at IS NOT NULL GROUP BY mode";
-    let completed = values![SweepOutcome::Completed.as_str()];
+    // What retires a user or provisions one account says nothing about when the roles were last seen to.
+    let [retire, bootstrap] = [Trigger::RetireUser, Trigger::Bootstrap].map(Trigger::as_str);
+    let start =
+        "SELECT mode, max(started_at) FROM sweeps WHERE trigger_kind NOT IN ($1, $2) GROUP BY mode";
+    totals.last_start = by_mode(db.rows(start, values![retire, bootstrap]).await?)?;
+    let success = "SELECT mode, max(finished_at) FROM sweeps WHERE outcome = $1 AND finished_at IS NOT NULL \
+                   AND trigger_kind NOT IN ($2, $3) GROUP BY mode";
+    let completed = values![SweepOutcome::Completed.as_str(), retire, bootstrap];
     totals.last_success = by_mode(db.rows(success, completed).await?)?;
     Ok(totals)
 }

@@ -12,7 +12,7 @@ use rolekeeper_domain::outcome::{
 use rolekeeper_domain::plan::{Band, PlannedStep, Step};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
-    Completion, Intent, Journal as _, Lease as _, ReportFilter, StoreError, Sweeps as _,
+    Completion, Deed, Intent, Journal as _, Lease as _, ReportFilter, StoreError, Sweeps as _,
 };
 
 use crate::db::Db;
@@ -84,8 +84,10 @@ async fn a_full_disk_is_an_error_that_leaves_everything_whole() {
         sweep: &sweep.id,
         requested_by: "ann",
         account: account(1),
-        role: &role,
-        step: &step,
+        deed: Deed::Role {
+            role: &role,
+            step: &step,
+        },
         at: now,
     };
     let entry = store.intend(&intent, fence).await.unwrap();

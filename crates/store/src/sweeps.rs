@@ -90,8 +90,18 @@ impl Sweeps for Store {
     }
 
     async fn last_completed(&self) -> Result<Option<SweepRecord>, StoreError> {
-        let sql = format!("SELECT {SWEEP} FROM sweeps WHERE outcome = $1 ORDER BY no DESC LIMIT 1");
-        one_sweep(&self.db, sql, values![SweepOutcome::Completed.as_str()]).await
+        // The record of one account's provisioning has no reports to look back on.
+        let sql = format!(
+            "SELECT {SWEEP} FROM sweeps WHERE outcome = $1 AND trigger_kind <> $2 \
+             ORDER BY no DESC LIMIT 1"
+        );
+        let (completed, bootstrap) = (SweepOutcome::Completed, Trigger::Bootstrap);
+        one_sweep(
+            &self.db,
+            sql,
+            values![completed.as_str(), bootstrap.as_str()],
+        )
+        .await
     }
 
     async fn sweeps(

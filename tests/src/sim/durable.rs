@@ -11,10 +11,13 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{AccountReport, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::plan::PlannedStep;
+use rolekeeper_domain::role::RoleName;
+use rolekeeper_domain::user::UserStep;
 use rolekeeper_engine::port::store::{
-    Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt, Intent,
-    Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError, SweepRequest,
-    Sweeps, UnitTotals,
+    Completion, Control, Deed, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt,
+    Intent, Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError,
+    SweepRequest, Sweeps, UnitTotals,
 };
 use rolekeeper_store::Store;
 use tokio::runtime::Runtime;
@@ -174,18 +177,36 @@ impl Sweeps for Durable {
     }
 }
 
+/// A deed that can go to another thread.
+enum OwnDeed {
+    Role(RoleName, PlannedStep),
+    User(String, UserStep),
+}
+
+impl OwnDeed {
+    fn of(deed: Deed<'_>) -> Self {
+        match deed {
+            Deed::Role { role, step } => Self::Role(role.clone(), step.clone()),
+            Deed::User { user, step } => Self::User(user.to_owned(), step.clone()),
+        }
+    }
+}
+
 impl Journal for Durable {
     async fn intend(&self, intent: &Intent<'_>, fence: Fence) -> Answer<EntryId> {
         let (sweep, requested_by) = (intent.sweep.clone(), intent.requested_by.to_owned());
         let (account, at) = (intent.account, intent.at);
-        let (role, step) = (intent.role.clone(), intent.step.clone());
+        let deed = OwnDeed::of(intent.deed);
         self.with(move |store| async move {
+            let deed = match &deed {
+                OwnDeed::Role(role, step) => Deed::Role { role, step },
+                OwnDeed::User(user, step) => Deed::User { user, step },
+            };
             let intent = Intent {
                 sweep: &sweep,
                 requested_by: &requested_by,
                 account,
-                role: &role,
-                step: &step,
+                deed,
                 at,
             };
             store.intend(&intent, fence).await

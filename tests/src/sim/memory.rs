@@ -13,11 +13,10 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::finding::{Finding, fold};
 use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
-use rolekeeper_domain::record;
 use rolekeeper_engine::port::store::{
     Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt, Intent,
     Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError, SweepRequest,
-    Sweeps, UnitTotals, precondition_words,
+    Sweeps, UnitTotals,
 };
 use rolekeeper_simulator::World;
 
@@ -334,12 +333,12 @@ impl Journal for MemoryStore {
             sweep: intent.sweep.clone(),
             requested_by: intent.requested_by.to_owned(),
             account: intent.account,
-            role: intent.role.clone(),
-            operation: intent.step.step.operation(),
-            resource: intent.step.step.resource(),
-            parameters: record::parameters(&intent.step.step).to_string(),
-            preconditions: precondition_words(&intent.step.preconditions),
-            before: intent.step.before.clone(),
+            subject: intent.deed.subject(),
+            operation: intent.deed.operation(),
+            resource: intent.deed.resource(),
+            parameters: intent.deed.parameters(),
+            preconditions: intent.deed.preconditions(),
+            before: intent.deed.before().map(str::to_owned),
             after: None,
             intended_at: intent.at,
             completed_at: None,

@@ -442,7 +442,10 @@ pub(crate) struct JournalView {
     pub(crate) id: i64,
     pub(crate) sweep: String,
     pub(crate) requested_by: String,
-    pub(crate) role: String,
+    /// The managed role; null for a step on a temporary user.
+    pub(crate) role: Option<String>,
+    /// The temporary user; null for a step on a role.
+    pub(crate) user: Option<String>,
     pub(crate) action: String,
     pub(crate) resource: String,
     pub(crate) preconditions: Vec<String>,
@@ -471,7 +474,8 @@ impl From<JournalEntry> for JournalView {
             id: entry.id.0,
             sweep: entry.sweep.to_string(),
             requested_by: entry.requested_by,
-            role: entry.role.to_string(),
+            role: entry.subject.role().map(ToString::to_string),
+            user: entry.subject.user().map(str::to_owned),
             action: entry.operation.action(),
             resource: entry.resource,
             preconditions: entry.preconditions,

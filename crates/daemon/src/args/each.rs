@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use rolekeeper_domain::outcome::SweepId;
+use rolekeeper_domain::role::RoleName;
 
 use super::{Accounts, Format, ReportFormat, parse_sweep};
 
@@ -81,6 +82,22 @@ fn parse_user(text: &str) -> Result<String, String> {
     } else {
         Err("a user name has 1 to 64 of letters, digits and +=,.@_-".to_owned())
     }
+}
+
+/// Arguments of `rotate-external-id`.
+#[derive(Args, Debug)]
+pub(crate) struct RotateArgs {
+    /// Only this role [default: every role whose external id is on its way]
+    #[arg(long, value_name = "NAME", value_parser = parse_role)]
+    pub(crate) role: Option<RoleName>,
+    /// Form of the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+fn parse_role(text: &str) -> Result<RoleName, String> {
+    text.parse()
+        .map_err(|_| "a role name has 1 to 64 of letters, digits and +=,.@_-".to_owned())
 }
 
 /// Arguments of `bootstrap`.

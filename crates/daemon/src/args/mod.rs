@@ -154,6 +154,14 @@ pub(crate) enum Command {
                       anything else lately."
     )]
     RetireUser(RetireArgs),
+    /// Say how far the change of an external id has come, and what comes next; writes nothing to AWS
+    #[command(
+        after_help = "Examples:\n  rolekeeper rotate-external-id\n  rolekeeper rotate-external-id --role CloudCoreoAssumedRolePolicy \
+                      --format json\n\nBoth ids are accepted for a while, then the new one alone: `next_external_id` and \
+                      `external_id_rotation` of [[roles]]. Exit code 0: it is a person's turn. 2: a repair has work. 3: an \
+                      account could not be looked at."
+    )]
+    RotateExternalId(RotateArgs),
     /// Provision one account outside the organization with the FAQ's six permissions
     #[command(
         after_help = "Examples:\n  rolekeeper bootstrap --profile new-account --plan\n  printf '%s\\n' \"$ID\" \"$SECRET\" | rolekeeper \

@@ -18,6 +18,7 @@ mod registration;
 mod report;
 mod retire_user;
 mod rollback;
+mod rotate_external_id;
 mod run;
 mod sweep;
 
@@ -73,6 +74,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         }
         Command::RetireUser(args) => retire_user::run(app, args).await,
         Command::Bootstrap(args) => bootstrap::run(app, args).await,
+        Command::RotateExternalId(args) => rotate_external_id::run(app, args).await,
         Command::Rollback(args) => rollback::run(app, args).await,
         Command::IamPolicy(args) => iam_policy::run(app, &args),
         Command::Halt { why } => halt::halt(app, why).await,

@@ -8,6 +8,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{SweepOutcome, SweepRecord};
 use rolekeeper_domain::registration::Registration;
+use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::registration::Registrations as _;
 use rolekeeper_engine::port::store::{Completion, Journal, JournalEntry, Sweeps};
 use rolekeeper_store::Store;
@@ -274,7 +275,8 @@ fn history_document(past: &Past<'_>) -> String {
                 "completed_at": entry.completed_at.map(|at| at.to_string()),
                 "sweep": entry.sweep.as_str(),
                 "requested_by": entry.requested_by,
-                "role": entry.role.as_str(),
+                "role": entry.subject.role().map(RoleName::as_str),
+                "user": entry.subject.user(),
                 "action": entry.operation.action(),
                 "resource": entry.resource,
                 "result": result_of(entry),

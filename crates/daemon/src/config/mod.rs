@@ -26,7 +26,7 @@ pub(crate) use self::hooks::Events;
 use self::hooks::{read_events, read_notify};
 use self::node::Node;
 use self::register::read_register;
-pub(crate) use self::roles::Role;
+pub(crate) use self::roles::{Entry, Role};
 pub(crate) use self::section::Shown;
 use self::section::{Context, Section};
 use self::settings::Settings;

@@ -194,7 +194,13 @@ fn assemble(
         role: role.entry.name.clone(),
         path: role.entry.path.clone(),
         absent: role.entry.ensure == Ensure::Absent,
-        external_id: role.entry.external_id.clone(),
+        // An account is told once its role is right: while an id is on its way, that is when it
+        // accepts the next one as well.
+        external_id: role
+            .entry
+            .next_external_id
+            .clone()
+            .or_else(|| role.entry.external_id.clone()),
         register: Shape {
             method: entry.method.method(),
             url: url_of(section, "url", &entry.url, Word::FIRST_URL)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::role::{Adopt, Ensure, Extras, IamPath, PolicyName, RoleName};
-use rolekeeper_domain::spec::{PRESETS, Preset, preset};
+use rolekeeper_domain::spec::{PRESETS, Preset, RotationGoal, preset};
 use secrecy::SecretString;
 
 use super::error::ConfigError;
@@ -30,6 +30,10 @@ settings! {
         vendor_account_id: Option<AccountId> = parsed::<AccountId>("a twelve-digit account id, as a text"), optional;
         /// What the vendor must present as `sts:ExternalId`. A secret between you and the vendor; `external_id_file` reads it from a file.
         external_id: Option<SecretString> = secret(), secret;
+        /// The external id that is to follow. While it is set, the trust policy accepts both wherever it asks for `${external_id}`; `rolekeeper rotate-external-id` says what comes next. `next_external_id_file` reads it from a file.
+        next_external_id: Option<SecretString> = secret(), secret;
+        /// How far the change to `next_external_id` is to go. `both`: either id is accepted. `next_only`: `external_id` is taken out, in a sweep that sees `next_external_id` accepted in every account.
+        external_id_rotation: RotationGoal = one_of(&[("both", RotationGoal::Both), ("next_only", RotationGoal::NextOnly)]), default "\"both\"";
         /// Who may assume the role: a trust policy.
         trust_policy: Option<String> = text(), document;
         /// The longest session, in seconds. Left alone when not set.
@@ -212,6 +216,18 @@ fn needs(section: &Section<'_>, role: &Role) -> Result<(), ConfigError> {
             )
             .with_help(
                 "it keeps other customers of the vendor out of your accounts; the vendor tells you",
+            ));
+    }
+    if role.entry.next_external_id.is_none()
+        && role.entry.external_id_rotation == RotationGoal::NextOnly
+    {
+        return Err(section
+            .missing(
+                "next_external_id",
+                "a text of 2 to 1224 characters, or next_external_id_file",
+            )
+            .with_help(
+                "external_id_rotation says how far the change to it is to go; a change that is done needs neither",
             ));
     }
     Ok(())

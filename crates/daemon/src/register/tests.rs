@@ -663,6 +663,33 @@ async fn a_change_of_name_or_external_id_is_told_under_another_key() {
 }
 
 #[tokio::test]
+async fn while_an_external_id_is_on_its_way_the_vendor_is_told_the_next_one_and_once() {
+    let stage = Stage::new().await;
+    let store = stage.store().await;
+    let before = stage.register_with("", "revalidate_url = \"\"");
+    stage.sweep(&store, NOW, &[right(1)]).await;
+    stage.round(&store, &before, after(3)).await;
+    // Both are accepted there by now: the account was found right under both.
+    let next = "next_external_id = \"agreed-anew\"";
+    let both = stage.register_with(next, "revalidate_url = \"\"");
+    stage.sweep(&store, after(60), &[right(1)]).await;
+    assert_eq!(
+        stage.round(&store, &both, after(62)).await,
+        "1 register done"
+    );
+    let only = format!("{next}\nexternal_id_rotation = \"next_only\"");
+    let only = stage.register_with(&only, "revalidate_url = \"\"");
+    stage.sweep(&store, after(70), &[right(1)]).await;
+    assert_eq!(stage.round(&store, &only, after(72)).await, "");
+    let asked = stage.vendor.asked();
+    let told: Vec<_> = asked
+        .iter()
+        .map(|asked| asked.body()["externalId"].clone())
+        .collect();
+    assert_eq!(told, [EXTERNAL_ID, "agreed-anew"]);
+}
+
+#[tokio::test]
 async fn what_was_verified_under_another_specification_does_not_count() {
     let stage = Stage::new().await;
     let (store, register) = (stage.store().await, stage.register());

@@ -55,11 +55,67 @@ fn user_is_retired_where_the_role_works_and_only_there() {
     let again = desk
         .run(&["retire-user", USER, "--accounts", &works.to_string()])
         .exits(0);
-    let runs = [without_key(plan, &key), without_key(retired, &key), again];
+    let history = desk.run(&["history", &works.to_string()]).exits(0);
+    let sweep = last_repair(&desk);
+    let rollback = desk
+        .run(&["rollback", "--sweep", &sweep, "--plan"])
+        .exits(1);
+    let verified = desk.run(&["journal", "verify"]).exits(0);
+    assert!(
+        verified.stdout.starts_with("8 records"),
+        "{}",
+        verified.stdout
+    );
+    let exported = desk.run(&["journal", "export"]).exits(0);
+    assert_eq!(
+        exported.stdout.matches("\"user\":\"cloudcoreo\"").count(),
+        4
+    );
+    let runs = [plan, retired, again, history, rollback].map(|ran| without_key(ran, &key));
     golden(
         &runs,
         expect_file!["../../../../tests/golden/cli/retire_user.txt"],
     );
+}
+
+/// The newest sweep that wrote, as `sweeps` tells it.
+fn last_repair(desk: &Desk) -> String {
+    let sweeps = desk.run(&["sweeps", "--format", "json"]).exits(0);
+    let sweeps: serde_json::Value = serde_json::from_str(&sweeps.stdout).unwrap();
+    let sweeps = sweeps["sweeps"].as_array().unwrap();
+    let written = sweeps.iter().find(|sweep| sweep["mode"] == "repair");
+    let written = written.unwrap();
+    assert_eq!(written["trigger"], "retire_user");
+    written["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn user_is_not_retired_while_writes_are_halted_or_frozen() {
+    let desk = orderly();
+    let world = desk.simulator.world();
+    let account = world.reachable()[0];
+    assert!(world.plant(account, Drift::LegacyUser));
+    let id = account.to_string();
+    let retire = ["retire-user", USER, "--accounts", id.as_str(), "--yes"];
+    desk.run(&["halt", "--why", "incident 4711"]).exits(0);
+    let halted = desk.run(&retire).exits(1);
+    assert!(halted.stderr.contains("incident 4711"), "{}", halted.stderr);
+    desk.run(&["resume"]).exits(0);
+    desk.write(
+        "rolekeeper.toml",
+        &format!(
+            "{}\n[[rollout.freeze]]\nfrom = \"2020-01-01T00:00:00Z\"\nuntil = \"2120-01-01T00:00:00Z\"\nwhy = \"the end of the year\"\n",
+            desk.configuration()
+        ),
+    );
+    let frozen = desk.run(&retire).exits(3);
+    assert!(
+        frozen.stdout.contains("the end of the year"),
+        "{}",
+        frozen.stdout
+    );
+    assert!(world.user_names(account).contains(&USER.to_owned()));
+    assert_eq!(crate::writes(&desk), 0);
 }
 
 /// Asks IAM for something with the hub's keys, in the hub's own account.
@@ -152,13 +208,75 @@ fn temporary_keys_make_the_role_and_nothing_else() {
         );
     }
     let again = with_keys(&["bootstrap", "--stdin", "--yes"]).exits(2);
+    let history = desk.run(&["history", &account.to_string()]).exits(0);
+    let verified = desk.run(&["journal", "verify"]).exits(0);
+    assert!(
+        verified.stdout.starts_with("6 records"),
+        "{}",
+        verified.stdout
+    );
+    // Neither the keys nor a trace of them are in the store or beside it.
+    for file in std::fs::read_dir(desk.path("")).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("its-secret") && !text.contains(&key));
+    }
     let shown = format!("{}{}", plan.transcript(), made.transcript());
     assert!(
         !shown.contains("its-secret") && !shown.contains(&key),
         "{shown}"
     );
     golden(
-        &[plan, made, again],
+        &[plan, made, again, history],
         expect_file!["../../../../tests/golden/cli/bootstrap.txt"],
     );
+}
+
+#[test]
+fn temporary_keys_come_from_the_environment_or_a_profile_as_well_and_never_from_an_argument() {
+    let desk = orderly();
+    let key = temporary_user(&desk);
+    let caller = format!("user/{USER} in account");
+    let plan = ["bootstrap", "--plan"];
+    let mut command = desk.command(&plan);
+    command.env("AWS_ACCESS_KEY_ID", &key);
+    let ran = Ran::new(&plan, &command.output().unwrap(), &desk).exits(2);
+    assert!(ran.stderr.contains(&caller), "{}", ran.stderr);
+
+    desk.write(
+        "credentials",
+        &format!("[new-account]\naws_access_key_id = {key}\naws_secret_access_key = its-secret\n"),
+    );
+    let plan = ["bootstrap", "--plan", "--profile", "new-account"];
+    let mut command = desk.command(&plan);
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_SHARED_CREDENTIALS_FILE", desk.path("credentials"));
+    let ran = Ran::new(&plan, &command.output().unwrap(), &desk).exits(2);
+    assert!(ran.stderr.contains(&caller), "{}", ran.stderr);
+    assert!(!ran.transcript().contains("its-secret"));
+
+    let refused = desk.run(&["bootstrap", "--plan", &key]);
+    assert!(
+        refused.stderr.contains("unexpected argument"),
+        "{}",
+        refused.stderr
+    );
+    // A look needs no store and makes none.
+    assert!(!desk.path("rolekeeper-demo.db").exists());
+}
+
+#[test]
+fn bootstrap_writes_nothing_while_writes_are_halted() {
+    let desk = orderly();
+    let world = desk.simulator.world();
+    let account = world.management_account().unwrap();
+    desk.run(&["halt", "--why", "incident 4711"]).exits(0);
+    world.reset();
+    // The hub's own keys stand in for the temporary user's.
+    let halted = desk.run(&["bootstrap", "--yes"]).exits(1);
+    assert!(halted.stderr.contains("incident 4711"), "{}", halted.stderr);
+    assert!(world.role(account, ROLE).is_none());
+    assert_eq!(crate::writes(&desk), 0);
 }

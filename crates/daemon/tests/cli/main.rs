@@ -16,6 +16,7 @@ mod mistakes;
 mod other_hand;
 mod recovery;
 mod repair;
+mod rotation;
 mod vendor;
 mod walls;
 mod ways;

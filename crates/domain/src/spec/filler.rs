@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::rotation::{Ids, with_either};
 use super::substitute::{Setting, Unfilled, fill};
-use super::template::{Binding, SpecTemplate, TemplateError, too_long};
+use super::template::{Binding, ExternalId, SpecTemplate, TemplateError, too_long};
 use crate::account::AccountId;
 use crate::arn::{Arn, Partition};
 use crate::limits;
@@ -15,7 +16,9 @@ pub(super) struct Filler<'a> {
     account_id: String,
     hub_account_id: String,
     vendor_account_id: Option<String>,
-    external_id: Option<&'a str>,
+    external_id: Option<&'a ExternalId>,
+    /// Accepted as well, wherever a condition compares with the external id.
+    either: Option<&'a ExternalId>,
     organization_id: Option<&'a str>,
     partition: Partition,
 }
@@ -25,12 +28,21 @@ impl<'a> Filler<'a> {
         template: &'a SpecTemplate,
         binding: &'a Binding,
         account: AccountId,
+        ids: Ids,
     ) -> Self {
+        let present = template.external_id.as_ref();
+        let next = template.next_external_id.as_ref().map(|next| &next.id);
+        let (external_id, either) = match ids {
+            Ids::Present => (present, None),
+            Ids::Both => (present, next),
+            Ids::Next => (next.or(present), None),
+        };
         Self {
             account_id: account.to_string(),
             hub_account_id: binding.hub_account_id.to_string(),
             vendor_account_id: template.vendor_account_id.map(|id| id.to_string()),
-            external_id: template.external_id.as_ref().map(|id| id.0.as_str()),
+            external_id,
+            either,
             organization_id: binding.organization_id.as_deref(),
             partition: binding.partition,
         }
@@ -43,7 +55,7 @@ impl<'a> Filler<'a> {
             "organization_id" => self.organization_id,
             "hub_account_id" => Some(&self.hub_account_id),
             "vendor_account_id" => self.vendor_account_id.as_deref(),
-            "external_id" => self.external_id,
+            "external_id" => self.external_id.map(|id| id.0.as_str()),
             _ => None,
         }
     }
@@ -68,9 +80,15 @@ impl<'a> Filler<'a> {
         text: &str,
         limit: usize,
     ) -> Result<Document, TemplateError> {
-        let text = self.fill(part, text, Setting::Json)?;
-        let document =
-            Document::parse(kind, &text).map_err(|error| TemplateError::new(part, error))?;
+        let parse = |text: &str| {
+            let text = self.fill(part, text, Setting::Json)?;
+            Document::parse(kind, &text).map_err(|error| TemplateError::new(part, error))
+        };
+        // With one id first: what is wrong with the document is said as the author wrote it.
+        let mut document = parse(text)?;
+        if let Some(text) = self.either.and_then(|next| with_either(text, next)) {
+            document = parse(&text)?;
+        }
         let size = document.size();
         if size > limit {
             Err(too_long(part, size, limit))

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::filler::Filler;
+use super::rotation::{Ids, NextExternalId, Rotation, RotationGoal};
 use super::substitute::placeholders;
 use crate::account::AccountId;
 use crate::arn::Partition;
@@ -94,6 +95,7 @@ pub struct SpecTemplate {
     pub legacy_users: BTreeSet<String>,
     pub vendor_account_id: Option<AccountId>,
     pub external_id: Option<ExternalId>,
+    pub next_external_id: Option<NextExternalId>,
 }
 
 /// What is the same in all accounts of one organization.
@@ -143,7 +145,8 @@ impl SpecTemplate {
             binding,
             shared: None,
         };
-        let sample = bound.resolve(bound.binding.hub_account_id)?;
+        let sample = bound.resolve(bound.binding.hub_account_id, bound.ids())?;
+        bound.rotation(bound.binding.hub_account_id)?;
         let shared = (!per_account).then(|| Arc::new(sample));
         Ok(BoundTemplate { shared, ..bound })
     }
@@ -232,13 +235,66 @@ impl BoundTemplate {
     pub fn in_account(&self, account: AccountId) -> Result<Arc<RoleSpec>, TemplateError> {
         match &self.shared {
             Some(shared) => Ok(Arc::clone(shared)),
-            None => self.resolve(account).map(Arc::new),
+            None => self.resolve(account, self.ids()).map(Arc::new),
         }
     }
 
-    fn resolve(&self, account: AccountId) -> Result<RoleSpec, TemplateError> {
+    /// The specification in one account while its external id has to stay accepted beside the next.
+    ///
+    /// # Errors
+    ///
+    /// As [`BoundTemplate::in_account`].
+    pub fn meanwhile_in_account(&self, account: AccountId) -> Result<Arc<RoleSpec>, TemplateError> {
+        match &self.template.next_external_id {
+            Some(next) if next.goal == RotationGoal::NextOnly => {
+                self.resolve(account, Ids::Both).map(Arc::new)
+            }
+            Some(_) | None => self.in_account(account),
+        }
+    }
+
+    /// The rotation of the external id in one account; none when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to rotate: no present id, the same id, a trust policy that does not ask for it.
+    pub fn rotation(&self, account: AccountId) -> Result<Option<Rotation>, TemplateError> {
         let template = &self.template;
-        let filler = Filler::new(template, &self.binding, account);
+        let Some(next) = &template.next_external_id else {
+            return Ok(None);
+        };
+        let wrong = |problem: &str| Err(TemplateError::new("next_external_id", problem));
+        match &template.external_id {
+            None => return wrong("there is no external_id that it could follow"),
+            Some(present) if *present == next.id => {
+                return wrong("it is the same as external_id: a rotation needs another one");
+            }
+            Some(_) => {}
+        }
+        if template.ensure == Ensure::Absent {
+            return Ok(None);
+        }
+        let trust = |ids| self.resolve(account, ids).map(|spec| spec.trust);
+        let (present, both, next_only) =
+            (trust(Ids::Present)?, trust(Ids::Both)?, trust(Ids::Next)?);
+        let trusts = (present, &both, next_only);
+        Rotation::new(
+            template.name.clone(),
+            next.goal,
+            trusts,
+            self.binding.partition,
+        )
+        .map(Some)
+    }
+
+    fn ids(&self) -> Ids {
+        let next = self.template.next_external_id.as_ref();
+        next.map_or(Ids::Present, |next| next.goal.into())
+    }
+
+    fn resolve(&self, account: AccountId, ids: Ids) -> Result<RoleSpec, TemplateError> {
+        let template = &self.template;
+        let filler = Filler::new(template, &self.binding, account, ids);
         let mut managed_policies = Vec::with_capacity(template.managed_policies.len());
         for policy in &template.managed_policies {
             let part = format!("managed_policies {}", policy.name);

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod directory;
+mod journal;
 pub mod registration;
 pub mod session;
 pub mod store;

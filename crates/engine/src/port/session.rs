@@ -12,6 +12,7 @@ use rolekeeper_domain::role::{PolicyName, RoleName, RoleSpec};
 use rolekeeper_domain::verdict::Permit;
 
 use super::directory::Page;
+use super::user::UserSessions;
 
 /// How an account is entered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub struct SessionRequest<'a> {
 ///
 /// The account in the answer's ARN has been compared with the one asked for
 /// before anything is returned.
-pub trait SessionProvider: Send + Sync + 'static {
+pub trait SessionProvider: UserSessions {
     /// Looks.
     type Reader: RoleReader;
     /// Changes. A process that only audits names a type that has no values.

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{DriftKind, Severity};
-use rolekeeper_domain::fault::Fault;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{
     AccountReport, Mode, Outcome, SkipReason, SweepId, SweepOutcome, SweepRecord, Trigger,
 };
-use rolekeeper_domain::plan::{PlannedStep, Precondition};
 use rolekeeper_domain::role::RoleName;
+
+pub use super::journal::{
+    Completion, Deed, EntryId, Fence, Intent, Journal, JournalEntry, Subject, precondition_words,
+};
 
 /// The store could not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -215,123 +216,6 @@ pub trait Sweeps: Send + Sync + 'static {
     fn unfinished(&self) -> impl StoreFuture<Vec<SweepRecord>>;
 }
 
-/// Proof of holding the lease, checked in the journal's transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fence(pub i64);
-
-/// A step about to be taken.
-#[derive(Clone, Debug)]
-pub struct Intent<'a> {
-    /// The sweep.
-    pub sweep: &'a SweepId,
-    /// Who asked for the sweep.
-    pub requested_by: &'a str,
-    /// The account.
-    pub account: AccountId,
-    /// The managed role.
-    pub role: &'a RoleName,
-    /// The step.
-    pub step: &'a PlannedStep,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// A journal entry's number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryId(pub i64);
-
-/// How a journaled step ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Completion {
-    /// AWS said yes.
-    Done {
-        /// AWS's request id.
-        request_id: Option<String>,
-        /// The id of what was made.
-        created: Option<String>,
-    },
-    /// AWS said no, or nothing.
-    Failed(Fault),
-    /// Found by observation after a crash: it had been taken.
-    SettledDone,
-    /// Found by observation after a crash: it had not been taken.
-    SettledUndone,
-}
-
-/// A journal entry, as it is read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JournalEntry {
-    /// Its number; grows.
-    pub id: EntryId,
-    /// The sweep.
-    pub sweep: SweepId,
-    /// Who asked.
-    pub requested_by: String,
-    /// The account.
-    pub account: AccountId,
-    /// The managed role.
-    pub role: RoleName,
-    /// The call.
-    pub operation: Operation,
-    /// What it changes.
-    pub resource: String,
-    /// The step's parameters, as JSON.
-    pub parameters: String,
-    /// What had to hold, in words.
-    pub preconditions: Vec<String>,
-    /// What stood there before.
-    pub before: Option<String>,
-    /// What the step puts there.
-    pub after: Option<String>,
-    /// When it was intended.
-    pub intended_at: Timestamp,
-    /// When it ended.
-    pub completed_at: Option<Timestamp>,
-    /// How it ended; none while it is open.
-    pub completion: Option<Completion>,
-}
-
-/// The durable record of each step.
-pub trait Journal: Send + Sync + 'static {
-    /// Written, and on disk, before the call is made.
-    fn intend(&self, intent: &Intent<'_>, fence: Fence) -> impl StoreFuture<EntryId>;
-    /// Written after the call was made.
-    fn complete(
-        &self,
-        entry: EntryId,
-        completion: &Completion,
-        at: Timestamp,
-    ) -> impl StoreFuture<()>;
-    /// Entries without an end.
-    fn open(&self) -> impl StoreFuture<Vec<JournalEntry>>;
-    /// Entries of one account, the newest first.
-    fn history(
-        &self,
-        account: AccountId,
-        before: Option<EntryId>,
-        limit: u32,
-    ) -> impl StoreFuture<Vec<JournalEntry>>;
-    /// Entries of one sweep, the oldest first, after `after`.
-    fn of_sweep(
-        &self,
-        sweep: &SweepId,
-        after: Option<EntryId>,
-        limit: u32,
-    ) -> impl StoreFuture<Vec<JournalEntry>>;
-    /// What rolekeeper made or adopted in an account: resource names as in
-    /// [`JournalEntry::resource`] of creating steps, `role/NAME`, `policy/NAME`.
-    fn owned(&self, account: AccountId) -> impl StoreFuture<Vec<String>>;
-    /// Records that a resource was adopted. Writes nothing to AWS.
-    fn adopt(
-        &self,
-        account: AccountId,
-        resource: &str,
-        sweep: &SweepId,
-        at: Timestamp,
-        fence: Fence,
-    ) -> impl StoreFuture<()>;
-}
-
 /// What is worth remembering between sweeps; losing it costs calls, not truth.
 pub trait Memory: Send + Sync + 'static {
     /// The document of a policy version, by policy id and version id: immutable in AWS.
@@ -462,8 +346,3 @@ pub trait Outbox: Send + Sync + 'static {
 /// Everything above, from one database.
 pub trait Store: Sweeps + Journal + Memory + Control + Lease + Outbox {}
 impl<T: Sweeps + Journal + Memory + Control + Lease + Outbox> Store for T {}
-
-/// The preconditions of a step in words, for the journal.
-pub fn precondition_words(preconditions: &[Precondition]) -> Vec<String> {
-    preconditions.iter().map(ToString::to_string).collect()
-}

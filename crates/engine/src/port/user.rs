@@ -35,26 +35,26 @@ pub struct UserRequest<'a> {
 /// Opens sessions about one user: one `AssumeRole` a call, one attempt, no waiting.
 pub trait UserSessions: Send + Sync + 'static {
     /// Looks.
-    type Reader: UserReader;
-    /// Changes.
-    type Writer: UserWriter;
+    type UserReader: UserReader;
+    /// Changes. A process that only audits names a type that has no values.
+    type UserWriter: UserWriter;
 
     /// A session whose policy leaves only reading that user.
     fn user_reader(
         &self,
         request: UserRequest<'_>,
-    ) -> impl Future<Output = Result<Self::Reader, Fault>> + Send;
+    ) -> impl Future<Output = Result<Self::UserReader, Fault>> + Send;
 
     /// A session whose policy leaves exactly these steps on that user.
     fn user_writer(
         &self,
         request: UserRequest<'_>,
         steps: &[UserStep],
-    ) -> impl Future<Output = Result<Self::Writer, Fault>> + Send;
+    ) -> impl Future<Output = Result<Self::UserWriter, Fault>> + Send;
 }
 
 /// Reads one user: one AWS call a method, one attempt, no waiting. None: there is no such user.
-pub trait UserReader: Send + Sync + 'static {
+pub trait UserReader: Send + Sync {
     /// `GetUser`.
     fn user(&self) -> impl Future<Output = Result<Option<UserFacts>, Fault>> + Send;
 

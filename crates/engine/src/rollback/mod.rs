@@ -23,7 +23,7 @@ use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
-use crate::port::store::{Completion, EntryId, Halt, Store};
+use crate::port::store::{Completion, EntryId, Halt, Store, Subject};
 use crate::rollout::Tally;
 use crate::run::{Run, account_span};
 use crate::settle::may_have_acted;
@@ -179,6 +179,15 @@ where
             let Some(certain) = may_have_acted(&entry) else {
                 continue;
             };
+            let role = match entry.subject {
+                Subject::Role(role) => role,
+                Subject::User(user) => {
+                    return Err(SweepError::Irreversible {
+                        sweep: sweep.clone(),
+                        user,
+                    });
+                }
+            };
             let unreadable = |error: record::Unreadable| SweepError::Unreadable {
                 entry: entry.id.0,
                 why: error.to_string(),
@@ -197,7 +206,7 @@ where
             deeds
                 .entry(entry.account)
                 .or_default()
-                .entry(entry.role)
+                .entry(role)
                 .or_default()
                 .push(taken);
         }

@@ -28,6 +28,8 @@ pub(crate) enum Subject {
     UserArn,
     /// A group by `GroupName`.
     Group,
+    /// A virtual MFA device, by serial number or by the name it is made with.
+    Device,
     /// A policy by `PolicyArn`.
     Policy,
     /// A policy that is created.
@@ -43,6 +45,9 @@ impl Subject {
             Self::Group => ask.get("GroupName"),
             Self::Policy => ask.get("PolicyArn"),
             Self::NewPolicy => ask.get("PolicyName"),
+            Self::Device => ask
+                .get("SerialNumber")
+                .or_else(|| ask.get("VirtualMFADeviceName")),
             Self::Account | Self::Every(_) | Self::KeyOwner => None,
         }
     }
@@ -90,6 +95,17 @@ impl Subject {
                     format!("arn:aws:iam::{account}:group/{name}"),
                     Some(format!("group {name}")),
                 )
+            }
+            Self::Device => {
+                let made = || {
+                    format!(
+                        "arn:aws:iam::{account}:mfa/{}",
+                        given("VirtualMFADeviceName")
+                    )
+                };
+                let arn = ask.get("SerialNumber").map_or_else(made, str::to_owned);
+                let wording = Some(format!("mfa {arn}"));
+                (arn, wording)
             }
             Self::Policy => {
                 let arn = given("PolicyArn");

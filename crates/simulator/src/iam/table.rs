@@ -50,7 +50,7 @@ static OPERATIONS: &[Operation] = table! {
     "CreateRole" Write(roles::create) Subject::RoleArn;
     "CreateServiceSpecificCredential" Write(keys::create_service_credential) Subject::User;
     "CreateUser" Write(users::create) Subject::UserArn;
-    "CreateVirtualMFADevice" Write(keys::create_virtual_mfa) Subject::Account;
+    "CreateVirtualMFADevice" Write(keys::create_virtual_mfa) Subject::Device;
     "DeactivateMFADevice" Write(keys::deactivate_mfa) Subject::User;
     "DeleteAccessKey" Write(keys::delete) Subject::User;
     "DeleteGroup" Write(users::delete_group) Subject::Group;
@@ -66,7 +66,7 @@ static OPERATIONS: &[Operation] = table! {
     "DeleteUser" Write(users::delete) Subject::User;
     "DeleteUserPermissionsBoundary" Write(users::delete_boundary) Subject::User;
     "DeleteUserPolicy" Write(inline::delete_user) Subject::User;
-    "DeleteVirtualMFADevice" Write(keys::delete_virtual_mfa) Subject::Account;
+    "DeleteVirtualMFADevice" Write(keys::delete_virtual_mfa) Subject::Device;
     "DetachGroupPolicy" Write(attachments::detach_group) Subject::Group;
     "DetachRolePolicy" Write(attachments::detach_role) Subject::Role;
     "DetachUserPolicy" Write(attachments::detach_user) Subject::User;

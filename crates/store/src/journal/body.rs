@@ -7,15 +7,14 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::SweepId;
 use rolekeeper_domain::plan::Step;
-use rolekeeper_domain::record::parameters;
 use rolekeeper_engine::port::store::{
-    Completion, EntryId, Intent, JournalEntry, StoreError, precondition_words,
+    Completion, Deed, EntryId, Intent, JournalEntry, StoreError, Subject,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::db::corrupt;
-use crate::rows::{FaultRow, operation};
+use crate::rows::{FaultRow, from_json, operation};
 
 /// A step about to be taken.
 #[derive(Debug, Deserialize, Serialize)]
@@ -24,7 +23,10 @@ pub(super) struct IntentBody {
     sweep: String,
     requested_by: String,
     account: String,
-    role: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
     action: String,
     resource: String,
     parameters: Value,
@@ -34,31 +36,34 @@ pub(super) struct IntentBody {
     after: Option<String>,
 }
 
-impl From<&Intent<'_>> for IntentBody {
-    fn from(intent: &Intent<'_>) -> Self {
-        let planned = intent.step;
-        Self {
+impl IntentBody {
+    pub(super) fn new(intent: &Intent<'_>) -> Result<Self, StoreError> {
+        let deed = &intent.deed;
+        let subject = deed.subject();
+        Ok(Self {
             at: intent.at,
             sweep: intent.sweep.as_str().to_owned(),
             requested_by: intent.requested_by.to_owned(),
             account: intent.account.to_string(),
-            role: intent.role.as_str().to_owned(),
-            action: planned.step.operation().action(),
-            resource: planned.step.resource(),
-            parameters: parameters(&planned.step),
-            preconditions: precondition_words(&planned.preconditions),
-            because: planned
-                .because
+            role: subject.role().map(ToString::to_string),
+            user: subject.user().map(str::to_owned),
+            action: deed.operation().action(),
+            resource: deed.resource(),
+            parameters: from_json(&deed.parameters())?,
+            preconditions: deed.preconditions(),
+            because: deed
+                .because()
                 .iter()
                 .map(|kind| kind.as_str().to_owned())
                 .collect(),
-            before: planned.before.clone(),
-            after: after(&planned.step),
-        }
+            before: deed.before().map(str::to_owned),
+            after: match deed {
+                Deed::Role { step, .. } => after(&step.step),
+                Deed::User { .. } => None,
+            },
+        })
     }
-}
 
-impl IntentBody {
     /// The entry, with its end if it has one.
     pub(super) fn entry(
         self,
@@ -78,10 +83,7 @@ impl IntentBody {
                 .account
                 .parse()
                 .map_err(|error| corrupt(format!("{error}")))?,
-            role: self
-                .role
-                .parse()
-                .map_err(|error| corrupt(format!("{error}")))?,
+            subject: subject(self.role, self.user)?,
             operation: operation(&self.action)?,
             resource: self.resource,
             parameters: self.parameters.to_string(),
@@ -104,6 +106,21 @@ impl IntentBody {
         self.account
             .parse()
             .map_err(|error| corrupt(format!("{error}")))
+    }
+}
+
+/// What an intent was about: exactly one of the two.
+fn subject(role: Option<String>, user: Option<String>) -> Result<Subject, StoreError> {
+    match (role, user) {
+        (Some(role), None) => role
+            .parse()
+            .map(Subject::Role)
+            .map_err(|error| corrupt(format!("{error}"))),
+        (None, Some(user)) => Ok(Subject::User(user)),
+        (None, None) => Err(corrupt("a step on nothing")),
+        (Some(role), Some(user)) => Err(corrupt(format!(
+            "a step on the role {role} and the user {user}"
+        ))),
     }
 }
 

@@ -40,7 +40,7 @@ impl Journal for Store {
             Kind::Intent,
             links,
             intent.at,
-            &IntentBody::from(intent),
+            &IntentBody::new(intent)?,
         )
         .await?;
         tx.run("INSERT INTO journal_open (entry) VALUES ($1)", values![seq])

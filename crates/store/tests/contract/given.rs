@@ -13,7 +13,7 @@ use rolekeeper_domain::plan::{Band, PlannedStep, Precondition, Step};
 use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
-    EntryId, Fence, Intent, Journal as _, Lease as _, Sweeps as _,
+    Deed, EntryId, Fence, Intent, Journal as _, Lease as _, Sweeps as _,
 };
 use rolekeeper_store::Store;
 use tempfile::TempDir;
@@ -212,8 +212,7 @@ pub(crate) fn intent<'a>(
         sweep,
         requested_by: "ann",
         account: account(number),
-        role,
-        step,
+        deed: Deed::Role { role, step },
         at: at(5),
     }
 }

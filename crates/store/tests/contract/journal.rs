@@ -7,7 +7,10 @@ use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::plan::{PlannedStep, Step};
 use rolekeeper_domain::policy::{Document, Kind};
-use rolekeeper_engine::port::store::{Completion, EntryId, Fence, Journal as _, StoreError};
+use rolekeeper_domain::user::{UserStep, record};
+use rolekeeper_engine::port::store::{
+    Completion, Deed, EntryId, Fence, Intent, Journal as _, StoreError, Subject,
+};
 use rolekeeper_store::{Break, Store, Verifier};
 use tokio::task::JoinSet;
 
@@ -73,7 +76,7 @@ pub(crate) async fn an_intent_survives_the_process(place: &Place) {
     assert_eq!(found.sweep, sweep);
     assert_eq!(found.requested_by, "ann");
     assert_eq!(found.account, account(1));
-    assert_eq!(found.role, role());
+    assert_eq!(found.subject, Subject::Role(role()));
     assert_eq!(found.operation, Operation::UpdateAssumeRolePolicy);
     assert_eq!(found.resource, "role/Auditor");
     assert_eq!(found.preconditions, ["the role is still AROA1"]);
@@ -86,6 +89,50 @@ pub(crate) async fn an_intent_survives_the_process(place: &Place) {
     assert_eq!(parameters, expected);
     assert_eq!((found.intended_at, found.completed_at), (at(5), None));
     assert_eq!(found.completion, None);
+}
+
+pub(crate) async fn a_step_on_a_user_is_kept_like_any_other(place: &Place) {
+    let (store, sweep) = begun(place, 1).await;
+    let fence = lead(&store, "first").await;
+    let step = UserStep::DeleteKey {
+        key: "AKIAEXAMPLE".to_owned(),
+    };
+    let intent = Intent {
+        sweep: &sweep,
+        requested_by: "ann",
+        account: account(1),
+        deed: Deed::User {
+            user: "cloudcoreo",
+            step: &step,
+        },
+        at: at(5),
+    };
+    let entry = store.intend(&intent, fence).await.unwrap();
+    let other = place.open().await;
+    let found = other.open().await.unwrap();
+    let [found] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(found.subject, Subject::User("cloudcoreo".to_owned()));
+    assert_eq!(found.operation, Operation::DeleteAccessKey);
+    assert_eq!(found.resource, "user/cloudcoreo key AKIAEXAMPLE");
+    assert_eq!(
+        record::step(found.operation, &found.parameters),
+        Ok(step.clone())
+    );
+    store.complete(entry, &done(), at(6)).await.unwrap();
+    assert_eq!(open(&store).await, []);
+    let history = store.history(account(1), None, 10).await.unwrap();
+    assert_eq!(history[0].completion, Some(done()));
+
+    // The stream says whose step it was, and the chain holds over it.
+    let lines = store.export_journal(0, 10).await.unwrap();
+    let intended = &lines[0].body;
+    assert_eq!(intended["user"], "cloudcoreo");
+    assert_eq!(intended.get("role"), None);
+    assert_eq!(intended["because"], serde_json::json!(["legacy_user"]));
+    assert!(store.verify_journal(None).await.unwrap().is_ok());
+    assert_eq!(store.owned(account(1)).await.unwrap(), Vec::<String>::new());
 }
 
 pub(crate) async fn an_end_closes_an_entry(place: &Place) {

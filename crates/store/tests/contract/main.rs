@@ -54,6 +54,7 @@ contract! {
         sweeps_are_listed_newest_first_page_by_page,
         a_sweep_that_never_ended_is_listed_as_such,
         the_last_completed_sweep_is_not_a_halted_one,
+        what_is_done_beside_the_roles_is_no_success_of_theirs,
         reports_of_a_sweep_that_never_began_are_refused;
     reports:
         recording_no_reports_changes_nothing,
@@ -76,6 +77,7 @@ contract! {
     journal:
         an_intent_without_the_lease_is_refused,
         an_intent_survives_the_process,
+        a_step_on_a_user_is_kept_like_any_other,
         an_end_closes_an_entry,
         each_kind_of_end_is_read_back,
         an_entry_ends_once,

@@ -147,6 +147,29 @@ pub(crate) async fn the_last_completed_sweep_is_not_a_halted_one(place: &Place) 
     );
 }
 
+pub(crate) async fn what_is_done_beside_the_roles_is_no_success_of_theirs(place: &Place) {
+    let store = place.open().await;
+    let triggers = [Trigger::Schedule, Trigger::RetireUser, Trigger::Bootstrap];
+    for (number, trigger) in (1..).zip(triggers) {
+        let told = SweepRecord {
+            trigger,
+            ..sweep(number)
+        };
+        store.begin(&told).await.unwrap();
+        let (id, end) = (sweep_id(number), at(10 + i64::from(number)));
+        store
+            .finish(&id, SweepOutcome::Completed, None, end)
+            .await
+            .unwrap();
+    }
+    let totals = store.fleet_totals().await.unwrap();
+    assert_eq!(totals.last_start[&Mode::Repair], at(1));
+    assert_eq!(totals.last_success[&Mode::Repair], at(11));
+    // A retirement has reports, the provisioning of one account has none.
+    let last = store.last_completed().await.unwrap().unwrap();
+    assert_eq!(last.trigger, Trigger::RetireUser);
+}
+
 pub(crate) async fn reports_of_a_sweep_that_never_began_are_refused(place: &Place) {
     let store = place.open().await;
     let told = store

@@ -1,12 +1,18 @@
 //! The temporary IAM user of the FAQ, and how it is retired.
 
+mod effect;
+pub mod record;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::effect::effect;
 use crate::arn::Arn;
 use crate::call::Operation;
+use crate::drift::{Drift, DriftKind};
+use crate::role::{Ensure, RoleSpec};
 
 /// One access key of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +166,14 @@ impl UserStep {
             Self::DeleteUser => format!("user/{user}"),
         }
     }
+}
+
+/// Whether an account can do without its temporary user: a role is to be there, and every role is
+/// as specified. `drifts` are all that were found there; users left behind are what is to go.
+pub fn is_replaced(specs: &[RoleSpec], drifts: &[Drift]) -> bool {
+    let has_role = specs.iter().any(|spec| spec.ensure == Ensure::Present);
+    let left_behind = |drift: &Drift| drift.kind == DriftKind::LegacyUser;
+    has_role && drifts.iter().all(left_behind)
 }
 
 /// Why a user is not retired.

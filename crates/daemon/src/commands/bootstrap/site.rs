@@ -1,16 +1,12 @@
-//! `rolekeeper bootstrap`: one account outside the organization, provisioned with the six permissions of the FAQ's
-//! temporary user and nothing else. The keys are used and forgotten.
-//!
-//! With these six permissions little can be read: not what is attached, not what a policy says. What follows from
-//! what can be read is taken for seen (a role that is not there has nothing attached); where nothing follows,
-//! nothing is changed and the reason is told.
+//! One role in the account that the keys belong to: seen with what six permissions show, made with
+//! what they allow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 
-use rolekeeper_aws::{Aws, HubKeys};
+use rolekeeper_aws::Aws;
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_domain::diff::diff;
+use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Guardrails, judge};
 use rolekeeper_domain::observation::{Observation, ObservedDocument, ObservedPolicy, Sighting};
@@ -20,116 +16,55 @@ use rolekeeper_domain::plan::{Plan, Step};
 use rolekeeper_domain::planner::plan;
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::verdict::Verdict;
-use rolekeeper_engine::port::directory::{Caller, Directory as _};
+use rolekeeper_engine::ledger::Ledger;
+use rolekeeper_engine::port::directory::Caller;
 use rolekeeper_engine::port::session::{
-    Entry, RoleReader, RoleWriter as _, SessionProvider as _, SessionRequest,
+    Entry, Receipt, RoleReader, RoleWriter as _, SessionProvider as _, SessionRequest,
 };
-use rolekeeper_engine::settings::{Place, Roles as _};
-use secrecy::SecretString;
+use rolekeeper_engine::port::store::Deed;
+use rolekeeper_store::Store;
 
+use super::{SIX, not_taken, told};
 use crate::app::App;
-use crate::args::BootstrapArgs;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Style, plain};
-use crate::specs::Specs;
-use crate::wall_clock::pause;
-use crate::wire;
+use crate::wall_clock::{WallClock, pause};
 
-/// The six actions of the FAQ.
-const SIX: [&str; 6] = [
-    "iam:GetUser",
-    "iam:CreatePolicy",
-    "iam:GetPolicy",
-    "iam:CreateRole",
-    "iam:GetRole",
-    "iam:AttachRolePolicy",
-];
 /// Looks at what was made before giving up, and the time between them: IAM is eventually consistent.
 const LOOKS: u32 = 20;
 const BETWEEN: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// Provisions the account that the keys belong to.
-pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure> {
-    let mut config = app.config()?;
-    if args.profile.is_some() {
-        config.aws.profile.clone_from(&args.profile);
-    }
-    let aws = match args.stdin {
-        true => wire::aws_with(&config, keys_from(std::io::stdin())?).await?,
-        false => wire::aws(&config).await?,
-    };
-    let caller = aws.directory().caller().await.map_err(told)?;
-    app.terminal.tell(&format!(
-        "The keys belong to {} in account {}.",
-        plain(caller.arn.as_str()),
-        caller.account
-    ));
-    let place = Place {
-        account: caller.account,
-        partition: caller.partition,
-        organization_id: "",
-        hub_account: caller.account,
-    };
-    let specs = Specs::new(&config)?.0.wanted(&place).map_err(told)?;
-    let mut all_done = true;
-    for spec in specs.iter() {
-        let site = Site {
-            app,
-            aws: &aws,
-            caller: &caller,
-            spec,
-        };
-        all_done &= site.provision(&args).await?;
-    }
-    if all_done && !args.plan {
-        app.terminal.tell("The keys are not kept. Deactivate and delete them, then the user: that is the FAQ's last step.");
-    }
-    Ok(if all_done { Exit::Clean } else { Exit::Drift })
-}
-
-fn told(fault: Fault) -> Failure {
-    let failure = Failure::new(plain(&fault.to_string()));
-    match fault.category {
-        Category::AccessDenied => failure.with_help(format!("the user needs {}", SIX.join(", "))),
-        Category::Credentials => failure.with_help(
-            "keys come from the environment, from --profile or, with --stdin, from standard input",
-        ),
-        _ => failure,
-    }
-}
-
-/// Keys as two or three lines: id, secret and, for temporary ones, session token.
-fn keys_from(mut input: impl std::io::Read) -> Result<HubKeys, Failure> {
-    const MOST: u64 = 16 * 1024; // session tokens have about a thousand characters
-    let mut text = String::new();
-    input.by_ref().take(MOST).read_to_string(&mut text)?;
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let (Some(id), Some(secret)) = (lines.next(), lines.next()) else {
-        return Err(Failure::new("standard input has no keys").with_help(
-            "one line each: access key id, secret, and the session token of temporary keys",
-        ));
-    };
-    Ok(HubKeys::Keys {
-        access_key_id: id.to_owned(),
-        secret_access_key: SecretString::from(secret.to_owned()),
-        session_token: lines
-            .next()
-            .map(|token| SecretString::from(token.to_owned())),
-    })
-}
-
 /// One role in the one account.
-struct Site<'a> {
-    app: &'a App,
-    aws: &'a Aws,
-    caller: &'a Caller,
-    spec: &'a RoleSpec,
+pub(super) struct Site<'a> {
+    pub(super) app: &'a App,
+    pub(super) aws: &'a Aws,
+    pub(super) caller: &'a Caller,
+    pub(super) spec: &'a RoleSpec,
+}
+
+/// The record of what is done.
+pub(super) type Record = Ledger<Store, WallClock>;
+
+/// What is to be done about one role.
+pub(super) struct Job {
+    plan: Plan,
+    observation: Observation,
+    difference: Diff,
+    /// Whether something is left that goes beyond the six permissions.
+    leaves: bool,
+}
+
+/// What a look at one role leads to.
+pub(super) enum Weighed {
+    /// Nothing to do; whether the role is as specified.
+    Done(bool),
+    /// Something to do.
+    Wants(Box<Job>),
 }
 
 impl Site<'_> {
-    /// Makes what is missing; answers whether the role is now there as specified.
-    async fn provision(&self, args: &BootstrapArgs) -> Result<bool, Failure> {
+    /// Looks, and shows what differs and what would be done.
+    pub(super) async fn weigh(&self) -> Result<Weighed, Failure> {
         let observation = self.look().await?;
         let difference = diff(self.spec, &observation, &OwnershipRecord::default());
         for drift in &difference.drifts {
@@ -160,7 +95,7 @@ impl Site<'_> {
                 .terminal
                 .show(&format!("{}\n", plain(&step.step.to_string())))?;
         }
-        if planned.is_empty() || args.plan {
+        if planned.is_empty() {
             let right = difference.is_in_sync();
             if right {
                 self.app.terminal.show(&format!(
@@ -168,20 +103,29 @@ impl Site<'_> {
                     self.spec.name
                 ))?;
             }
-            return Ok(right);
+            return Ok(Weighed::Done(right));
         }
-        if !args.yes
-            && self.app.terminal.can_ask
-            && !self
-                .app
-                .terminal
-                .ask(&format!("Do this in account {}?", self.caller.account))?
-        {
-            self.app.terminal.tell("Nothing was written to AWS.");
-            return Ok(false);
-        }
-        self.carry_out(planned, &observation, &difference).await?;
-        Ok(self.settled().await? && beyond.is_empty())
+        Ok(Weighed::Wants(Box::new(Job {
+            plan: planned,
+            observation,
+            difference,
+            leaves: !beyond.is_empty(),
+        })))
+    }
+
+    /// Makes what is missing; answers whether the role is now there as specified.
+    pub(super) async fn provision(&self, ledger: &Record, job: Job) -> Result<bool, Failure> {
+        let Job {
+            plan,
+            observation,
+            difference,
+            leaves,
+        } = job;
+        // What an earlier run left open when it was killed.
+        ledger.settle(&self.spec.name, &observation).await?;
+        self.carry_out(ledger, plan, &observation, &difference)
+            .await?;
+        Ok(self.settled(ledger).await? && !leaves)
     }
 
     async fn reader(&self) -> Result<rolekeeper_aws::Reader, Failure> {
@@ -253,9 +197,10 @@ impl Site<'_> {
 
     async fn carry_out(
         &self,
+        ledger: &Record,
         planned: Plan,
         observation: &Observation,
-        difference: &rolekeeper_domain::drift::Diff,
+        difference: &Diff,
     ) -> Result<(), Failure> {
         let permit = match judge(
             planned,
@@ -278,37 +223,41 @@ impl Site<'_> {
             .await
             .map_err(told)?;
         for step in &permit.plan().steps {
-            self.take(&writer, &step.step).await?;
+            let deed = Deed::Role {
+                role: &self.spec.name,
+                step,
+            };
+            let call = self.take(&writer, &step.step);
+            let taken = ledger.take(self.caller.account, deed, call).await;
+            taken.map_err(not_taken)?;
+            self.app.terminal.show(&format!(
+                "{} {}\n",
+                self.app.terminal.paint(Style::Good, "done"),
+                plain(&step.step.to_string())
+            ))?;
         }
         Ok(())
     }
 
     /// Takes one step; what was made a moment ago may not be seen yet by the next.
-    async fn take(&self, writer: &rolekeeper_aws::Writer, step: &Step) -> Result<(), Failure> {
+    async fn take(&self, writer: &rolekeeper_aws::Writer, step: &Step) -> Result<Receipt, Fault> {
         let mut looks = 0;
         loop {
             match writer.execute(step).await {
-                Ok(_) => {
-                    self.app.terminal.show(&format!(
-                        "{} {}\n",
-                        self.app.terminal.paint(Style::Good, "done"),
-                        plain(&step.to_string())
-                    ))?;
-                    return Ok(());
-                }
                 Err(fault) if fault.category == Category::NotFound && looks < LOOKS => looks += 1,
-                Err(fault) => return Err(told(fault)),
+                answer => return answer,
             }
             pause(BETWEEN).await;
         }
     }
 
     /// Looks until the role reads back right; answers whether nothing at all is left.
-    async fn settled(&self) -> Result<bool, Failure> {
+    async fn settled(&self, ledger: &Record) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
             let observation = self.look().await?;
             let difference = diff(self.spec, &observation, &OwnershipRecord::default());
             if difference.drifts.iter().all(|drift| is_beyond(drift.kind)) {
+                ledger.settle(&self.spec.name, &observation).await?;
                 let whole = difference.drifts.is_empty();
                 let but = if whole {
                     ""
@@ -352,18 +301,4 @@ fn within_the_six(mut planned: Plan) -> (Plan, Vec<String>) {
         allowed
     });
     (planned, beyond)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_two_or_three_lines_and_never_shown() {
-        let keys = keys_from("AKIAEXAMPLE\n very-secret \n\n".as_bytes());
-        let shown = format!("{keys:?}");
-        assert!(shown.contains("AKIAEXAMPLE"), "{shown}");
-        assert!(!shown.contains("very-secret"), "{shown}");
-        assert!(keys_from("AKIAEXAMPLE\n".as_bytes()).is_err());
-    }
 }
