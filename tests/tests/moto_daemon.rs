@@ -35,6 +35,9 @@ document = '{{"Version": "2012-10-17", "Statement": [{{"Effect": "Deny", "Action
 every = "1d"
 mode = "repair"
 
+[rollout]
+approve_widening = false
+
 [events]
 queue_url = "{queue}"
 gather = "1s"

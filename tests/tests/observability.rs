@@ -84,7 +84,7 @@ impl Stage {
         write(
             "rolekeeper.toml",
             &format!(
-                "{spec}\n[schedule]\ncron = \"0 0 1 1 *\"\nrepair_on_request = true\n[limits]\nconcurrency = 4\n\
+                "{spec}\n[schedule]\ncron = \"0 0 1 1 *\"\nrepair_on_request = true\n[rollout]\napprove_widening = false\n[limits]\nconcurrency = 4\n\
                  [http]\nlisten = \"{free}\"\ntoken_file = \"{}\"\n[store]\nurl = \"sqlite:{}\"\n\
                  [notify]\nwebhooks = [{{ url = \"{webhook}\", secret = \"{WEBHOOK_KEY}\" }}]\n",
                 token.display(),

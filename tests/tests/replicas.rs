@@ -96,7 +96,7 @@ impl Stage {
         let (spec, _) = demo.split_once("[schedule]").unwrap();
         let spec = spec.replace("http://127.0.0.1:4599", &self.simulator.endpoint_url());
         let config = format!(
-            "{spec}\n[schedule]\ncron = \"0 0 1 1 *\"\nrepair_on_request = true\n[limits]\nconcurrency = 2\n\
+            "{spec}\n[schedule]\ncron = \"0 0 1 1 *\"\nrepair_on_request = true\n[rollout]\napprove_widening = false\n[limits]\nconcurrency = 2\n\
              [http]\nlisten = \"{listen}\"\ntoken_file = \"{token}\"\n[store]\nurl = \"{store_url}\"\n"
         );
         let config = self.write(&format!("{name}.toml"), &config);

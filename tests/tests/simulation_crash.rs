@@ -10,9 +10,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome};
 use rolekeeper_engine::SweepError;
-use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_engine::event::Event;
+use rolekeeper_simulator::check::Mutation;
+use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
+use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -211,4 +215,81 @@ async fn a_process_that_stood_still_past_its_lease_begins_no_further_step() {
         stage.holds(&what);
         stage.converges(&what).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_with_a_clock_a_day_ahead_left_is_settled_within_minutes() {
+    let stage = Stage::new();
+    let process = stage.process("first").await;
+    process.clock.jump(86_400);
+    process.wire.crash_at(3, Moment::Before);
+    tokio::select! {
+        biased;
+        () = process.wire.dead.cancelled() => {}
+        ended = process.engine.sweep(order(Mode::Repair), CancellationToken::new()) => {
+            panic!("it was not killed: {ended:?}");
+        }
+    }
+    drop(process);
+    let begun = stage.clock.true_time();
+    let second = stage.process("second").await;
+    let early = second
+        .engine
+        .sweep(order(Mode::Repair), CancellationToken::new())
+        .await;
+    assert!(
+        matches!(early, Err(SweepError::NotLeader { .. })),
+        "{early:?}"
+    );
+    stage.converges("after a clock that was ahead").await;
+    let took = stage.clock.true_time().duration_since(begun).as_secs();
+    assert!(took < 600, "it took {took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_another_attempt_is_not_made_once_the_sweep_has_stopped() {
+    let stage = Stage::new();
+    let slow = Fault {
+        effect: Effect::None,
+        trouble: Trouble::Error(ApiError {
+            status: 400,
+            code: "Throttling".into(),
+            message: "simulated".to_owned(),
+        }),
+    };
+    stage.world.script(Script::on("CreateRole", slow).nth(1));
+    let process = stage.process("first").await;
+    let cancel = CancellationToken::new();
+    let stop = async {
+        let is_waiting = |event: &Event| {
+            matches!(
+                event,
+                Event::Retrying {
+                    operation: Operation::CreateRole,
+                    ..
+                }
+            )
+        };
+        while process.listener.count(is_waiting) == 0 {
+            stage.clock.wait(Duration::from_millis(1)).await;
+        }
+        cancel.cancel();
+    };
+    let sweep = process.engine.sweep(order(Mode::Repair), cancel.clone());
+    let (record, ()) = tokio::join!(sweep, stop);
+    assert_eq!(record.unwrap().outcome, Some(SweepOutcome::Cancelled));
+    let made = |change: &Mutation| change.operation == "CreateRole";
+    assert!(
+        !stage.world.history().iter().any(made),
+        "it was made all the same"
+    );
+    let open = stage.store.journal();
+    let open = open.iter().filter(|entry| entry.completion.is_none());
+    assert_eq!(
+        open.count(),
+        0,
+        "what was not made is on record as not made"
+    );
+    stage.holds("the stopped sweep");
+    stage.converges("the stopped sweep").await;
 }

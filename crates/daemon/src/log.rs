@@ -213,6 +213,9 @@ impl EventSink for LogSink {
                 sweep.id = %sweep, wave, waves = of, accounts.wave = accounts,
                 "wave {wave} of {of} began: {accounts} accounts",
             ),
+            Event::CanaryAgain { sweep, why } => tracing::warn!(
+                sweep.id = %sweep, why = ?why, "the rest goes through a canary again: {why:?}",
+            ),
             Event::Halted { sweep, why } => tracing::error!(
                 sweep.id = sweep.as_ref().map(tracing::field::display), why = ?why,
                 "writes are halted: {why:?}",

@@ -37,6 +37,12 @@ pub(crate) struct PlanFile {
     made_at: String,
     /// What was wanted when it was made, as a digest of the roles' specifications.
     spec_revision: String,
+    /// Whether it was made for all selected accounts.
+    #[serde(default)]
+    for_everybody: bool,
+    /// What the specifications give beyond those that were agreed to when it was made.
+    #[serde(default)]
+    widens: Vec<String>,
     plans: Vec<Entry>,
 }
 
@@ -83,11 +89,21 @@ impl PlanFile {
             sweep: sweep.id.to_string(),
             made_at: sweep.started_at.to_string(),
             spec_revision: spec_revision.to_owned(),
+            for_everybody: false,
+            widens: sweep.widens.clone(),
             plans: plans
                 .iter()
                 .filter(|plan| !plan.is_empty())
                 .map(Entry::of)
                 .collect(),
+        }
+    }
+
+    /// The same, made for all selected accounts or not.
+    pub(crate) fn for_everybody(self, for_everybody: bool) -> Self {
+        Self {
+            for_everybody,
+            ..self
         }
     }
 
@@ -151,9 +167,14 @@ impl PlanFile {
         self.spec_revision == spec_revision
     }
 
+    /// Whether it was made for all selected accounts.
+    pub(crate) const fn is_for_everybody(&self) -> bool {
+        self.for_everybody
+    }
+
     /// The digests that `apply` goes by.
     pub(crate) fn saved(&self) -> SavedPlans {
-        let mut saved = SavedPlans::default();
+        let mut saved = SavedPlans::default().made_for_everybody(self.for_everybody);
         for entry in &self.plans {
             if let Ok((account, role)) = entry.ids() {
                 saved.add(account, role, entry.digest.clone());

@@ -227,14 +227,20 @@ fn schedule(config: &Config) -> Schedule {
     }
 }
 
-/// This process's name among replicas.
+/// This process's name among replicas. Host and process number are for people: containers share both
+/// (every one has a process 1), and a name that two processes share is a lease that two hold.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a name of its own is all that is wanted; nothing that is decided depends on it"
+)]
 fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
     format!(
-        "{}/{}",
+        "{}/{}/{:08x}",
         if host.is_empty() { "localhost" } else { host },
-        std::process::id()
+        std::process::id(),
+        rand::random::<u32>()
     )
 }
 

@@ -11,6 +11,7 @@ pub mod census;
 pub mod fault;
 pub mod selector;
 
+pub mod agreement;
 pub mod least_privilege;
 pub mod policy;
 pub mod role;

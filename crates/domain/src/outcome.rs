@@ -262,4 +262,6 @@ pub struct SweepRecord {
     pub reason: Option<String>,
     /// The counts so far.
     pub summary: Summary,
+    /// What its specifications give to anybody beyond those that were agreed to, in sentences.
+    pub widens: Vec<String>,
 }

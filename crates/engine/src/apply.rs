@@ -1,8 +1,10 @@
 //! Steps taken in their order: each on record before it is made, and completed after.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::outcome::{StepReport, StepResult};
 use rolekeeper_domain::plan::{Plan, PlannedStep, Precondition};
@@ -41,6 +43,14 @@ pub(crate) enum End {
     Stopped(String),
     /// A step failed, or the session for writing could not be had.
     Failed(Fault),
+}
+
+/// Why a call was not made, or came to nothing.
+pub(crate) enum Unmade {
+    /// AWS said no, or nothing.
+    Failed(Fault),
+    /// A reason came up to make no further call; nothing was done by this one.
+    Stopped(End),
 }
 
 /// Where and when a plan is carried out.
@@ -112,7 +122,7 @@ where
         &self,
         site: Site<'_>,
         deed: Deed<'_>,
-        call: impl Future<Output = Result<Receipt, Fault>>,
+        call: impl Future<Output = Result<Receipt, Unmade>>,
         taken: &mut Vec<StepReport>,
     ) -> Result<(), End> {
         let fence = self.may_go_on(site)?;
@@ -126,7 +136,14 @@ where
             "step",
             step.action = %deed.operation().action(), step.resource = deed.resource(),
         );
-        let result = call.instrument(span).await;
+        let result = match call.instrument(span).await {
+            Ok(receipt) => Ok(receipt),
+            Err(Unmade::Failed(fault)) => Err(fault),
+            Err(Unmade::Stopped(end)) => {
+                self.complete(entry, &untaken()).await?;
+                return Err(end);
+            }
+        };
         let recorded = self.complete(entry, &completion(&result)).await;
         taken.push(self.tell(site.account, deed, result.as_ref().err()));
         result.map_err(End::Failed)?;
@@ -144,12 +161,15 @@ where
                 "there is no time left for this account".to_owned(),
             ));
         }
-        self.fence().ok_or_else(|| {
-            let stop = Stop::Failed("the lease was lost: another process may write now".to_owned());
-            let end = End::Stopped(stop.why().to_owned());
-            self.brake.pull(stop);
-            end
-        })
+        self.fence().ok_or_else(|| self.lease_lost())
+    }
+
+    /// A lease that was lost ends the sweep's writes.
+    pub(crate) fn lease_lost(&self) -> End {
+        let stop = Stop::Failed("the lease was lost: another process may write now".to_owned());
+        let end = End::Stopped(stop.why().to_owned());
+        self.brake.pull(stop);
+        end
     }
 
     /// One step; again only where AWS surely did nothing, or does not yet see what this very plan made.
@@ -158,7 +178,7 @@ where
         writer: &P::Writer,
         step: &PlannedStep,
         site: Site<'_>,
-    ) -> Result<Receipt, Fault> {
+    ) -> Result<Receipt, Unmade> {
         let gateway = &self.engine.gateway;
         let behalf = self.behalf(site.account, site.slot);
         let builds_on_new = step
@@ -169,8 +189,8 @@ where
         let mut tries = 1;
         loop {
             let attempt = || writer.execute(&step.step);
-            match gateway.write(behalf, step.step.operation(), attempt).await {
-                Err(fault)
+            match self.write(site, step.step.operation(), attempt).await {
+                Err(Unmade::Failed(fault))
                     if builds_on_new
                         && fault.category == Category::NotFound
                         && tries < CONSISTENCY_TRIES
@@ -185,12 +205,44 @@ where
         }
     }
 
+    /// One call that writes, through the gateway.
+    ///
+    /// Before each attempt it is asked once more whether it may be made: between the intent and the call
+    /// lie waits for a limiter and between attempts, and whoever stood still there may have lost the lease.
+    pub(crate) async fn write<F>(
+        &self,
+        site: Site<'_>,
+        operation: Operation,
+        attempt: impl Fn() -> F,
+    ) -> Result<Receipt, Unmade>
+    where
+        F: Future<Output = Result<Receipt, Fault>>,
+    {
+        let stopped: Mutex<Option<End>> = Mutex::default();
+        let attempt = || async {
+            if let Err(end) = self.may_go_on(site) {
+                let fault = Fault::new(Category::Internal, UNTAKEN);
+                *stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+                return Err(fault);
+            }
+            attempt().await
+        };
+        let behalf = self.behalf(site.account, site.slot);
+        let gateway = &self.engine.gateway;
+        let result = gateway.write(behalf, operation, attempt).await;
+        let end = stopped.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match end {
+            Some(end) => Err(Unmade::Stopped(end)),
+            None => result.map_err(Unmade::Failed),
+        }
+    }
+
     /// Records what becomes ours although it came from another hand.
     pub(crate) async fn adopt(&self, plan: &Plan) -> Result<(), End> {
         let clock = self.engine.gateway.clock.as_ref();
         for resource in &plan.adopts {
             let Some(fence) = self.fence() else {
-                return Err(End::Stopped("the lease was lost".to_owned()));
+                return Err(self.lease_lost());
             };
             let adopted =
                 self.engine
@@ -270,9 +322,8 @@ pub(crate) fn completion(answer: &Result<Receipt, Fault>) -> Completion {
     }
 }
 
+const UNTAKEN: &str = "the call was not made: the sweep stopped just before it";
+
 fn untaken() -> Completion {
-    Completion::Failed(Fault::new(
-        Category::Internal,
-        "the call was not made: the sweep stopped just before it",
-    ))
+    Completion::Failed(Fault::new(Category::Internal, UNTAKEN))
 }

@@ -18,6 +18,7 @@ use tracing::Instrument as _;
 use crate::discover::{Listing, Named, stream};
 use crate::engine::{census_error, missing};
 use crate::event::{Event, EventSink};
+use crate::look::Wants;
 use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
@@ -36,8 +37,8 @@ const MAX_WIDENS: usize = 200;
 #[derive(Default)]
 pub(crate) struct FirstPhase {
     /// Accounts that a repair would change.
-    pub(crate) candidates: Vec<Arc<Named>>,
-    /// What the repair would give to whom.
+    pub(crate) candidates: Vec<Candidate>,
+    /// What the repair would give to whom, where that needs a person's word.
     pub(crate) widens: BTreeSet<String>,
     /// When each account was last looked at before this sweep.
     pub(crate) last_seen: BTreeMap<AccountId, Timestamp>,
@@ -45,8 +46,14 @@ pub(crate) struct FirstPhase {
     selected: u64,
 }
 
+/// An account that a repair would change.
+pub(crate) struct Candidate {
+    pub(crate) account: Arc<Named>,
+    pub(crate) wants: Wants,
+}
+
 struct Looked {
-    candidate: Option<Arc<Named>>,
+    candidate: Option<Candidate>,
     widens: Vec<String>,
 }
 
@@ -255,7 +262,11 @@ where
     };
     match AssertUnwindSafe(look).catch_unwind().await {
         Ok(Some(outlook)) => {
-            let candidate = outlook.wants_repair.then(|| Arc::clone(&named));
+            let wants = outlook.wants;
+            let candidate = (wants != Wants::default()).then(|| Candidate {
+                account: Arc::clone(&named),
+                wants,
+            });
             run.hand_in(outlook.report).await;
             let kept = run.is_repair() && candidate.is_some();
             if kept {

@@ -89,6 +89,8 @@ pub enum Event {
         of: u32,
         accounts: u64,
     },
+    /// A change failed in a way that the canary did not show: the rest goes through a canary again.
+    CanaryAgain { sweep: SweepId, why: String },
     /// Writes were halted.
     Halted { sweep: Option<SweepId>, why: String },
     /// A sweep ended.

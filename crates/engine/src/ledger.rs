@@ -78,6 +78,7 @@ impl<S: Store, C: Clock> Ledger<S, C> {
             finished_at: None,
             outcome: None,
             reason: None,
+            widens: Vec::new(),
             summary: Summary::default(),
         };
         ledger.store.begin(&begun).await?;

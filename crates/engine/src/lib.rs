@@ -25,6 +25,7 @@ mod census;
 mod sweep;
 mod waves;
 
+mod agreement;
 mod apply;
 pub mod ledger;
 mod look;

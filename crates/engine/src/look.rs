@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolekeeper_domain::diff::{diff, wants};
 use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::judge::{Guardrails, judge};
+use rolekeeper_domain::judge::{Approval, Guardrails, judge};
 use rolekeeper_domain::observation::{Observation, Sighting};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult};
 use rolekeeper_domain::ownership::{OwnershipRecord, is_tagged};
@@ -37,9 +37,18 @@ pub(crate) struct Look {
 pub(crate) struct Outlook {
     pub(crate) report: AccountReport,
     /// Whether a repair would take steps.
-    pub(crate) wants_repair: bool,
-    /// What a repair would give to whom.
+    pub(crate) wants: Wants,
+    /// What a repair would give to whom, where that needs a person's word.
     pub(crate) widens: Vec<String>,
+}
+
+/// What a repair of an account would take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wants {
+    /// Steps that need nobody's word.
+    pub(crate) steps: bool,
+    /// Steps that need somebody's word: the specification gives more than was agreed to.
+    pub(crate) word: bool,
 }
 
 impl<D, P, S, C, E> Run<D, P, S, C, E>
@@ -63,7 +72,7 @@ where
             }
             Err(fault) => Outlook {
                 report: self.failed_report(account, fault, began),
-                wants_repair: false,
+                wants: Wants::default(),
                 widens: Vec::new(),
             },
         }
@@ -191,7 +200,7 @@ where
     fn outlook(&self, account: &Named, looks: &[Look], began: Duration) -> Outlook {
         let mut report = self.blank_report(account, Outcome::InSync, began);
         let mut widens = Vec::new();
-        let mut wants_repair = false;
+        let mut wants = Wants::default();
         for look in looks {
             take_in(&mut report, &look.diff);
             let guardrails = Guardrails::default();
@@ -207,8 +216,13 @@ where
                     report
                         .steps
                         .extend(plan_report(&plan, StepResult::Planned, None));
-                    wants_repair |= !plan.is_empty();
-                    widens.extend(plan.widens.iter().cloned());
+                    let needs_word =
+                        self.widening(&plan.role) == Approval::Wanted && !plan.widens.is_empty();
+                    wants.steps |= !plan.is_empty() && !needs_word;
+                    wants.word |= !plan.is_empty() && needs_word;
+                    if needs_word {
+                        widens.extend(plan.widens.iter().cloned());
+                    }
                     self.emit(&Event::Planned {
                         sweep: self.sweep.clone(),
                         plan: Box::new(plan),
@@ -219,7 +233,11 @@ where
             }
         }
         Outlook {
-            wants_repair: wants_repair && report.failure.is_none(),
+            wants: if report.failure.is_none() {
+                wants
+            } else {
+                Wants::default()
+            },
             widens,
             report,
         }

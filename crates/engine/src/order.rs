@@ -17,12 +17,24 @@ use crate::retire::Retirement;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedPlans {
     digests: BTreeMap<(AccountId, RoleName), String>,
+    /// Whether everybody was looked at when they were made: then agreeing to them is agreeing
+    /// to the specification.
+    for_everybody: bool,
 }
 
 impl SavedPlans {
     /// Adds a plan by its digest, see [`Plan::digest`].
     pub fn add(&mut self, account: AccountId, role: RoleName, digest: String) {
         self.digests.insert((account, role), digest);
+    }
+
+    /// The same, made for all selected accounts or for some.
+    #[must_use]
+    pub fn made_for_everybody(self, for_everybody: bool) -> Self {
+        Self {
+            for_everybody,
+            ..self
+        }
     }
 
     /// The accounts that have a plan.
@@ -90,6 +102,14 @@ impl SweepOrder {
 }
 
 impl SweepOrder {
+    /// Whether it is for all selected accounts, or carries out plans that were made for all.
+    pub(crate) fn is_for_everybody(&self) -> bool {
+        match &self.plans {
+            Some(plans) => plans.for_everybody,
+            None => self.accounts.is_none(),
+        }
+    }
+
     /// The accounts it is limited to: those named, or those with a saved plan.
     pub(crate) fn wanted_accounts(&self) -> Option<BTreeSet<AccountId>> {
         match (&self.accounts, &self.plans) {

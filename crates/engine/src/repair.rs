@@ -119,6 +119,10 @@ where
         guardrails: &Guardrails,
         site: Site<'_>,
     ) -> RoleEnd {
+        let guardrails = &Guardrails {
+            widening: self.widening(&spec.name),
+            ..guardrails.clone()
+        };
         let found = first.diff.clone();
         let mut look = first;
         let mut steps = Vec::new();
@@ -317,16 +321,12 @@ where
             self.brake.pull(Stop::Halted(halt.why.clone()));
         }
         let now = self.engine.gateway.clock.now();
-        let widening = match (self.settings.approve_widening, self.is_approved()) {
-            (false, _) => Approval::NotNeeded,
-            (true, true) => Approval::Given,
-            (true, false) => Approval::Wanted,
-        };
         Ok(Guardrails {
             halted: halted.map(|halt| halt.why),
             frozen: self.settings.freeze.as_ref().and_then(|frozen| frozen(now)),
             ineligible: None,
-            widening,
+            // Said role by role: one specification may be wider and another not.
+            widening: Approval::NotNeeded,
             too_many: None,
             admin_roles: self.settings.admin_roles.clone(),
             flap_limit: self.settings.flap_limit,

@@ -1,6 +1,7 @@
 //! Changes go out in waves: a few accounts first, then more, and no further
 //! when something is wrong. Pure.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rolekeeper_domain::fault::Category;
@@ -91,10 +92,10 @@ impl Rollout {
         if let Some(surprise) = &tally.surprise {
             return Some(surprise.clone());
         }
-        if tally.in_canary && tally.failed >= 1 {
+        if tally.in_canary && tally.failed_in_canary >= 1 {
             return Some(format!(
-                "{} of {} changed accounts of the canary failed or did not verify",
-                tally.failed, tally.changed
+                "{} of the changed accounts of the canary failed or did not verify",
+                tally.failed_in_canary
             ));
         }
         let allowed = self.max_failures.of(tally.changed).max(FAILURES_AT_LEAST);
@@ -120,6 +121,12 @@ pub struct Tally {
     pub failed: usize,
     /// The first result that says the fault is ours, in words.
     pub surprise: Option<String>,
+    /// Categories of failed changes that were met so far.
+    met: BTreeSet<Category>,
+    /// A failed change of a category that was not met before, in words, until it is taken.
+    setback: Option<String>,
+    /// Failed changes of this canary.
+    failed_in_canary: usize,
 }
 
 /// How the change of one account ended.
@@ -136,6 +143,23 @@ pub enum Change {
 }
 
 impl Tally {
+    /// A wave begins. Each canary is judged by itself.
+    pub const fn begin_wave(&mut self, in_canary: bool) {
+        self.in_canary = in_canary;
+        self.failed_in_canary = 0;
+    }
+
+    /// Whether a change failed in a way not met before, so that no further account of the
+    /// wave is to be begun.
+    pub const fn has_setback(&self) -> bool {
+        self.setback.is_some()
+    }
+
+    /// The same in words, once.
+    pub const fn take_setback(&mut self) -> Option<String> {
+        self.setback.take()
+    }
+
     /// Counts one account.
     pub fn count(&mut self, account: impl std::fmt::Display, change: Change) {
         match change {
@@ -143,6 +167,12 @@ impl Tally {
             Change::Verified => {}
             Change::Failed(category) => {
                 self.failed += 1;
+                self.failed_in_canary += 1;
+                if self.met.insert(category) && !self.in_canary {
+                    self.setback.get_or_insert_with(|| {
+                        format!("the change of {account} failed in a way that the canary did not show ({category})")
+                    });
+                }
                 if is_surprising(category) {
                     self.surprise.get_or_insert_with(|| {
                         format!("the change of {account} failed in a way that every further one would ({category})")
@@ -151,6 +181,7 @@ impl Tally {
             }
             Change::Unsettled => {
                 self.failed += 1;
+                self.failed_in_canary += 1;
                 self.surprise.get_or_insert_with(|| {
                     format!("the change of {account} was made and does not read back as the specification says")
                 });
@@ -189,7 +220,8 @@ mod tests {
             in_canary,
             changed,
             failed,
-            surprise: None,
+            failed_in_canary: if in_canary { failed } else { 0 },
+            ..Tally::default()
         }
     }
 
@@ -229,6 +261,33 @@ mod tests {
         tally.count("111111111111", Change::Failed(Category::AccessDenied));
         assert_eq!(Rollout::default().verdict(&tally), None);
         tally.count("111111111111", Change::Failed(Category::InvalidSpec));
+        assert!(Rollout::default().verdict(&tally).is_some());
+    }
+
+    #[test]
+    fn a_way_of_failing_that_is_new_after_the_canary_is_a_setback_once() {
+        let mut tally = Tally::default();
+        tally.begin_wave(true);
+        tally.count("111111111111", Change::Verified);
+        assert_eq!(tally.take_setback(), None);
+        tally.begin_wave(false);
+        tally.count("222222222222", Change::Failed(Category::AccessDenied));
+        assert_eq!(Rollout::default().verdict(&tally), None);
+        assert!(tally.take_setback().unwrap().contains("222222222222"));
+        // Met by now: the share decides about the next one of its kind, and another kind is new.
+        tally.count("333333333333", Change::Failed(Category::AccessDenied));
+        assert!(!tally.has_setback());
+        tally.count("444444444444", Change::Failed(Category::Quota));
+        assert!(tally.has_setback());
+    }
+
+    #[test]
+    fn each_canary_is_judged_by_itself() {
+        let mut tally = Tally::default();
+        tally.count("111111111111", Change::Failed(Category::AccessDenied));
+        tally.begin_wave(true);
+        assert_eq!(Rollout::default().verdict(&tally), None);
+        tally.count("222222222222", Change::Failed(Category::AccessDenied));
         assert!(Rollout::default().verdict(&tally).is_some());
     }
 

@@ -10,6 +10,7 @@ use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepR
 use rolekeeper_domain::plan::{Plan, PlannedStep};
 use rolekeeper_domain::role::RoleSpec;
 
+use crate::agreement::{Agreement, Kept};
 use crate::brake::{Brake, Stop};
 use crate::discover::Named;
 use crate::documents::Documents;
@@ -51,6 +52,10 @@ pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
     pub(crate) approved: AtomicBool,
     /// The accounts in which a change of external ids waits, once everybody was looked at.
     pub(crate) held: OnceLock<Held>,
+    /// How its specifications stand to those that were agreed to.
+    pub(crate) agreement: Agreement,
+    /// Which of them it has kept as agreed to.
+    pub(crate) kept_agreed: Kept,
 }
 
 impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {

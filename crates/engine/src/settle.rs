@@ -150,6 +150,7 @@ where
         return Ok(());
     };
     let clock = run.engine.gateway.clock.as_ref();
+    let began = clock.elapsed();
     while !entries.is_empty() && run.brake.stop().is_none() {
         let limit = run.settings.limits.look_deadline;
         let looked = within(clock, limit, run.look_with(account, &probe, &slot)).await;
@@ -157,9 +158,12 @@ where
             return Ok(());
         };
         let now = clock.now();
+        // The time of day may have been set back since the intent; how long we wait ourselves is known.
+        let waited = SignedDuration::try_from(clock.elapsed().saturating_sub(began));
+        let waited = waited.unwrap_or(SignedDuration::MAX);
         let mut young = Vec::new();
         for open in entries {
-            let is_late = now.duration_since(open.intended_at) >= LATE;
+            let is_late = now.duration_since(open.intended_at).max(waited) >= LATE;
             let completion = match effect(&open.step, &observation) {
                 Effect::There => Completion::SettledDone,
                 Effect::NotThere if is_late => Completion::SettledUndone,
@@ -258,6 +262,7 @@ mod tests {
             finished_at: None,
             outcome: None,
             reason: None,
+            widens: Vec::new(),
             summary: Summary::default(),
         };
         let rows = [

@@ -12,6 +12,7 @@ use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepReco
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use crate::agreement::{Agreement, Kept};
 use crate::brake::{Brake, Stop};
 use crate::documents::{Documents, Loader};
 use crate::engine::{Inner, census_error};
@@ -56,6 +57,7 @@ where
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     };
     engine.store.begin(&record).await?;
     engine.gateway.sink.emit(&Event::SweepStarted {
@@ -83,6 +85,7 @@ where
     record.reason = reason;
     if let Ok(Some(stored)) = &stored {
         record.summary = stored.summary;
+        record.widens.clone_from(&stored.widens);
     }
     engine.gateway.sink.emit(&Event::SweepFinished {
         sweep: record.clone(),
@@ -161,6 +164,16 @@ where
         ourselves = discovery.ourselves() => ourselves.map_err(census_error)?,
         () = cancel.cancelled() => return Ok(Some(Stop::Cancelled(CANCELLED.to_owned()))),
     };
+    let agreement = if order.undo.is_some() {
+        // It is not the specification that is carried out.
+        Agreement::default()
+    } else {
+        Agreement::of(engine.store.as_ref(), &settings, &caller, &organization).await?
+    };
+    let widens = agreement.widens();
+    if !widens.is_empty() {
+        engine.store.note_widens(sweep, &widens).await?;
+    }
     let (documents, loader) = Documents::new();
     let (recorder, writer) = Recorder::new();
     let label = format!("{}-{sweep}", settings.session_label);
@@ -181,6 +194,8 @@ where
         fence,
         approved,
         held: OnceLock::new(),
+        agreement,
+        kept_agreed: Kept::default(),
     });
     let brake = Arc::clone(&run.brake);
     let work = async {

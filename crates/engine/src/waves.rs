@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
 use rolekeeper_domain::fault::Category;
+use rolekeeper_domain::outcome::Trigger;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::brake::Stop;
-use crate::census::{FirstPhase, panicked};
+use crate::census::{Candidate, FirstPhase, panicked};
 use crate::discover::Named;
 use crate::event::{Event, EventSink};
 use crate::gateway::within;
@@ -26,6 +27,9 @@ use crate::run::{Run, account_span};
 use crate::slot::Slot;
 
 /// Changes what the first phase found, as far as that is approved and goes well.
+///
+/// What needs nobody's word goes first: a door that somebody opened is not left open because the
+/// specification waits to be agreed to.
 pub(crate) async fn carry_out<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
     first: FirstPhase,
@@ -43,39 +47,104 @@ where
         last_seen,
         ..
     } = first;
-    // Not seen for longest first; then by id, so that the same sweep goes the same way.
-    candidates.sort_by_key(|account| (last_seen.get(&account.id).copied(), account.id));
-    let widens: Vec<String> = widens.into_iter().collect();
-    if candidates.is_empty() || !is_agreed(run, candidates.len(), &widens).await? {
+    // Pulls the brake if it cannot.
+    if run.keep_agreed().await.is_err() {
         return Ok(());
     }
-    let rollout = &run.settings.rollout;
-    let waves = rollout.waves(candidates.len());
-    let mut tally = Tally::default();
-    for (index, range) in waves.iter().enumerate() {
-        let accounts = candidates.get(range.clone()).unwrap_or_default();
-        tally.in_canary = index == 0 && rollout.canary > 0;
-        run.emit(&Event::WaveStarted {
-            sweep: run.sweep.clone(),
-            wave: number(index + 1),
-            of: number(waves.len()),
-            accounts: accounts.len() as u64,
-        });
-        wave(run, accounts, &mut tally).await;
-        run.recorder.flush().await;
-        if run.brake.stop().is_some() {
-            return halt_others(run).await;
+    // Not seen for longest first; then by id, so that the same sweep goes the same way.
+    candidates.sort_by_key(|candidate| {
+        let id = candidate.account.id;
+        (last_seen.get(&id).copied(), id)
+    });
+    let above = run.settings.rollout.approve_above;
+    let too_many = above > 0 && candidates.len() as u64 > above;
+    let those = |which: fn(&Candidate) -> bool| -> Vec<Arc<Named>> {
+        let chosen = candidates.iter().filter(|candidate| which(candidate));
+        chosen.map(|one| Arc::clone(&one.account)).collect()
+    };
+    let stages: [(Vec<Arc<Named>>, bool); 2] = if too_many {
+        [(those(|_| true), true), (Vec::new(), false)]
+    } else {
+        [
+            (those(|candidate| candidate.wants.steps), false),
+            (those(|candidate| candidate.wants.word), true),
+        ]
+    };
+    let mut sentences = run.agreement.widens();
+    sentences.extend(widens);
+    for (accounts, asks) in stages {
+        if accounts.is_empty() || run.brake.stop().is_some() {
+            continue;
         }
+        if asks && !is_agreed(run, accounts.len(), &sentences, true).await? {
+            return Ok(());
+        }
+        // Also pulls the brake, if the lease or the store is gone by now.
+        if asks && run.keep_agreed().await.is_err() {
+            return Ok(());
+        }
+        roll_out(run, &accounts).await?;
     }
     Ok(())
 }
 
-/// Repairs the accounts of one wave; pulls the brake when too much goes wrong.
+/// Wave after wave over these accounts, canary first. A way of failing that the canary did not show
+/// ends the wave and sends the rest through a canary again.
+async fn roll_out<D, P, S, C, E>(
+    run: &Arc<Run<D, P, S, C, E>>,
+    accounts: &[Arc<Named>],
+) -> Result<(), SweepError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let rollout = &run.settings.rollout;
+    let mut tally = Tally::default();
+    let mut begun_waves = 0;
+    let mut left = accounts;
+    'canary: while !left.is_empty() {
+        let waves = rollout.waves(left.len());
+        let of = begun_waves + waves.len();
+        for (index, range) in waves.iter().enumerate() {
+            let accounts = left.get(range.clone()).unwrap_or_default();
+            tally.begin_wave(index == 0 && rollout.canary > 0);
+            begun_waves += 1;
+            run.emit(&Event::WaveStarted {
+                sweep: run.sweep.clone(),
+                wave: number(begun_waves),
+                of: number(of),
+                accounts: accounts.len() as u64,
+            });
+            let begun = wave(run, accounts, &mut tally).await;
+            run.recorder.flush().await;
+            if run.brake.stop().is_some() {
+                return halt_others(run).await;
+            }
+            if let Some(why) = tally.take_setback() {
+                run.emit(&Event::CanaryAgain {
+                    sweep: run.sweep.clone(),
+                    why,
+                });
+                left = left.get(range.start + begun..).unwrap_or_default();
+                continue 'canary;
+            }
+        }
+        return Ok(());
+    }
+    Ok(())
+}
+
+/// Repairs the accounts of one wave; pulls the brake when too much goes wrong. Answers how many
+/// were begun.
 async fn wave<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
     accounts: &[Arc<Named>],
     tally: &mut Tally,
-) where
+) -> usize
+where
     D: Directory,
     P: SessionProvider,
     S: Store,
@@ -83,21 +152,27 @@ async fn wave<D, P, S, C, E>(
     E: EventSink,
 {
     let mut tasks = JoinSet::new();
+    let mut begun = 0;
     for account in accounts {
-        let slot = tokio::select! {
-            biased;
-            () = run.brake.pulled() => None,
-            slot = run.places.take() => slot,
+        let slot = loop {
+            tokio::select! {
+                biased;
+                () = run.brake.pulled() => break None,
+                // Counted as they end: what goes wrong is known before the next one begins.
+                Some(done) = tasks.join_next() => count(run, tally, done.ok()),
+                slot = run.places.take() => break slot,
+            }
         };
-        let Some(slot) = slot else { break };
-        let span = account_span(account.id);
-        tasks.spawn(repair_one(Arc::clone(run), Arc::clone(account), slot).instrument(span));
         while let Some(done) = tasks.try_join_next() {
             count(run, tally, done.ok());
         }
-        if run.brake.stop().is_some() {
+        let Some(slot) = slot else { break };
+        if run.brake.stop().is_some() || tally.has_setback() {
             break;
         }
+        let span = account_span(account.id);
+        tasks.spawn(repair_one(Arc::clone(run), Arc::clone(account), slot).instrument(span));
+        begun += 1;
     }
     let clock = run.engine.gateway.clock.as_ref();
     loop {
@@ -117,10 +192,10 @@ async fn wave<D, P, S, C, E>(
                 // journal, and the next start looks what became of it.
                 within(clock, run.settings.limits.grace, rest).await;
                 tasks.shutdown().await;
-                return;
+                return begun;
             }
         };
-        let Some(done) = done else { return };
+        let Some(done) = done else { return begun };
         count(run, tally, done.ok());
     }
 }
@@ -216,6 +291,7 @@ pub(crate) async fn is_agreed<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
     changes: usize,
     widens: &[String],
+    asks: bool,
 ) -> Result<bool, SweepError>
 where
     P: SessionProvider,
@@ -225,10 +301,12 @@ where
 {
     let changes = changes as u64;
     let above = run.settings.rollout.approve_above;
-    let too_many = above > 0 && changes > above;
-    let widening = run.settings.approve_widening && !widens.is_empty();
-    if run.is_approved() || !(too_many || widening) {
+    if run.is_approved() || !(asks || above > 0 && changes > above) {
         return Ok(true);
+    }
+    if run.order.trigger == Trigger::Event {
+        // It is about a few accounts, and nobody waits for it: the next sweep over everybody asks.
+        return Ok(false);
     }
     let (store, clock) = (run.engine.store.as_ref(), run.engine.gateway.clock.as_ref());
     store

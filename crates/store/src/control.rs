@@ -4,11 +4,12 @@
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Mode, SweepId, Trigger};
-use rolekeeper_engine::port::store::{Control, Halt, StoreError, SweepRequest};
+use rolekeeper_engine::port::store::{AgreedSpec, Control, Fence, Halt, StoreError, SweepRequest};
 use serde_json::json;
 
 use crate::db::{Row, corrupt, values};
 use crate::journal::chain::{Kind, Links, append};
+use crate::journal::check_fence;
 use crate::open::Store;
 use crate::rows::{from_json, to_json};
 
@@ -191,6 +192,54 @@ impl Control for Store {
     async fn approved(&self, sweep: &SweepId) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM approvals WHERE sweep = $1 AND approved_at IS NOT NULL";
         Ok(self.db.row(sql, values![sweep]).await?.is_some())
+    }
+
+    async fn agreed_specs(&self) -> Result<Vec<AgreedSpec>, StoreError> {
+        let sql = "SELECT role, digest, body, by_whom, sweep, at FROM agreed ORDER BY role";
+        let rows = self.db.rows(sql, values![]).await?;
+        let agreed = |row: &Row| {
+            let role = row.text(0)?;
+            Ok(AgreedSpec {
+                role: role.parse().map_err(|error| corrupt(format!("{error}")))?,
+                digest: row.text(1)?,
+                body: row.text(2)?,
+                by: row.text(3)?,
+                sweep: row.sweep(4)?,
+                at: row.time(5)?,
+            })
+        };
+        rows.iter().map(agreed).collect()
+    }
+
+    async fn agree(&self, spec: &AgreedSpec, fence: Fence) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        check_fence(&mut tx, fence).await?;
+        let links = Links {
+            sweep: Some(&spec.sweep),
+            ..Links::default()
+        };
+        // The whole specification: who looks at the chain later need not believe the table.
+        let body = json!({
+            "at": spec.at, "by": spec.by, "sweep": spec.sweep.as_str(), "role": spec.role.as_str(),
+            "digest": spec.digest, "specification": spec.body,
+        });
+        append(&mut tx, Kind::Agreement, links, spec.at, &body).await?;
+        tx.run(
+            "INSERT INTO agreed (role, digest, body, by_whom, sweep, at) \
+             VALUES ($1, $2, $3, $4, $5, $6) \
+             ON CONFLICT (role) DO UPDATE SET digest = excluded.digest, body = excluded.body, \
+             by_whom = excluded.by_whom, sweep = excluded.sweep, at = excluded.at",
+            values![
+                spec.role.as_str(),
+                spec.digest.as_str(),
+                spec.body.as_str(),
+                spec.by.as_str(),
+                &spec.sweep,
+                spec.at,
+            ],
+        )
+        .await?;
+        tx.commit().await
     }
 
     async fn awaiting_approval(&self) -> Result<Vec<(SweepId, u64)>, StoreError> {

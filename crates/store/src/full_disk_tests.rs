@@ -65,6 +65,7 @@ async fn a_full_disk_is_an_error_that_leaves_everything_whole() {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     };
     store.begin(&sweep).await.unwrap();
     let fence = store

@@ -26,11 +26,22 @@ impl Lease for Store {
             .ok_or_else(|| corrupt("no lease row"))?;
         let (token, current) = (row.int(0)?, row.opt_text(1)?);
         let ours = current.as_deref() == Some(holder);
-        if current.is_some() && !ours && row.int(2)? > now {
+        let ttl = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+        let expires = row.int(2)?;
+        if current.is_some() && !ours && expires > now {
+            if expires > now.saturating_add(ttl) {
+                // No lease is given for so long: the clock was set back since. One that is alive is renewed
+                // before that; one that is not must not be waited for until the clock is there again.
+                tx.run(
+                    "UPDATE lease SET expires_at = $1 WHERE id = 1",
+                    values![now.saturating_add(ttl)],
+                )
+                .await?;
+                tx.commit().await?;
+            }
             return Ok(None);
         }
         let token = if ours { token } else { token + 1 };
-        let ttl = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
         tx.run(
             "UPDATE lease SET token = $1, holder = $2, expires_at = $3 WHERE id = 1",
             values![token, holder, now.saturating_add(ttl)],

@@ -16,12 +16,12 @@ use sqlx::AssertSqlSafe;
 use crate::db::{CHUNK, Db, Row, Tx, Value, corrupt, placeholders, values};
 use crate::open::Store;
 use crate::page::Page;
-use crate::rows::{ReportBody, named, to_json};
+use crate::rows::{ReportBody, from_json, named, to_json};
 use crate::{findings, fleet};
 
 /// The columns of a [`SweepRecord`], in the order [`sweep_record`] reads them.
 const SWEEP: &str = "id, mode, trigger_kind, requested_by, started_at, finished_at, outcome, reason, \
-                     in_sync, drifted, repaired, failed, skipped, pending";
+                     in_sync, drifted, repaired, failed, skipped, pending, widens";
 
 impl Sweeps for Store {
     async fn begin(&self, sweep: &SweepRecord) -> Result<(), StoreError> {
@@ -66,6 +66,16 @@ impl Sweeps for Store {
             findings::fold_in(&mut tx, chunk).await?;
         }
         tx.commit().await
+    }
+
+    async fn note_widens(&self, sweep: &SweepId, widens: &[String]) -> Result<(), StoreError> {
+        self.db
+            .run(
+                "UPDATE sweeps SET widens = $2 WHERE id = $1",
+                values![sweep, to_json(&widens)?],
+            )
+            .await
+            .map(drop)
     }
 
     async fn finish(
@@ -220,6 +230,7 @@ fn sweep_record(row: &Row) -> Result<SweepRecord, StoreError> {
             .transpose()?,
         reason: row.opt_text(7)?,
         summary,
+        widens: from_json(&row.text(14)?)?,
     })
 }
 

@@ -81,6 +81,7 @@ fn sweep() -> SweepRecord {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     }
 }
 

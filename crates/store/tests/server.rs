@@ -74,6 +74,7 @@ fn sweep(id: &str) -> SweepRecord {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     }
 }
 

@@ -15,8 +15,8 @@ use rolekeeper_domain::plan::PlannedStep;
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_domain::user::UserStep;
 use rolekeeper_engine::port::store::{
-    Completion, Control, Deed, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt,
-    Intent, Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError,
+    AgreedSpec, Completion, Control, Deed, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals,
+    Halt, Intent, Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError,
     SweepRequest, Sweeps, UnitTotals,
 };
 use rolekeeper_store::Store;
@@ -91,6 +91,12 @@ impl Sweeps for Durable {
     async fn record(&self, sweep: &SweepId, reports: &[AccountReport]) -> Answer<()> {
         let (sweep, reports) = (sweep.clone(), reports.to_vec());
         self.with(|store| async move { store.record(&sweep, &reports).await })
+            .await
+    }
+
+    async fn note_widens(&self, sweep: &SweepId, widens: &[String]) -> Answer<()> {
+        let (sweep, widens) = (sweep.clone(), widens.to_vec());
+        self.with(|store| async move { store.note_widens(&sweep, &widens).await })
             .await
     }
 
@@ -373,6 +379,17 @@ impl Control for Durable {
     async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
         let sweep = sweep.clone();
         self.with(|store| async move { store.approved(&sweep).await })
+            .await
+    }
+
+    async fn agreed_specs(&self) -> Answer<Vec<AgreedSpec>> {
+        self.with(|store| async move { store.agreed_specs().await })
+            .await
+    }
+
+    async fn agree(&self, spec: &AgreedSpec, fence: Fence) -> Answer<()> {
+        let spec = spec.clone();
+        self.with(move |store| async move { store.agree(&spec, fence).await })
             .await
     }
 

@@ -13,10 +13,11 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::finding::{Finding, fold};
 use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
-    Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt, Intent,
-    Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError, SweepRequest,
-    Sweeps, UnitTotals,
+    AgreedSpec, Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt,
+    Intent, Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError,
+    SweepRequest, Sweeps, UnitTotals,
 };
 use rolekeeper_simulator::World;
 
@@ -64,6 +65,7 @@ struct State {
     cancelled: Vec<SweepId>,
     waiting: BTreeMap<SweepId, u64>,
     approved: Vec<SweepId>,
+    agreed: BTreeMap<RoleName, AgreedSpec>,
     lease: Option<(String, Timestamp)>,
     fence: i64,
 }
@@ -109,7 +111,9 @@ impl MemoryStore {
 
     /// Sweeps that wait for approval, for tests that approve from outside.
     pub fn waiting(&self) -> Vec<SweepId> {
-        self.raw().waiting.keys().cloned().collect()
+        let state = self.raw();
+        let waiting = state.waiting.keys().filter(|sweep| state.runs(sweep));
+        waiting.cloned().collect()
     }
 
     fn raw(&self) -> MutexGuard<'_, State> {
@@ -147,6 +151,12 @@ impl State {
         summary
     }
 
+    /// Whether a sweep began and did not end: only such a one can wait for a word.
+    fn runs(&self, sweep: &SweepId) -> bool {
+        let record = self.sweeps.get(sweep);
+        record.is_some_and(|record| record.finished_at.is_none())
+    }
+
     fn with_summary(&self, sweep: &SweepRecord) -> SweepRecord {
         SweepRecord {
             summary: self.summary(&sweep.id),
@@ -170,6 +180,13 @@ impl Sweeps for MemoryStore {
             state
                 .reports
                 .insert((sweep.clone(), report.account), report.clone());
+        }
+        Ok(())
+    }
+
+    async fn note_widens(&self, sweep: &SweepId, widens: &[String]) -> Answer<()> {
+        if let Some(record) = self.write()?.sweeps.get_mut(sweep) {
+            record.widens = widens.to_vec();
         }
         Ok(())
     }
@@ -541,7 +558,7 @@ impl Control for MemoryStore {
 
     async fn approve(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<bool> {
         let mut state = self.write()?;
-        let waited = state.waiting.remove(sweep).is_some();
+        let waited = state.runs(sweep) && state.waiting.remove(sweep).is_some();
         if waited {
             state.approved.push(sweep.clone());
         }
@@ -550,6 +567,22 @@ impl Control for MemoryStore {
 
     async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
         Ok(self.read()?.approved.contains(sweep))
+    }
+
+    async fn agreed_specs(&self) -> Answer<Vec<AgreedSpec>> {
+        Ok(self.read()?.agreed.values().cloned().collect())
+    }
+
+    async fn agree(&self, spec: &AgreedSpec, fence: Fence) -> Answer<()> {
+        let mut state = self.write()?;
+        if state.fence != fence.0 {
+            return Err(StoreError::Fenced {
+                ours: fence.0,
+                held: state.fence,
+            });
+        }
+        state.agreed.insert(spec.role.clone(), spec.clone());
+        Ok(())
     }
 
     async fn awaiting_approval(&self) -> Answer<Vec<(SweepId, u64)>> {
@@ -568,6 +601,10 @@ impl Lease for MemoryStore {
         let ours = state.lease.as_ref().is_some_and(|(name, _)| name == holder);
         let over = state.lease.as_ref().is_none_or(|(_, until)| *until <= now);
         if !ours && !over {
+            let longest = now + SignedDuration::try_from(ttl).unwrap_or_default();
+            if let Some((_, until)) = &mut state.lease {
+                *until = longest.min(*until);
+            }
             return Ok(None);
         }
         if !ours || over {

@@ -11,7 +11,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepOutcome};
 use rolekeeper_engine::port::store::{Control as _, Halt};
 use rolekeeper_engine::rollout::Rollout;
-use rolekeeper_engine::{EngineSettings, SweepError};
+use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
 use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
 use tokio_util::sync::CancellationToken;
@@ -103,6 +103,8 @@ struct Swarm {
     jumps: bool,
     broken_store: bool,
     meddling: bool,
+    /// Whether a wider specification waits for a person's word. In a new store every one is wider.
+    asks: bool,
 }
 
 impl Swarm {
@@ -116,6 +118,7 @@ impl Swarm {
             jumps: random.random_bool(0.3),
             broken_store: random.random_bool(0.2),
             meddling: random.random_bool(0.6),
+            asks: random.random_bool(0.3),
         }
     }
 }
@@ -133,6 +136,8 @@ struct Stage {
     trail: Vec<String>,
     /// Exposure is judged from this change on: somebody else changed things just before it.
     judged_from: usize,
+    /// Whether somebody agreed to the specification by now.
+    agreed: bool,
 }
 
 /// What happens to a process while it sweeps.
@@ -169,6 +174,7 @@ impl Stage {
             report,
             trail: vec![first],
             judged_from: 0,
+            agreed: false,
         };
         stage.plant_some(3);
         stage
@@ -253,7 +259,12 @@ impl Stage {
             None
         };
         let before = self.world.history().len();
-        self.sweep_under(&process, mode, blow, rival.as_ref()).await;
+        let word = self.swarm.asks && self.random.random_bool(0.4);
+        self.agreed |= word;
+        let order = if word { agreed(mode) } else { order(mode) };
+        self.sweep_under(&process, order, blow, rival.as_ref())
+            .await;
+        self.nothing_without_a_word()?;
         if mode == Mode::Audit && rival.is_none() && self.world.history().len() != before {
             return Err("an audit changed something".to_owned());
         }
@@ -264,13 +275,13 @@ impl Stage {
     async fn sweep_under(
         &mut self,
         process: &Process<MemoryStore>,
-        mode: Mode,
+        order: SweepOrder,
         blow: Option<Blow>,
         rival: Option<&Process<MemoryStore>>,
     ) {
         let cancel = CancellationToken::new();
         self.report.sweeps += 1;
-        let sweep = process.engine.sweep(order(mode), cancel.clone());
+        let sweep = process.engine.sweep(order, cancel.clone());
         let (store, clock, wire) = (&self.store, &self.clock, &process.wire);
         let counts = &mut self.report;
         let strike = async {
@@ -421,6 +432,8 @@ impl Stage {
         settings.limits.concurrency = self.random.random_range(1..9);
         // The storms repair the same things over and over.
         settings.flap_limit = 0;
+        settings.approve_widening = self.swarm.asks;
+        settings.limits.approval_wait = Duration::from_secs(60);
         settings.rollout = Rollout {
             canary: self.random.random_range(0..3),
             ..Rollout::default()
@@ -431,6 +444,7 @@ impl Stage {
     /// When nothing goes wrong any more, everything comes right, and stays so without a write.
     async fn calm(&mut self) -> Result<(), String> {
         self.note("calm".to_owned());
+        self.agreed = true;
         self.world.clear_scripts();
         self.clock.wait(Duration::from_secs(60)).await;
         let resumed = self.store.resume("somebody", self.clock.true_time()).await;
@@ -441,7 +455,7 @@ impl Stage {
             self.report.sweeps += 1;
             match process
                 .engine
-                .sweep(order(Mode::Repair), CancellationToken::new())
+                .sweep(agreed(Mode::Repair), CancellationToken::new())
                 .await
             {
                 Ok(record) => {
@@ -503,11 +517,29 @@ impl Stage {
         Some(format!("{wrong:?}"))
     }
 
+    /// Nobody agreed to the specification: then it is made nowhere.
+    fn nothing_without_a_word(&self) -> Result<(), String> {
+        let made =
+            |change: &rolekeeper_simulator::check::Mutation| change.operation == "CreateRole";
+        if self.swarm.asks && !self.agreed && self.world.history().iter().any(made) {
+            return Err("a role was made that nobody agreed to".to_owned());
+        }
+        Ok(())
+    }
+
     fn holds(&self) -> Result<(), String> {
         let broken = check::unrecorded(&self.world, &self.store)
             .or_else(|| check::strayed(&self.world))
             .or_else(|| check::exposed(&self.world, self.judged_from));
         broken.map_or(Ok(()), Err)
+    }
+}
+
+/// A sweep that somebody agreed to.
+fn agreed(mode: Mode) -> SweepOrder {
+    SweepOrder {
+        approved_by: Some("somebody".to_owned()),
+        ..order(mode)
     }
 }
 

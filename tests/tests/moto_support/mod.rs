@@ -259,7 +259,12 @@ impl Keeper {
 
     /// Starts the daemon; it ends when the handle is dropped.
     pub fn daemon(&self) -> Child {
-        self.command(&["run"])
+        self.start(&["run"])
+    }
+
+    /// Starts a command; it ends when the handle is dropped.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

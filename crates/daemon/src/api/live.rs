@@ -278,6 +278,9 @@ fn wire(event: &Event) -> Option<(&'static str, Value)> {
             "wave_started",
             json!({"sweep": sweep.as_str(), "wave": wave, "of": of, "accounts": accounts}),
         ),
+        Event::CanaryAgain { sweep, why } => {
+            ("canary_again", json!({"sweep": sweep.as_str(), "why": why}))
+        }
         Event::Halted { why, .. } => ("halted", json!({"why": why})),
         Event::SweepFinished { sweep } => (
             "sweep_finished",

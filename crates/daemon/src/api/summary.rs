@@ -28,6 +28,15 @@ pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<Summar
     let units = state.store.fleet_units().await?;
     let halt = state.store.halted().await?;
     let waiting = state.store.awaiting_approval().await?;
+    let mut awaiting_approval = Vec::with_capacity(waiting.len());
+    for (sweep, changes) in &waiting {
+        let record = state.store.sweep(sweep).await?;
+        awaiting_approval.push(ApprovalView {
+            sweep: sweep.to_string(),
+            changes: *changes,
+            widens: record.map(|record| record.widens).unwrap_or_default(),
+        });
+    }
     let sweeps = state.store.sweeps(None, SWEEPS_LOOKED_AT).await?;
     let last_sweep = sweeps.into_iter().find(|sweep| sweep.outcome.is_some());
     Ok(Json(SummaryView {
@@ -46,13 +55,7 @@ pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<Summar
         findings: views::finding_counts(&totals),
         units: units.into_iter().map(Into::into).collect(),
         halted: halt.map(Into::into),
-        awaiting_approval: waiting
-            .into_iter()
-            .map(|(sweep, changes)| ApprovalView {
-                sweep: sweep.to_string(),
-                changes,
-            })
-            .collect(),
+        awaiting_approval,
         last_sweep: last_sweep.map(Into::into),
         running: state
             .live

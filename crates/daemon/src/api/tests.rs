@@ -93,6 +93,7 @@ fn record(id: &SweepId) -> SweepRecord {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct ApprovalView {
     pub(crate) sweep: String,
     /// How many accounts it would change.
     pub(crate) changes: u64,
+    /// What its specifications give beyond those that were agreed to.
+    pub(crate) widens: Vec<String>,
 }
 
 /// One sweep.
@@ -91,6 +93,8 @@ pub(crate) struct SweepView {
     /// Why, unless it completed.
     pub(crate) reason: Option<String>,
     pub(crate) summary: CountsView,
+    /// What its specifications give beyond those that were agreed to.
+    pub(crate) widens: Vec<String>,
 }
 
 /// One sweep, and the one before it.
@@ -114,6 +118,7 @@ impl From<SweepRecord> for SweepView {
             outcome: sweep.outcome.map(|outcome| outcome.as_str()),
             reason: sweep.reason,
             summary: sweep.summary.into(),
+            widens: sweep.widens,
         }
     }
 }

@@ -182,6 +182,17 @@ pub(crate) enum Command {
     /// Lift a halt
     #[command(after_help = "Example:\n  rolekeeper resume")]
     Resume,
+    /// Approve a repair that waits for a person's word, or show what waits
+    #[command(
+        after_help = "Examples:\n  rolekeeper approve\n  rolekeeper approve 20261124T063000Z-0badcafe\n\nA repair waits when its \
+                            specification gives more than was agreed to (rollout.approve_widening), or when it changes more \
+                            accounts than rollout.approve_above."
+    )]
+    Approve {
+        /// The sweep; without it, what waits is shown
+        #[arg(value_parser = parse_sweep)]
+        sweep: Option<SweepId>,
+    },
     /// Test configuration, credentials, permissions and store; safe at any time
     #[command(after_help = "Examples:\n  rolekeeper check --offline\n  rolekeeper check")]
     Check {

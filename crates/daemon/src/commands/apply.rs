@@ -44,19 +44,22 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
         .with_help("make a new plan with `rolekeeper plan --out FILE`"));
     }
     let store = wire::store(&config).await?;
-    let agreed = match &plans {
+    let word = match &plans {
         Some(plans) => agrees_to_plans(app, &args, plans)?,
         None => agrees_to_repair(app, &args, &config, &store, chosen.clone()).await?,
     };
-    if !agreed {
+    if word == Word::No {
         app.terminal.tell("Nothing was written to AWS.");
         return Ok(Exit::Drift);
     }
     let engine = wire::repair(&config, store.clone(), sweep::sinks(app)).await?;
     let mut order = SweepOrder::new(Mode::Repair, Trigger::CommandLine, app.person());
     order.accounts = chosen;
-    order.plans = plans.as_ref().map(PlanFile::saved);
-    order.approved_by = args.yes.then(|| app.person());
+    order.plans = plans.as_ref().map(|plans| {
+        let for_everybody = plans.is_for_everybody() && args.accounts.chosen().is_none();
+        plans.saved().made_for_everybody(for_everybody)
+    });
+    order.approved_by = (word == Word::Yes).then(|| app.person());
     let orders = registrar::orders(&config, time_of_day());
     let result = match sweep::take_turn(app, &engine).await {
         Ok(()) => sweep::carry_out(app, &engine, order).await,
@@ -140,27 +143,50 @@ fn chosen(
     }
 }
 
-/// Asks whether the saved plan is to be carried out. Without a person nobody is asked.
-fn agrees_to_plans(app: &App, args: &ApplyArgs, plans: &PlanFile) -> Result<bool, Failure> {
-    if args.yes || !app.terminal.can_ask {
-        return Ok(true);
-    }
-    let count = plans.saved().accounts().len() as u64;
-    Ok(app
-        .terminal
-        .ask(&format!("Carry out the saved plan in {}?", accounts(count)))?)
+/// What a person said to what is about to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// Do it: also what needs approval.
+    Yes,
+    /// Leave it.
+    No,
+    /// Nobody was there to be asked. What needs approval waits for it.
+    Unasked,
 }
 
-/// Shows what would be done and asks. Without a person, or with `--yes`, nobody is asked.
+impl Word {
+    const fn of(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+/// Asks whether the saved plan is to be carried out. Without a person nobody is asked: a plan that was
+/// saved, and is handed over by its name, has been read. It says in its own words what it widens, and
+/// nothing but exactly it is done.
+fn agrees_to_plans(app: &App, args: &ApplyArgs, plans: &PlanFile) -> Result<Word, Failure> {
+    if args.yes || !app.terminal.can_ask {
+        return Ok(Word::Yes);
+    }
+    let count = plans.saved().accounts().len() as u64;
+    Ok(Word::of(app.terminal.ask(&format!(
+        "Carry out the saved plan in {}?",
+        accounts(count)
+    ))?))
+}
+
+/// Shows what would be done and asks. With `--yes` the answer is known; without a person there is none.
 async fn agrees_to_repair(
     app: &App,
     args: &ApplyArgs,
     config: &Config,
     store: &Arc<Store>,
     chosen: Option<BTreeSet<AccountId>>,
-) -> Result<bool, Failure> {
-    if args.yes || !app.terminal.can_ask {
-        return Ok(true);
+) -> Result<Word, Failure> {
+    if args.yes {
+        return Ok(Word::Yes);
+    }
+    if !app.terminal.can_ask {
+        return Ok(Word::Unasked);
     }
     let engine = wire::audit(config, Arc::clone(store), sweep::sinks(app)).await?;
     let mut order = SweepOrder::new(Mode::Audit, Trigger::CommandLine, app.person());
@@ -170,11 +196,11 @@ async fn agrees_to_repair(
         return Err(Failure::interrupted());
     }
     if done.record.summary.drifted == 0 {
-        return Ok(true);
+        return Ok(Word::Unasked);
     }
     sweep::show(app, store, &done.record, Format::Text).await?;
-    Ok(app.terminal.ask(&format!(
+    Ok(Word::of(app.terminal.ask(&format!(
         "Repair {}?",
         accounts(done.record.summary.drifted)
-    ))?)
+    ))?))
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apply;
+mod approve;
 mod bootstrap;
 mod check;
 mod completions;
@@ -79,6 +80,7 @@ async fn carry_out(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::IamPolicy(args) => iam_policy::run(app, &args),
         Command::Halt { why } => halt::halt(app, why).await,
         Command::Resume => halt::resume(app).await,
+        Command::Approve { sweep } => approve::run(app, sweep).await,
         Command::Health => health::run(app).await,
         Command::Policy(PolicyCommand::Diff { a, b, format }) => policy::diff(app, &a, &b, format),
         Command::Policy(PolicyCommand::Explain { file }) => policy::explain_file(app, &file),

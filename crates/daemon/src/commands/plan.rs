@@ -30,7 +30,8 @@ pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
     sweep::show(app, &store, &done.record, args.format).await?;
     if let Some(path) = &args.out {
         let saved =
-            plan_file::PlanFile::new(&done.record, &specs::revision(&config), collector.take());
+            plan_file::PlanFile::new(&done.record, &specs::revision(&config), collector.take())
+                .for_everybody(args.accounts.chosen().is_none());
         saved.write(path)?;
         app.terminal.tell(&format!(
             "The plan is in {}. To carry out exactly it: rolekeeper apply {}",

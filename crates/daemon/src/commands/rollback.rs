@@ -22,6 +22,7 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
     let config = app.config()?;
     let store = wire::store(&config).await?;
     let asks = app.terminal.can_ask && !args.yes;
+    let mut agreed = args.yes;
     if args.plan || asks {
         let shown = look(app, &config, &store, &args).await?;
         if args.plan || shown.interrupted {
@@ -41,10 +42,14 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }
+        agreed = true;
     }
+    let mut wanted = order(app, &args, Mode::Repair);
+    // What it gives back to somebody was shown, or `--yes` was said to all of it.
+    wanted.approved_by = agreed.then(|| app.person());
     let engine = wire::repair(&config, Arc::clone(&store), sweep::sinks(app)).await?;
     let result = match sweep::take_turn(app, &engine).await {
-        Ok(()) => sweep::carry_out(app, &engine, order(app, &args, Mode::Repair)).await,
+        Ok(()) => sweep::carry_out(app, &engine, wanted).await,
         Err(failure) => Err(failure),
     };
     engine.release_lease().await?;
@@ -75,6 +80,5 @@ fn order(app: &App, args: &RollbackArgs, mode: Mode) -> SweepOrder {
     let mut order = SweepOrder::new(mode, Trigger::Rollback, app.person());
     order.accounts = chosen;
     order.undo = Some(args.sweep.clone());
-    order.approved_by = args.yes.then(|| app.person());
     order
 }

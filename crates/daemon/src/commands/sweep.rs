@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rolekeeper_domain::outcome::{Summary, SweepOutcome, SweepRecord};
 use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_engine::port::store::Lease as _;
 use rolekeeper_store::Store;
@@ -15,8 +16,9 @@ use crate::args::{Format, ReportFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::LogSink;
+use crate::output::Terminal;
 use crate::progress::Progress;
-use crate::report::{self, seconds};
+use crate::report::{self, accounts, seconds};
 use crate::wall_clock::{pause, time_of_day};
 use crate::wire::{RealEngine, RepairEngine, Sinks};
 
@@ -34,12 +36,29 @@ pub(crate) struct Done {
 
 /// The listeners of a command that a person watches.
 pub(crate) fn sinks(app: &App) -> Sinks {
-    let sinks = Sinks::default().and(LogSink);
+    let sinks = Sinks::default()
+        .and(LogSink)
+        .and(Waiting(app.terminal.clone()));
     // Log lines and a bar would fight for the same lines of the terminal.
     if app.global.verbose == 0 {
         sinks.and(Progress::on(&app.terminal))
     } else {
         sinks
+    }
+}
+
+/// Says that a word is waited for: a command that stands still without a reason would be ended.
+#[derive(Debug)]
+struct Waiting(Terminal);
+
+impl EventSink for Waiting {
+    fn emit(&self, event: &Event) {
+        if let Event::ApprovalWanted { sweep, changes, .. } = event {
+            self.0.tell(&format!(
+                "The sweep waits for approval of its changes in {}: rolekeeper approve {sweep}",
+                accounts(*changes)
+            ));
+        }
     }
 }
 

@@ -117,8 +117,8 @@ settings! {
         max_failures: f64 = percent(), default "\"2%\"";
         /// A repair that changes more accounts than this waits for approval; 0: none waits.
         approve_above: u64 = count(0, 100_000), default "0";
-        /// Whether a change that gives somebody more than they have now waits for approval.
-        approve_widening: bool = boolean(), default "false";
+        /// Whether a change that gives somebody more than now waits for approval, where the specification gives more than the one that was agreed to last. Restoring what was agreed to never waits.
+        approve_widening: bool = boolean(), default "true";
         /// How long a repair waits for its approval.
         approval_timeout: Duration = duration("1m", "31d"), default "\"1h\"";
     }

@@ -363,6 +363,7 @@ impl EventSink for Metrics {
             | Event::Planned { .. }
             | Event::Discovered { .. }
             | Event::ApprovalWanted { .. }
+            | Event::CanaryAgain { .. }
             | Event::WaveStarted { .. } => {}
         }
     }

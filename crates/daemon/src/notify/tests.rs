@@ -191,6 +191,7 @@ fn record(number: u32) -> SweepRecord {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     }
 }
 

@@ -221,6 +221,7 @@ impl Stage {
             finished_at: None,
             outcome: None,
             reason: None,
+            widens: Vec::new(),
             summary: Summary::default(),
         };
         store.begin(&sweep).await.unwrap();

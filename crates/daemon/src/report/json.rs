@@ -48,6 +48,7 @@ pub(crate) fn sweep_value(sweep: &SweepRecord) -> Value {
         "started_at": sweep.started_at.to_string(),
         "finished_at": sweep.finished_at.map(|at| at.to_string()),
         "outcome": sweep.outcome.map(SweepOutcome::as_str),
+        "widens": sweep.widens,
     })
 }
 

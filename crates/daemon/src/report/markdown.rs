@@ -50,6 +50,12 @@ impl Render for Markdown {
             counts.skipped,
             counts.pending
         );
+        if !sweep.widens.is_empty() {
+            text.push_str("\n## More than was agreed to before\n\n");
+            for sentence in &sweep.widens {
+                let _infallible = writeln!(text, "- {}", escape(sentence));
+            }
+        }
         if !self.overview.drifts.is_empty() {
             text.push_str("\n## What differs\n\n| severity | what | role | accounts | in words |\n|---|---|---|--:|---|\n");
             for (key, members) in &self.overview.drifts {

@@ -139,6 +139,7 @@ async fn filled() -> (tempfile::TempDir, Store, SweepRecord) {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     };
     store.begin(&record).await.unwrap();
     store.record(&record.id, &accounts()).await.unwrap();
@@ -342,6 +343,7 @@ fn five_thousand_accounts_are_as_many_lines_as_five() {
         outcome: Some(SweepOutcome::Completed),
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     };
     record.summary.add(Outcome::Drifted, 5_000);
     let text = overview_text(&record, &overview, &terminal());

@@ -69,6 +69,7 @@ pub(crate) fn overview_text(
 ) -> String {
     let mut page = Page::on(terminal);
     page.line(&headline(sweep, terminal));
+    page.widens(sweep);
     page.failures(overview);
     page.drifts(overview);
     page.steps(sweep, overview);
@@ -148,6 +149,17 @@ impl<'a> Page<'a> {
     fn heading(&mut self, heading: &str) {
         let heading = self.terminal.paint(Style::Strong, heading);
         self.line(&format!("\n{heading}"));
+    }
+
+    /// What the specification gives beyond the one that was agreed to.
+    fn widens(&mut self, sweep: &SweepRecord) {
+        if sweep.widens.is_empty() {
+            return;
+        }
+        self.heading("Gives more than was agreed to before, so a repair needs approval");
+        for sentence in &sweep.widens {
+            self.words(sentence);
+        }
     }
 
     fn failures(&mut self, overview: &Overview) {

@@ -1,5 +1,8 @@
 //! Changing things: repair, saved plans, halt, undo.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use expect_test::expect_file;
 use rolekeeper_simulator::Drift;
 use serde_json::Value;
@@ -131,4 +134,42 @@ fn sweep_can_be_undone() {
         &[plan, undo, halted],
         expect_file!["../../../../tests/golden/cli/rollback.txt"],
     );
+}
+
+#[test]
+fn repair_that_nobody_agreed_to_waits_and_is_approved_from_another_terminal() {
+    let desk = Desk::with(|settings| {
+        settings.drift = 0.0;
+        settings.denied = 0.0;
+    });
+    let world = desk.simulator.world();
+    assert!(world.plant(world.reachable()[0], Drift::RoleMissing));
+    desk.run(&["approve"]).exits(0);
+    desk.run(&["approve", "20261124T063000Z-0badcafe"]).exits(1);
+    // No terminal, no `--yes`: nobody said a word yet.
+    let mut apply = desk
+        .command(&["apply"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(apply.stderr.take().unwrap()).lines();
+    let waits = lines
+        .find_map(|line| Some(line.ok()?.split_once("rolekeeper approve ")?.1.to_owned()))
+        .expect("it says that it waits");
+    assert_eq!(writes(&desk), 0);
+    let shown = desk.run(&["approve"]).exits(0);
+    assert!(shown.stdout.contains(&waits), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("may assume the role"),
+        "{}",
+        shown.stdout
+    );
+    desk.run(&["approve", &waits]).exits(0);
+    // Read to the end, so that the pipe never fills.
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(apply.wait().unwrap().code(), Some(0), "{rest:?}");
+    // From now on it is known: what somebody takes away is put back without a word.
+    assert!(world.plant(world.reachable()[1], Drift::PolicyNarrower));
+    desk.run(&["apply"]).exits(0);
 }

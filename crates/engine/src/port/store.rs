@@ -168,6 +168,8 @@ pub trait Sweeps: Send + Sync + 'static {
     fn begin(&self, sweep: &SweepRecord) -> impl StoreFuture<()>;
     /// Records what was found in some accounts; again for the same account: replaces it.
     fn record(&self, sweep: &SweepId, reports: &[AccountReport]) -> impl StoreFuture<()>;
+    /// Records what a running sweep's specifications give beyond those that were agreed to.
+    fn note_widens(&self, sweep: &SweepId, widens: &[String]) -> impl StoreFuture<()>;
     /// Records that a sweep ended.
     fn finish(
         &self,
@@ -265,6 +267,23 @@ pub struct SweepRequest {
     pub at: Timestamp,
 }
 
+/// A specification that was agreed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreedSpec {
+    /// The role that it is for.
+    pub role: RoleName,
+    /// Its digest: what is compared first.
+    pub digest: String,
+    /// As [`rolekeeper_domain::agreement::Agreed::record`] wrote it.
+    pub body: String,
+    /// Who agreed, in words.
+    pub by: String,
+    /// The sweep that it was agreed to for; an approval of it in the journal says more.
+    pub sweep: SweepId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What people tell a running sweep.
 pub trait Control: Send + Sync + 'static {
     /// The halt in force.
@@ -293,6 +312,10 @@ pub trait Control: Send + Sync + 'static {
     fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<bool>;
     /// Whether a sweep has been approved.
     fn approved(&self, sweep: &SweepId) -> impl StoreFuture<bool>;
+    /// The specifications that were agreed to last, one a role, by role.
+    fn agreed_specs(&self) -> impl StoreFuture<Vec<AgreedSpec>>;
+    /// Remembers a specification as the one that was agreed to, in the place of its role's last.
+    fn agree(&self, spec: &AgreedSpec, fence: Fence) -> impl StoreFuture<()>;
     /// Sweeps that wait: id, accounts they would change.
     fn awaiting_approval(&self) -> impl StoreFuture<Vec<(SweepId, u64)>>;
 }

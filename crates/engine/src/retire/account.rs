@@ -170,9 +170,7 @@ where
                 step,
             };
             let attempt = || writer.take(step);
-            let call = engine
-                .gateway
-                .write(visit.behalf, step.operation(), attempt);
+            let call = self.write(site, step.operation(), attempt);
             self.on_record(site, deed, call, taken).await?;
             // What was begun before is done by now, whoever did it.
             for open in begun.iter().filter(|open| open.step == *step) {

@@ -71,7 +71,7 @@ where
     if !run.is_repair() || wanting.is_empty() || run.brake.stop().is_some() {
         return Ok(());
     }
-    if waves::is_agreed(run, wanting.len(), &[]).await? {
+    if waves::is_agreed(run, wanting.len(), &[], false).await? {
         in_waves(run, order, &wanting).await;
     }
     Ok(())

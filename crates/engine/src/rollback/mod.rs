@@ -75,7 +75,15 @@ where
         return Ok(());
     }
     let widens: Vec<String> = widens.into_iter().collect();
-    if !wanting.is_empty() && !waves::is_agreed(run, wanting.len(), &widens).await? {
+    if !wanting.is_empty()
+        && !waves::is_agreed(
+            run,
+            wanting.len(),
+            &widens,
+            run.settings.approve_widening && !widens.is_empty(),
+        )
+        .await?
+    {
         return Ok(());
     }
     take_back_in_waves(run, sweep, &wanting).await?;

@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Cancel,
     /// Somebody approved a sweep's changes.
     Approval,
+    /// A specification became the one that was agreed to.
+    Agreement,
     /// Retention removed the oldest records.
     Pruned,
 }
@@ -47,6 +49,7 @@ impl Kind {
             Self::Resume => "resume",
             Self::Cancel => "cancel",
             Self::Approval => "approval",
+            Self::Agreement => "agreement",
             Self::Pruned => "pruned",
         }
     }

@@ -54,7 +54,7 @@ pub struct ExportLine {
     /// The record's number. They grow by one.
     pub seq: i64,
     /// What it tells: `intent`, `completion`, `adoption`, `halt`, `resume`, `cancel`,
-    /// `approval` or `pruned`.
+    /// `approval`, `agreement` or `pruned`.
     pub kind: String,
     /// The hash of the record before it.
     pub prev: String,

@@ -181,7 +181,7 @@ fn entry(row: &Row) -> Result<JournalEntry, StoreError> {
 
 /// Nobody may have taken the lease since this process did. Locked, so that a
 /// takeover waits until the intent is on disk and sees it among the open ones.
-async fn check_fence(tx: &mut Tx, fence: Fence) -> Result<(), StoreError> {
+pub(crate) async fn check_fence(tx: &mut Tx, fence: Fence) -> Result<(), StoreError> {
     let row = tx
         .locked_row("SELECT token, holder FROM lease WHERE id = 1", values![])
         .await?

@@ -1,10 +1,12 @@
 //! What people tell rolekeeper.
 
 use rolekeeper_domain::outcome::{Mode, SweepOutcome, Trigger};
-use rolekeeper_engine::port::store::{Control as _, Halt, SweepRequest, Sweeps as _};
+use rolekeeper_engine::port::store::{
+    AgreedSpec, Control as _, Fence, Halt, StoreError, SweepRequest, Sweeps as _,
+};
 use tokio::task::JoinSet;
 
-use crate::given::{Place, account, at, begun, sweep_id};
+use crate::given::{Place, account, at, begun, lead, sweep_id};
 
 fn halt(why: &str) -> Halt {
     Halt {
@@ -167,4 +169,50 @@ pub(crate) async fn what_people_tell_is_in_the_journal(place: &Place) {
         ]
     );
     assert!(store.verify_journal(None).await.unwrap().is_ok());
+}
+
+pub(crate) async fn the_last_agreement_of_a_role_is_the_one_that_counts(place: &Place) {
+    let (store, id) = begun(place, 1).await;
+    assert_eq!(store.agreed_specs().await.unwrap(), []);
+    let fence = lead(&store, "me").await;
+    let spec = |role: &str, body: &str| AgreedSpec {
+        role: role.parse().unwrap(),
+        digest: format!("digest of {body}"),
+        body: body.to_owned(),
+        by: "ann".to_owned(),
+        sweep: id.clone(),
+        at: at(7),
+    };
+    for (role, body) in [
+        ("Reader", "{}"),
+        ("Auditor", "1"),
+        ("Auditor", "2 'quoted' \u{1F511}"),
+    ] {
+        store.agree(&spec(role, body), fence).await.unwrap();
+    }
+    let kept = store.agreed_specs().await.unwrap();
+    assert_eq!(
+        kept,
+        [
+            spec("Auditor", "2 'quoted' \u{1F511}"),
+            spec("Reader", "{}")
+        ]
+    );
+    // It is a record of the chain, and one that only the writer makes.
+    assert_eq!(
+        store.verify_journal(None).await.unwrap().unwrap().records,
+        3
+    );
+    let told = store.agree(&spec("Auditor", "3"), Fence(fence.0 - 1)).await;
+    assert!(matches!(told, Err(StoreError::Fenced { .. })), "{told:?}");
+    assert_eq!(store.agreed_specs().await.unwrap(), kept);
+}
+
+pub(crate) async fn what_a_sweep_widens_is_read_back(place: &Place) {
+    let (store, id) = begun(place, 1).await;
+    let none: Vec<String> = Vec::new();
+    assert_eq!(store.sweep(&id).await.unwrap().unwrap().widens, none);
+    let widens = vec!["Auditor: anyone".to_owned(), "a \"quoted\" one".to_owned()];
+    store.note_widens(&id, &widens).await.unwrap();
+    assert_eq!(store.sweep(&id).await.unwrap().unwrap().widens, widens);
 }

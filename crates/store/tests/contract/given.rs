@@ -99,6 +99,7 @@ pub(crate) fn sweep(number: u32) -> SweepRecord {
         outcome: None,
         reason: None,
         summary: Summary::default(),
+        widens: Vec::new(),
     }
 }
 

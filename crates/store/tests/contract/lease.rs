@@ -50,6 +50,20 @@ pub(crate) async fn a_lease_that_ran_out_goes_to_the_next(place: &Place) {
     assert_eq!(acquire(&store, "first", HOUR).await, None);
 }
 
+pub(crate) async fn a_lease_from_a_clock_that_was_ahead_is_cut_to_its_length(place: &Place) {
+    let store = place.open().await;
+    // As one that was given for a moment, a day ahead.
+    acquire(&store, "first", HOUR * 24).await.unwrap();
+    assert_eq!(acquire(&store, "second", HOUR).await, None);
+    let (_, until) = store.holder().await.unwrap().unwrap();
+    let kept = acquire(&store, "second", OVER).await;
+    assert_eq!(kept, None, "who holds it is given the time of one renewal");
+    let (holder, cut) = store.holder().await.unwrap().unwrap();
+    assert_eq!(holder, "first");
+    assert!(cut < until);
+    assert!(acquire(&store, "second", HOUR).await.is_some());
+}
+
 pub(crate) async fn a_replica_that_lost_the_lease_cannot_write(place: &Place) {
     let (paused, sweep) = begun(place, 1).await;
     let old = acquire(&paused, "paused", OVER).await.unwrap();

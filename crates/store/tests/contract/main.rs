@@ -97,11 +97,14 @@ contract! {
         requests_are_taken_once_by_replicas_at_once,
         a_sweep_can_be_cancelled,
         an_approval_needs_a_sweep_that_waits,
-        what_people_tell_is_in_the_journal;
+        what_people_tell_is_in_the_journal,
+        the_last_agreement_of_a_role_is_the_one_that_counts,
+        what_a_sweep_widens_is_read_back;
     lease:
         one_holder_at_a_time,
         the_token_grows_with_each_change_of_holder,
         a_lease_that_ran_out_goes_to_the_next,
+        a_lease_from_a_clock_that_was_ahead_is_cut_to_its_length,
         a_replica_that_lost_the_lease_cannot_write,
         a_lease_given_back_fences_its_old_holder,
         many_replicas_at_once_get_one_holder;
