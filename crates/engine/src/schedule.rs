@@ -51,6 +51,11 @@ impl Schedule {
         mode: Mode::Audit,
     };
 
+    /// Whether sweeps are made only when somebody asks.
+    pub const fn is_never(&self) -> bool {
+        matches!(self.cadence, Cadence::Never)
+    }
+
     /// When the next sweep is due, the last one having begun at `last`. `random` is from 0 up to 1.
     pub fn next(&self, last: Option<Timestamp>, now: Timestamp, random: f64) -> Option<Timestamp> {
         let jitter = self.jitter.get();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_domain::outcome::{Mode, SweepOutcome, SweepRecord, Trigger};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -15,6 +15,7 @@ use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Store, StoreError, SweepRequest};
 use crate::settings::EngineSettings;
+use crate::sweep::CANCELLED;
 
 /// How often the daemon looks whether somebody asked for a sweep.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -22,6 +23,10 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// After a sweep that failed as a whole the next one by schedule waits at least so long: with
 /// `every = "1h"` a failure costs minutes, not the hour.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
+
+/// How many of the newest sweeps are looked through for the last one by schedule. Where events have caused
+/// more than that since, one is due anyway.
+const RECALLED: u32 = 200;
 
 impl<D, P, S, C, E> Engine<D, P, S, C, E>
 where
@@ -75,7 +80,7 @@ where
                 inner.gateway.sink.emit(&Event::NextSweep { at: next });
             }
             if let Some(order) = order {
-                let scheduled = order.trigger == Trigger::Schedule;
+                let scheduled = is_by_schedule(order.trigger);
                 let result = self.sweep(order, cancel.child_token()).await;
                 if let Err(error) = &result {
                     inner
@@ -117,24 +122,33 @@ where
                 ..Timetable::default()
             };
         }
-        if timetable.last.is_none() {
-            let newest = store.sweeps(None, 1).await?;
-            timetable.last = newest.first().map(|sweep| sweep.started_at);
+        if !timetable.is_recalled {
+            timetable.recall(&store.sweeps(None, RECALLED).await?, now);
         }
-        let due = timetable
-            .due
-            .or_else(|| schedule.next(timetable.last, now, inner.gateway.random()));
+        let due = if schedule.is_never() {
+            None
+        } else {
+            let random = inner.gateway.random();
+            let by_schedule = || schedule.next(timetable.last, now, random);
+            timetable.due.or_else(by_schedule)
+        };
         timetable.due = due;
         if due.is_none_or(|due| now < due) || timetable.wait_until.is_some_and(|until| now < until)
         {
             return Ok(None);
         }
+        let (trigger, requested_by) = if timetable.was_cut_off {
+            (Trigger::Startup, "startup")
+        } else {
+            (Trigger::Schedule, "schedule")
+        };
         *timetable = Timetable {
             last: Some(now),
+            is_recalled: true,
             by: timetable.by.take(),
             ..Timetable::default()
         };
-        let mut order = SweepOrder::new(schedule.mode, Trigger::Schedule, "schedule");
+        let mut order = SweepOrder::new(schedule.mode, trigger, requested_by);
         if schedule.mode == Mode::Repair && store.halted().await?.is_some() {
             // While writes are halted the schedule goes on looking.
             order.mode = Mode::Audit;
@@ -162,11 +176,44 @@ struct Timetable {
     last: Option<Timestamp>,
     due: Option<Timestamp>,
     wait_until: Option<Timestamp>,
+    /// Whether it knows what earlier processes left.
+    is_recalled: bool,
+    /// Whether an earlier process ended in the midst of a sweep.
+    was_cut_off: bool,
     /// The settings it was made by.
     by: Option<Arc<EngineSettings>>,
 }
 
 impl Timetable {
+    /// Takes up what earlier processes left: what one was cut off from is due at once, however long the
+    /// schedule would wait. Sweeps that somebody asked for say nothing about the schedule.
+    fn recall(&mut self, recent: &[SweepRecord], now: Timestamp) {
+        self.is_recalled = true;
+        let is_cut_off = |sweep: &SweepRecord| match sweep.outcome {
+            // We lead, so that no other process is carrying out a repair.
+            None => sweep.mode == Mode::Repair || is_by_schedule(sweep.trigger),
+            Some(SweepOutcome::Cancelled) => {
+                is_by_schedule(sweep.trigger) && sweep.reason.as_deref() == Some(CANCELLED)
+            }
+            Some(SweepOutcome::Completed | SweepOutcome::Halted | SweepOutcome::Failed) => false,
+        };
+        let mut earlier = recent.iter();
+        let by_schedule = earlier
+            .by_ref()
+            .inspect(|sweep| self.was_cut_off |= is_cut_off(sweep))
+            .find(|sweep| is_by_schedule(sweep.trigger));
+        self.last = by_schedule.map(|sweep| sweep.started_at);
+        if self.was_cut_off {
+            self.due = Some(now);
+        } else if let Some(sweep) = by_schedule
+            && sweep.outcome == Some(SweepOutcome::Failed)
+        {
+            self.due = Some(now);
+            let ended = sweep.finished_at.unwrap_or(sweep.started_at);
+            self.wait_until = ended.checked_add(AFTER_FAILURE).ok();
+        }
+    }
+
     /// When the next one is to begin.
     fn next(&self) -> Option<Timestamp> {
         self.due.max(self.due.and(self.wait_until))
@@ -179,6 +226,11 @@ impl Timetable {
             self.wait_until = now.checked_add(AFTER_FAILURE).ok();
         }
     }
+}
+
+/// Whether the daemon itself began it, for everybody.
+fn is_by_schedule(trigger: Trigger) -> bool {
+    matches!(trigger, Trigger::Schedule | Trigger::Startup)
 }
 
 fn asked(request: SweepRequest) -> SweepOrder {

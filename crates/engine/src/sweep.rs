@@ -220,7 +220,8 @@ where
     result
 }
 
-const CANCELLED: &str = "the process was told to stop";
+/// Why a sweep ended that its process was told to leave.
+pub(crate) const CANCELLED: &str = "the process was told to stop";
 
 async fn save<D, P, S, C, E>(
     writer: Writer,

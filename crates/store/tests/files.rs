@@ -178,8 +178,8 @@ async fn a_newer_schema_is_left_as_it_is() {
     let before = content(&folder.file());
     folder
         .check(
-            expect!["the store at FILE was written by a newer rolekeeper (schema 99; this version knows 2); it was left as it is; use that version, or restore the backup made before the upgrade"],
-            expect!["the store at FILE was written by a newer rolekeeper (schema 99; this version knows 2); it was left as it is; use that version, or restore the backup made before the upgrade"],
+            expect!["the store at FILE was written by a newer rolekeeper (schema 99; this version knows 3); it was left as it is; use that version, or restore the backup made before the upgrade"],
+            expect!["the store at FILE was written by a newer rolekeeper (schema 99; this version knows 3); it was left as it is; use that version, or restore the backup made before the upgrade"],
         )
         .await;
     assert_eq!(content(&folder.file()), before);

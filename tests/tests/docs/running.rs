@@ -173,7 +173,26 @@ fn runnable(command: &commands::Command) -> Option<String> {
             .strip_prefix("cargo run --release -- ")
             .map(|rest| format!("rolekeeper {rest}"));
     }
-    Some(command.text.clone())
+    Some(agreed(&command.text))
+}
+
+/// A reader who is asked at the terminal says yes; where there is none, `--yes` says it.
+fn agreed(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let asks = matches!(
+        words.as_slice(),
+        [
+            "rolekeeper",
+            "apply" | "rollback" | "retire-user" | "bootstrap",
+            ..
+        ]
+    );
+    let is_answered = words.iter().any(|word| matches!(*word, "--yes" | "--plan"));
+    if asks && !is_answered {
+        format!("{text} --yes")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Runs the commands of a page, top down. Answers how many there were, and what did not work.

@@ -15,7 +15,8 @@ use super::ApiState;
 use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::refusals::{BadRequest, NoSuch, Usual};
-use super::views::{AccountRowView, AccountView, JournalView, PageView};
+use super::views::PageView;
+use super::views::account::{AccountRowView, AccountView, JournalView};
 
 /// Rows of a page when nobody says how many.
 const PAGE_DEFAULT: u32 = 100;

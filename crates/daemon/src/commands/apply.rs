@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, SweepId, Trigger};
+use rolekeeper_domain::outcome::{Mode, SweepId, SweepRecord, Trigger};
 use rolekeeper_domain::registration::State;
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::registration::Registrations as _;
@@ -196,11 +196,26 @@ async fn agrees_to_repair(
         return Err(Failure::interrupted());
     }
     if done.record.summary.drifted == 0 {
-        return Ok(Word::Unasked);
+        return agrees_for_later(app, &done.record);
     }
     sweep::show(app, store, &done.record, Format::Text).await?;
     Ok(Word::of(app.terminal.ask(&format!(
         "Repair {}?",
         accounts(done.record.summary.drifted)
     ))?))
+}
+
+/// Nothing differs, so nothing is to be repaired. An account that joins later would all the same wait for
+/// a word that nobody has been asked for: it is asked for now.
+fn agrees_for_later(app: &App, sweep: &SweepRecord) -> Result<Word, Failure> {
+    if sweep.widens.is_empty() {
+        return Ok(Word::Unasked);
+    }
+    for sentence in &sweep.widens {
+        app.terminal.tell(sentence);
+    }
+    let yes = app
+        .terminal
+        .ask("Nothing differs. Do you agree that accounts which join later are given this?")?;
+    Ok(if yes { Word::Yes } else { Word::Unasked })
 }

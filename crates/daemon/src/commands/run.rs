@@ -35,9 +35,11 @@ async fn serve<P: SessionProvider>(
     let store = wire::store(&config).await?;
     let face = Face::new(&config)?;
     let engine = wire::engine(&config, &aws, sessions, store.clone(), face.sinks()).await?;
+    // The address that was really taken: the configuration may leave the port to the system.
+    let listen = listener.local_addr().unwrap_or(config.http.listen);
     tracing::info!(
-        http.listen = %config.http.listen, schedule.mode = %config.schedule.mode, store = store.place(),
-        "rolekeeper {} is up: page at http://{}/", env!("CARGO_PKG_VERSION"), config.http.listen,
+        http.listen = %listen, schedule.mode = %config.schedule.mode, store = store.place(),
+        "rolekeeper {} is up: page at http://{}/", env!("CARGO_PKG_VERSION"), listen,
     );
     let reload = Some(Reload {
         path: app.config_path()?,

@@ -156,7 +156,10 @@ impl<'a> Page<'a> {
         if sweep.widens.is_empty() {
             return;
         }
-        self.heading("Gives more than was agreed to before, so a repair needs approval");
+        self.heading(match sweep.mode {
+            Mode::Audit => "Gives more than was agreed to before, so a repair needs approval",
+            Mode::Repair => "Gives more than was agreed to before",
+        });
         for sentence in &sweep.widens {
             self.words(sentence);
         }

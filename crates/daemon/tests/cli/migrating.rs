@@ -81,10 +81,10 @@ fn a_role_of_another_tool_is_adopted_without_a_write_and_one_that_differs_is_lef
     assert_eq!(writes(&desk), 0);
     // One account first, as the page says.
     let one = desk
-        .run(&["apply", "--accounts", &equal.to_string()])
+        .run(&["apply", "--yes", "--accounts", &equal.to_string()])
         .exits(0);
     assert_eq!(writes(&desk), 0, "adopting wrote something");
-    let all = desk.run(&["apply"]).exits(2);
+    let all = desk.run(&["apply", "--yes"]).exits(2);
     assert_eq!(
         (world.role(equal, DEMO_ROLE), world.role(open, DEMO_ROLE)),
         before
@@ -106,7 +106,7 @@ fn a_role_of_another_tool_is_adopted_without_a_write_and_one_that_differs_is_lef
 fn what_was_adopted_is_kept_right_and_what_was_not_stays_withheld() {
     let (desk, [equal, open, _]) = migrating();
     let world = desk.simulator.world();
-    desk.run(&["apply"]).exits(2);
+    desk.run(&["apply", "--yes"]).exits(2);
     let hand = OtherHand::within(&desk, equal);
     hand.iam(&[
         ("Action", "UpdateAssumeRolePolicy"),
@@ -114,12 +114,12 @@ fn what_was_adopted_is_kept_right_and_what_was_not_stays_withheld() {
         ("PolicyDocument", &trust("")),
     ]);
     // It differs now, and is rolekeeper's all the same.
-    desk.run(&["apply", "--accounts", &equal.to_string()])
+    desk.run(&["apply", "--yes", "--accounts", &equal.to_string()])
         .exits(0);
     let role = world.role(equal, DEMO_ROLE).unwrap();
     assert!(role.trust.contains(DEMO_EXTERNAL_ID), "{}", role.trust);
     let left = desk
-        .run(&["apply", "--accounts", &open.to_string()])
+        .run(&["apply", "--yes", "--accounts", &open.to_string()])
         .exits(2);
     assert!(
         left.stdout.contains("was not made by rolekeeper"),
@@ -141,13 +141,13 @@ fn always_makes_a_role_of_another_tool_right_and_never_touches_none() {
     let world = desk.simulator.world();
     configure(&desk, &[equal, open, bare], "adopt = \"never\"\n");
     let before = (world.role(equal, DEMO_ROLE), world.role(open, DEMO_ROLE));
-    desk.run(&["apply"]);
+    desk.run(&["apply", "--yes"]);
     assert_eq!(
         (world.role(equal, DEMO_ROLE), world.role(open, DEMO_ROLE)),
         before
     );
     configure(&desk, &[equal, open, bare], "adopt = \"always\"\n");
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     assert!(
         world
             .role(open, DEMO_ROLE)
@@ -156,6 +156,6 @@ fn always_makes_a_role_of_another_tool_right_and_never_touches_none() {
             .contains(DEMO_EXTERNAL_ID)
     );
     world.reset();
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     assert_eq!(writes(&desk), 0);
 }

@@ -41,7 +41,7 @@ fn files(desk: &Desk) -> Vec<std::path::PathBuf> {
 #[test]
 fn a_lost_store_is_filled_again_from_what_is_there_and_nothing_is_made_twice() {
     let desk = orderly(false);
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     let made = everything(&desk);
     for file in files(&desk) {
         std::fs::remove_file(file).unwrap();
@@ -50,7 +50,7 @@ fn a_lost_store_is_filled_again_from_what_is_there_and_nothing_is_made_twice() {
     // An audit first, then the mode it had.
     let plan = desk.run(&["plan"]).exits(0);
     assert!(plan.stdout.contains("in sync"), "{}", plan.stdout);
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     assert_eq!(writes(&desk), 0, "something was made twice");
     assert_eq!(everything(&desk), made);
     // By its tag the role is still rolekeeper's: what somebody changes is put right.
@@ -60,7 +60,7 @@ fn a_lost_store_is_filled_again_from_what_is_there_and_nothing_is_made_twice() {
             .world()
             .plant(account, Drift::TrustWithoutExternalId)
     );
-    desk.run(&["apply", "--accounts", &account.to_string()])
+    desk.run(&["apply", "--yes", "--accounts", &account.to_string()])
         .exits(0);
     assert!(
         desk.simulator
@@ -78,14 +78,14 @@ fn a_store_of_yesterday_knows_by_tag_what_was_made_since() {
     let desk = orderly(true);
     let world = desk.simulator.world();
     let account = world.reachable()[0];
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     // Nothing runs: the files are the whole of it.
     let backup: Vec<_> = files(&desk)
         .into_iter()
         .map(|path| (path.clone(), std::fs::read(&path).unwrap()))
         .collect();
     assert!(world.remove_role(account, DEMO_ROLE));
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     assert!(
         desk.run(&["history", &account.to_string()])
             .exits(0)
@@ -109,10 +109,10 @@ fn a_store_of_yesterday_knows_by_tag_what_was_made_since() {
     );
     world.reset();
     desk.run(&["plan"]).exits(0);
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     assert_eq!(writes(&desk), 0);
     assert!(world.plant(account, Drift::AttachmentMissing));
-    desk.run(&["apply"]).exits(0);
+    desk.run(&["apply", "--yes"]).exits(0);
     assert_eq!(world.role(account, DEMO_ROLE).unwrap().attached.len(), 1);
 }
 
@@ -128,7 +128,7 @@ fn a_damaged_store_is_refused_and_left_as_it_is() {
         *byte = 0x5a;
     }
     std::fs::write(desk.path(STORE), &bytes).unwrap();
-    let refused = desk.run(&["apply"]).exits(1);
+    let refused = desk.run(&["apply", "--yes"]).exits(1);
     assert!(refused.stderr.contains("damaged"), "{}", refused.stderr);
     assert_eq!(std::fs::read(desk.path(STORE)).unwrap(), bytes);
     assert_eq!(writes(&desk), 0);

@@ -105,7 +105,7 @@ fn what_the_configuration_gives_satisfies_a_policy_that_demands_it() {
     // And so it is.
     let account = world.reachable()[0];
     assert!(world.remove_role(account, DEMO_ROLE));
-    desk.run(&["apply", "--accounts", &account.to_string()])
+    desk.run(&["apply", "--yes", "--accounts", &account.to_string()])
         .exits(0);
 }
 
