@@ -13,11 +13,10 @@ use std::time::Duration;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Denial};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult, SweepOutcome};
-use rolekeeper_domain::plan::Plan;
 use rolekeeper_engine::event::Event;
 use rolekeeper_engine::port::store::{Control as _, Halt, Memory as _};
 use rolekeeper_engine::rollout::Rollout;
-use rolekeeper_engine::{EngineSettings, SavedPlans, SweepError};
+use rolekeeper_engine::{EngineSettings, SweepError};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
 use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
 use rolekeeper_tests::sim::check;
@@ -217,6 +216,9 @@ async fn a_listing_sharply_smaller_than_the_last_one_fails_the_sweep() {
         .await;
     assert!(matches!(ended, Err(SweepError::Census(_))), "{ended:?}");
     assert_eq!(process.wire.writes(), 0);
+    // Whoever only lists the accounts is told as well.
+    let listed = process.engine.discover().await;
+    assert!(matches!(listed, Err(SweepError::Census(_))), "{listed:?}");
     assert_eq!(
         stage.store.census_size().await.unwrap(),
         Some(100),
@@ -415,58 +417,6 @@ async fn a_frozen_time_refuses_every_step() {
     );
     assert!(report.reason.unwrap().contains("year's end"));
     assert_eq!(process.wire.writes(), 0);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_saved_plan_is_carried_out_exactly_or_not_at_all() {
-    let stage = Stage::bare(3);
-    let process = stage.process(stage.settings()).await;
-    sweep(&process, Mode::Audit).await;
-    let plans: Vec<Plan> = process
-        .listener
-        .events()
-        .into_iter()
-        .filter_map(|event| match event {
-            Event::Planned { plan, .. } => Some(*plan),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(plans.len(), 3);
-    let mut saved = SavedPlans::default();
-    for plan in &plans {
-        saved.add(plan.account, plan.role.clone(), plan.digest());
-    }
-    // Somebody else makes the role in the meantime, but not quite right.
-    let changed = stage.account(1);
-    stage.world.provision(changed);
-    stage.world.plant(changed, Drift::TrustOpen);
-    let mut asked = order(Mode::Repair);
-    asked.plans = Some(saved);
-    let record = process
-        .engine
-        .sweep(asked, CancellationToken::new())
-        .await
-        .unwrap();
-    assert_eq!(
-        stage.report(&record.id, stage.account(0)).outcome,
-        Outcome::Repaired
-    );
-    let refused = stage.report(&record.id, changed);
-    assert_eq!(refused.outcome, Outcome::Drifted);
-    assert!(
-        refused
-            .steps
-            .iter()
-            .all(|step| step.result == StepResult::Refused),
-        "{refused:#?}"
-    );
-    assert!(
-        stage
-            .store
-            .journal()
-            .iter()
-            .all(|entry| entry.account != changed)
-    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,4 +37,3 @@ pub mod outcome;
 pub mod registration;
 
 pub mod limits;
-pub mod schedule;

@@ -142,7 +142,8 @@ impl fmt::Display for Selection {
 
 /// Says whether an account is looked at.
 ///
-/// The rules come before the state: an account that nobody selected is nobody's business, whatever its state.
+/// The rules come before the state: an account that nobody selected is nobody's business, whatever its state. But
+/// tags of an account that is surely not active are not read, and where they would decide the state does.
 pub fn select(account: &Account, selector: &Selector, management: ManagementPolicy) -> Selection {
     if selector.needs_paths() && account.path.ids.is_empty() {
         return Selection::Undecided(Fault::new(
@@ -153,20 +154,36 @@ pub fn select(account: &Account, selector: &Selector, management: ManagementPoli
     if let Some(by) = excluding(account, &selector.exclude) {
         return Selection::Excluded { by };
     }
-    let Some(by) = including(account, &selector.include) else {
-        return Selection::Unmatched;
-    };
-    if account.is_management && management == ManagementPolicy::Skip {
-        return Selection::Management;
+    let ineligible = ineligible(&account.state);
+    let by = including(account, &selector.include);
+    match (by, ineligible) {
+        (None, Some(reason)) if !selector.include.tags.is_empty() => Selection::Ineligible(reason),
+        (None, _) => Selection::Unmatched,
+        (Some(_), _) if account.is_management && management == ManagementPolicy::Skip => {
+            Selection::Management
+        }
+        (Some(_), Some(reason)) => Selection::Ineligible(reason),
+        (Some(by), None) => match &account.state {
+            AccountState::Unknown(found) => Selection::Undecided(unknown_state(found.as_deref())),
+            _ => Selection::Included { by },
+        },
     }
-    match &account.state {
-        AccountState::Active => Selection::Included { by },
-        AccountState::Suspended => Selection::Ineligible(SkipReason::Suspended),
-        AccountState::PendingClosure => Selection::Ineligible(SkipReason::PendingClosure),
-        AccountState::Closed => Selection::Ineligible(SkipReason::Closed),
-        AccountState::PendingActivation => Selection::Ineligible(SkipReason::PendingActivation),
-        AccountState::Unknown(found) => Selection::Undecided(unknown_state(found.as_deref())),
+}
+
+/// Why an account of this state is surely not to be entered.
+const fn ineligible(state: &AccountState) -> Option<SkipReason> {
+    match state {
+        AccountState::Active | AccountState::Unknown(_) => None,
+        AccountState::Suspended => Some(SkipReason::Suspended),
+        AccountState::PendingClosure => Some(SkipReason::PendingClosure),
+        AccountState::Closed => Some(SkipReason::Closed),
+        AccountState::PendingActivation => Some(SkipReason::PendingActivation),
     }
+}
+
+/// Whether the rules ask for the tags of an account of this state.
+pub const fn wants_tags(state: &AccountState) -> bool {
+    ineligible(state).is_none()
 }
 
 fn unknown_state(found: Option<&str>) -> Fault {

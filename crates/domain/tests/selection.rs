@@ -392,3 +392,41 @@ fn skip_reasons_and_selections_match() {
     .collect();
     assert_eq!(reasons, SkipReason::ALL.iter().copied().collect());
 }
+
+#[test]
+fn where_tags_would_decide_and_are_not_read_the_state_does() {
+    let tagged = Rules {
+        tags: [("env".to_owned(), "prod".to_owned())].into(),
+        ..Rules::default()
+    };
+    let in_state = |state| Account {
+        state,
+        ..at(&["prod"])
+    };
+    for (state, expected) in [
+        // These two were read: none of their tags is the one.
+        (
+            AccountState::Active,
+            expect!["selected: tag env=prod"],
+        ),
+        (
+            AccountState::Unknown(None),
+            expect!["undecided: Organizations gives it neither a State nor a Status"],
+        ),
+        (
+            AccountState::Suspended,
+            expect!["its state is suspended [suspended]"],
+        ),
+        (
+            AccountState::Closed,
+            expect!["its state is closed [closed]"],
+        ),
+    ] {
+        check(
+            &in_state(state),
+            tagged.clone(),
+            Rules::default(),
+            &expected,
+        );
+    }
+}

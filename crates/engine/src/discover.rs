@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use rolekeeper_domain::account::{Account, AccountId, AccountState};
+use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::selector::wants_tags;
 use tokio::sync::{OnceCell, mpsc};
 
 use crate::event::EventSink;
@@ -171,10 +172,10 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
             found.push(account);
         }
         if self.needs_tags {
-            let active = found
+            let asked = found
                 .iter_mut()
-                .filter(|account| account.state == AccountState::Active);
-            let reads = active.map(|account| async {
+                .filter(|account| wants_tags(&account.state));
+            let reads = asked.map(|account| async {
                 account.tags = self.tags(account.id).await?;
                 Ok(())
             });

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rolekeeper_domain::account::Account;
+use rolekeeper_domain::census::judge_listing;
 use rolekeeper_domain::outcome::{SweepId, SweepRecord};
 use rolekeeper_domain::selector::{Selection, select};
 use tokio_util::sync::CancellationToken;
@@ -154,7 +155,8 @@ where
     ///
     /// # Errors
     ///
-    /// When the organization cannot be read to the end.
+    /// When the organization cannot be read to the end, or the listing cannot be trusted: none or sharply fewer
+    /// accounts than last time.
     pub async fn discover(&self) -> Result<Vec<(Account, Selection)>, SweepError> {
         let settings = self.settings();
         let discovery = self.inner.discovery(&settings);
@@ -167,9 +169,15 @@ where
                 found.push((account, selection));
             }
         });
-        if let Some(fault) = listing.unread {
-            return Err(census_error(fault));
-        }
+        let previous = self.inner.store.census_size().await?;
+        let found_now = found.len() as u64;
+        judge_listing(
+            previous,
+            found_now,
+            listing.unread.as_ref(),
+            &settings.census,
+        )
+        .map_err(census_error)?;
         found.sort_by_key(|(account, _)| account.id);
         Ok(found)
     }

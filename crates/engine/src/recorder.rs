@@ -117,7 +117,6 @@ impl Writer {
                     }
                     Item::Flush(done) => {
                         write(&mut pending, store, sweep).await?;
-                        // Whoever asked may have given up.
                         // Whoever asked may have gone; then nobody waits.
                         done.send(()).unwrap_or_default();
                     }

@@ -6,6 +6,8 @@ use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Approval, Guardrails, judge};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult};
+use rolekeeper_domain::plan::Plan;
+use rolekeeper_domain::record;
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::verdict::{Refusal, Verdict};
 
@@ -126,8 +128,12 @@ where
         let found = first.diff.clone();
         let mut look = first;
         let mut steps = Vec::new();
+        let mut read_by_somebody: Option<Vec<String>> = None;
         for round in 1..=ROUNDS {
-            let objection = self.objection(&look).filter(|_| round == 1);
+            let objection = match &read_by_somebody {
+                Some(read) => unread(&look.plan, read),
+                None => self.objection(&look),
+            };
             let verdict = match objection {
                 Some(what) => Verdict::Refuse(look.plan, vec![Refusal::Stale { what }]),
                 None => judge(
@@ -168,6 +174,10 @@ where
                     };
                 }
             };
+            if self.order.plans.is_some() {
+                // Whatever has to be looked at again: no step is taken that was not in the saved plan.
+                read_by_somebody.get_or_insert_with(|| calls(permit.plan()).collect());
+            }
             let withheld: Vec<StepReport> = withheld_report(permit.plan()).collect();
             let applied = Box::pin(self.apply(permit, site)).await;
             steps.extend(applied.steps);
@@ -424,4 +434,23 @@ fn differs(look: &Look) -> String {
         .chain(steps)
         .next()
         .unwrap_or_default()
+}
+
+/// A plan's calls with all that is in them, in words that can be compared.
+fn calls(plan: &Plan) -> impl Iterator<Item = String> + '_ {
+    plan.steps.iter().map(|planned| {
+        let step = &planned.step;
+        format!("{} {}", step.operation().action(), record::parameters(step))
+    })
+}
+
+/// What a plan would do beyond the calls that somebody has read, if anything.
+fn unread(plan: &Plan, read: &[String]) -> Option<String> {
+    let is_new = calls(plan).any(|call| !read.contains(&call));
+    is_new.then(|| {
+        format!(
+            "{} in {} was changed by somebody else while the saved plan was carried out",
+            plan.role, plan.account
+        )
+    })
 }

@@ -14,6 +14,7 @@ use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Store, StoreError, SweepRequest};
+use crate::reach::Reach;
 use crate::settings::EngineSettings;
 use crate::sweep::CANCELLED;
 
@@ -149,8 +150,10 @@ where
             ..Timetable::default()
         };
         let mut order = SweepOrder::new(schedule.mode, trigger, requested_by);
-        if schedule.mode == Mode::Repair && store.halted().await?.is_some() {
-            // While writes are halted the schedule goes on looking.
+        let cannot_write = Reach::of::<P>().covers(schedule.mode).is_err();
+        if cannot_write || schedule.mode == Mode::Repair && store.halted().await?.is_some() {
+            // While writes are halted, or until the process is started anew with a way to write, the
+            // schedule goes on looking.
             order.mode = Mode::Audit;
         }
         Ok(Some(order))
@@ -219,8 +222,11 @@ impl Timetable {
         self.due.max(self.due.and(self.wait_until))
     }
 
-    fn done<T>(&mut self, now: Timestamp, result: &Result<T, SweepError>) {
-        if result.is_err() {
+    fn done(&mut self, now: Timestamp, result: &Result<SweepRecord, SweepError>) {
+        let failed = result
+            .as_ref()
+            .map_or(true, |record| record.outcome == Some(SweepOutcome::Failed));
+        if failed {
             // Due again at once, but for the pause.
             self.due = Some(now);
             self.wait_until = now.checked_add(AFTER_FAILURE).ok();
@@ -245,5 +251,122 @@ fn asked(request: SweepRequest) -> SweepOrder {
     SweepOrder {
         accounts,
         ..SweepOrder::new(mode, trigger, requested_by)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use rolekeeper_domain::outcome::{Summary, SweepId};
+
+    use super::*;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minute)
+    }
+
+    fn sweep(
+        minute: i64,
+        mode: Mode,
+        trigger: Trigger,
+        outcome: Option<SweepOutcome>,
+    ) -> SweepRecord {
+        SweepRecord {
+            id: SweepId::new(at(minute), 1),
+            mode,
+            trigger,
+            requested_by: "ann".to_owned(),
+            started_at: at(minute),
+            finished_at: outcome.map(|_| at(minute + 1)),
+            outcome,
+            reason: (outcome == Some(SweepOutcome::Cancelled)).then(|| CANCELLED.to_owned()),
+            widens: Vec::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    #[track_caller]
+    fn check(recent: &[SweepRecord], expected: (Option<i64>, Option<i64>, bool)) {
+        let mut timetable = Timetable::default();
+        timetable.recall(recent, at(100));
+        let (last, next, was_cut_off) = expected;
+        let found = (timetable.last, timetable.next(), timetable.was_cut_off);
+        assert_eq!(found, (last.map(at), next.map(at), was_cut_off));
+    }
+
+    #[test]
+    fn what_earlier_processes_left_decides_when_the_next_sweep_is_due() {
+        use Mode::{Audit, Repair};
+        use SweepOutcome::{Cancelled, Completed, Failed, Halted};
+        use Trigger::{Api, CommandLine, Event, Schedule, Startup};
+        check(&[], (None, None, false));
+        check(
+            &[sweep(10, Repair, Schedule, Some(Completed))],
+            (Some(10), None, false),
+        );
+        check(
+            &[sweep(10, Repair, Startup, Some(Halted))],
+            (Some(10), None, false),
+        );
+        // What somebody asked for, and an event, put nothing off.
+        check(
+            &[
+                sweep(30, Repair, Event, Some(Completed)),
+                sweep(20, Audit, CommandLine, Some(Completed)),
+                sweep(10, Repair, Schedule, Some(Completed)),
+            ],
+            (Some(10), None, false),
+        );
+        // Cut off: at once, however long the schedule would wait.
+        check(
+            &[sweep(10, Audit, Schedule, None)],
+            (Some(10), Some(100), true),
+        );
+        check(
+            &[sweep(10, Repair, Schedule, Some(Cancelled))],
+            (Some(10), Some(100), true),
+        );
+        check(
+            &[sweep(10, Repair, CommandLine, None)],
+            (None, Some(100), true),
+        );
+        check(
+            &[
+                sweep(30, Repair, Api, None),
+                sweep(10, Repair, Schedule, Some(Completed)),
+            ],
+            (Some(10), Some(100), true),
+        );
+        // Somebody looks for themselves at this moment.
+        check(&[sweep(99, Audit, CommandLine, None)], (None, None, false));
+        // Failed: after the pause for failures.
+        check(
+            &[sweep(98, Repair, Schedule, Some(Failed))],
+            (Some(98), Some(104), false),
+        );
+        // Cut off earlier, and made up for since.
+        check(
+            &[
+                sweep(30, Repair, Startup, Some(Completed)),
+                sweep(10, Repair, Schedule, None),
+            ],
+            (Some(30), None, false),
+        );
+    }
+
+    #[test]
+    fn a_sweep_that_failed_is_due_again_after_the_pause() {
+        let pause = SignedDuration::try_from(AFTER_FAILURE).unwrap_or_default();
+        let ended = |outcome| Ok(sweep(10, Mode::Repair, Trigger::Schedule, Some(outcome)));
+        for (result, next) in [
+            (ended(SweepOutcome::Completed), None),
+            (ended(SweepOutcome::Halted), None),
+            (ended(SweepOutcome::Failed), Some(at(11) + pause)),
+            (Err(SweepError::AuditOnly), Some(at(11) + pause)),
+        ] {
+            let mut timetable = Timetable::default();
+            timetable.done(at(11), &result);
+            assert_eq!(timetable.next(), next, "{result:?}");
+        }
     }
 }

@@ -121,13 +121,9 @@ pub(crate) async fn show(
                 .show(&report::overview_text(record, &overview, &app.terminal))?;
         }
         Format::Json => {
-            report::write(
-                store.as_ref(),
-                record,
-                ReportFormat::Json,
-                &mut ToStdout::new(app),
-            )
-            .await?;
+            let mut sink = ToStdout::new(app);
+            report::write(store.as_ref(), record, ReportFormat::Json, &mut sink).await?;
+            sink.finish()?;
         }
     }
     Ok(())

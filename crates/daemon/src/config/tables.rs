@@ -71,7 +71,7 @@ settings! {
         every: Option<Duration> = duration("1m", "31d"), optional;
         /// A cron expression in UTC, in place of `every`.
         cron: Option<String> = text(), optional;
-        /// Each beginning is put off by a random part of the interval, up to this one, so that many hubs do not start together.
+        /// Each beginning is moved by a random part of the interval, up to this one, so that many hubs do not start together: earlier or later with `every`, only later with `cron`.
         jitter: f64 = percent(), default "\"10%\"";
         /// `audit` reads and reports; `repair` also writes.
         mode: Mode = one_of(&[("audit", Mode::Audit), ("repair", Mode::Repair)]), default "\"audit\"";
