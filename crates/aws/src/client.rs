@@ -258,6 +258,17 @@ impl fmt::Debug for Aws {
     }
 }
 
+/// What a call lays over its client's configuration: whose credentials sign it. Without a word about caching the
+/// SDK would make a cache for every call.
+macro_rules! signed_with {
+    ($service:ident, $credentials:expr) => {
+        $service::config::Builder::new()
+            .credentials_provider($credentials)
+            .identity_cache($service::config::IdentityCache::no_cache())
+    };
+}
+pub(crate) use signed_with;
+
 /// A service's configuration with every option that matters set here.
 ///
 /// Credentials come with each call: hundreds of accounts share a client, and the
@@ -276,13 +287,9 @@ macro_rules! service {
                         .operation_timeout($operation_timeout)
                         .build(),
                 )
-                .stalled_stream_protection(
-                    StalledStreamProtectionConfig::enabled()
-                        .upload_enabled(true)
-                        .download_enabled(true)
-                        .grace_period($settings.timeouts.read)
-                        .build(),
-                )
+                // Bodies are a few kilobytes, held whole, and the operation's timeout bounds their last byte
+                // as well; watching their flow would cost a timer for each.
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
                 .identity_cache(IdentityCache::no_cache())
                 .build(),
         )

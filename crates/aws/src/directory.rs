@@ -17,7 +17,7 @@ use rolekeeper_engine::port::directory::{
     Caller, Directory as Port, ListedAccount, Organization, OrganizationalUnit, Page, PolicySummary,
 };
 
-use crate::client::Aws;
+use crate::client::{Aws, signed_with};
 use crate::credentials::RENEW_BEFORE;
 use crate::error::{fault, malformed};
 use crate::session::assume;
@@ -56,7 +56,7 @@ impl Directory {
             None => self.aws.hub.get().await?,
             Some(role) => self.organization_role(role).await?,
         };
-        Ok(Builder::new().credentials_provider(credentials))
+        Ok(signed_with!(aws_sdk_organizations, credentials))
     }
 
     async fn organization_role(&self, role: &Arn) -> Result<Credentials, Fault> {

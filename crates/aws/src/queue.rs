@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::Fault;
 
-use crate::client::Aws;
+use crate::client::{Aws, signed_with};
 use crate::error::{fault, malformed};
 use crate::event::{Content, read};
 
@@ -172,7 +172,7 @@ impl EventQueue {
     }
 
     async fn identity(&self) -> Result<Builder, Fault> {
-        let builder = Builder::new().credentials_provider(self.aws.hub.get().await?);
+        let builder = signed_with!(aws_sdk_sqs, self.aws.hub.get().await?);
         // Organizations and IAM report in one Region, whatever Region the hub works from.
         Ok(match region_of(&self.url) {
             Some(region) => builder.region(Region::new(region.to_owned())),

@@ -23,7 +23,7 @@ use rolekeeper_engine::port::session::{
 };
 use rolekeeper_engine::port::user::{UserRequest, UserSessions, UserWriter as UserWriterPort};
 
-use crate::client::Aws;
+use crate::client::{Aws, signed_with};
 use crate::error::{fault, malformed};
 use crate::reader::Reader;
 use crate::user::{UserReader, UserWriter};
@@ -74,7 +74,7 @@ impl Session {
     /// The session's credentials, as an override for one call.
     pub(crate) async fn identity(&self) -> Result<Builder, Fault> {
         match &self.identity {
-            Identity::Hub => Ok(Builder::new().credentials_provider(self.aws.hub.get().await?)),
+            Identity::Hub => Ok(signed_with!(aws_sdk_iam, self.aws.hub.get().await?)),
             Identity::Assumed { laid_over, .. } => Ok(laid_over.as_ref().clone()),
         }
     }
@@ -121,7 +121,7 @@ impl Sessions {
                 let expires_at = credentials
                     .expiry()
                     .and_then(|expiry| Timestamp::try_from(expiry).ok());
-                let laid_over = Arc::new(Builder::new().credentials_provider(credentials));
+                let laid_over = Arc::new(signed_with!(aws_sdk_iam, credentials));
                 Identity::Assumed {
                     expires_at,
                     laid_over,
@@ -281,7 +281,7 @@ pub(crate) async fn assume(
         .policy(policy)
         .duration_seconds(i32::try_from(seconds).unwrap_or(900))
         .set_source_identity(aws.settings.source_identity.clone());
-    let identity = aws_sdk_sts::config::Builder::new().credentials_provider(aws.hub.get().await?);
+    let identity = signed_with!(aws_sdk_sts, aws.hub.get().await?);
     let reply = request
         .customize()
         .config_override(identity)
@@ -327,8 +327,7 @@ impl Aws {
     /// `sts:GetCallerIdentity` with the hub's credentials.
     pub(crate) async fn caller(&self) -> Result<Caller, Fault> {
         const OPERATION: Operation = Operation::GetCallerIdentity;
-        let identity =
-            aws_sdk_sts::config::Builder::new().credentials_provider(self.hub.get().await?);
+        let identity = signed_with!(aws_sdk_sts, self.hub.get().await?);
         let request = self.sts.get_caller_identity();
         let reply = request
             .customize()

@@ -405,10 +405,7 @@ fn where_tags_would_decide_and_are_not_read_the_state_does() {
     };
     for (state, expected) in [
         // These two were read: none of their tags is the one.
-        (
-            AccountState::Active,
-            expect!["selected: tag env=prod"],
-        ),
+        (AccountState::Active, expect!["selected: tag env=prod"]),
         (
             AccountState::Unknown(None),
             expect!["undecided: Organizations gives it neither a State nor a Status"],

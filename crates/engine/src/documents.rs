@@ -25,7 +25,7 @@ const QUEUE: usize = 1_024;
 type Key = (String, String);
 type Answer = Option<Arc<str>>;
 
-/// Asks the store in batches, so that ten thousand accounts cost twenty queries.
+/// Asks the store in batches: whatever was asked while one query ran goes into the next.
 pub(crate) struct Loader {
     questions: mpsc::Receiver<Question>,
 }

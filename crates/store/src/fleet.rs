@@ -1,6 +1,6 @@
 //! The newest report of each account of the organization, and counts over them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
@@ -76,18 +76,29 @@ pub(crate) async fn retain(
     present: &[AccountId],
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let present: BTreeSet<AccountId> = present.iter().copied().collect();
-    let known = tx
-        .rows(
-            "SELECT account FROM fleet UNION SELECT account FROM findings WHERE resolved_at IS NULL",
-            values![],
-        )
-        .await?;
+    let mut present = present.to_vec();
+    present.sort_unstable();
     let mut gone = Vec::new();
-    for row in &known {
-        let account = row.account(0)?;
-        if !present.contains(&account) {
-            gone.push(account);
+    let mut after = String::new();
+    loop {
+        // Page by page: a row in memory is many times an account's id.
+        let known = tx
+            .rows(
+                "SELECT account FROM (SELECT account FROM fleet \
+                 UNION SELECT account FROM findings WHERE resolved_at IS NULL) AS known \
+                 WHERE account > $1 ORDER BY account LIMIT 1000",
+                values![after.as_str()],
+            )
+            .await?;
+        for row in &known {
+            let account = row.account(0)?;
+            if present.binary_search(&account).is_err() {
+                gone.push(account);
+            }
+        }
+        match known.last() {
+            Some(last) => after = last.text(0)?,
+            None => break,
         }
     }
     for chunk in gone.chunks(CHUNK) {

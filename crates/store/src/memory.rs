@@ -128,10 +128,19 @@ impl Memory for Store {
     }
 
     async fn last_seen(&self) -> Result<BTreeMap<AccountId, Timestamp>, StoreError> {
-        let sql = "SELECT account, looked_at FROM fleet WHERE looked_at IS NOT NULL";
-        let rows = self.db.rows(sql, values![]).await?;
-        rows.iter()
-            .map(|row| Ok((row.account(0)?, row.time(1)?)))
-            .collect()
+        let sql = "SELECT account, looked_at FROM fleet WHERE looked_at IS NOT NULL \
+                   AND account > $1 ORDER BY account LIMIT 1000";
+        let mut seen = BTreeMap::new();
+        let mut after = String::new();
+        loop {
+            let rows = self.db.rows(sql, values![after.as_str()]).await?;
+            for row in &rows {
+                seen.insert(row.account(0)?, row.time(1)?);
+            }
+            match rows.last() {
+                Some(last) => after = last.text(0)?,
+                None => return Ok(seen),
+            }
+        }
     }
 }

@@ -48,11 +48,21 @@ pub(crate) fn dispatch(cli: Cli) -> Exit {
     }
 }
 
+/// Threads of the daemon. A sweep at AWS's pace needs a fraction of one; the other keeps the page and the
+/// probes quick beside it. A command that only sweeps has one thread: nothing is handed between threads then.
+const WORKERS: usize = 2;
+
 fn start(app: &App, command: Command) -> Result<Exit, Failure> {
     let exporter = init_log(app, &command)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = match command {
+        Command::Run | Command::Demo(_) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .enable_all()
+            .build()?,
+        _ => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?,
+    };
     runtime.block_on(async {
         match exporter {
             None => carry_out(app, command).await,

@@ -53,6 +53,15 @@ pub struct Bounds {
     pub known: bool,
 }
 
+/// What was learned about a rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Learned {
+    /// The rate that worked just below a limit that was met.
+    Limit(f64),
+    /// The rate reached so far; no limit was met.
+    Reached(f64),
+}
+
 /// A rate under discovery.
 #[derive(Clone, Copy, Debug)]
 pub struct Adaptive {
@@ -110,9 +119,10 @@ impl Adaptive {
 
     /// What is worth remembering: the rate that worked, or the one reached so far;
     /// nothing while it is only the start.
-    pub fn learned(&self) -> Option<f64> {
+    pub fn learned(&self) -> Option<Learned> {
         let moved = (self.rate - self.start).abs() > f64::EPSILON;
-        self.plateau.or(moved.then_some(self.rate))
+        let reached = moved.then_some(Learned::Reached(self.rate));
+        self.plateau.map(Learned::Limit).or(reached)
     }
 
     /// A call got through. `limited`: whether calls have been waiting for this
@@ -269,7 +279,10 @@ mod tests {
                 passed >= 0.93 * limit * 60.0,
                 "{limit}/{burst}: {passed} passed"
             );
-            let learned = trial.adaptive.learned().unwrap_or_default();
+            let learned = match trial.adaptive.learned() {
+                Some(Learned::Limit(rate)) => rate,
+                Some(Learned::Reached(_)) | None => 0.0,
+            };
             assert!(
                 (0.93 * limit..1.03 * limit).contains(&learned),
                 "{limit}/{burst}: learned {learned}"

@@ -19,7 +19,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::{Access, Operation, Service};
 use tokio::sync::Semaphore;
 
-pub use self::adaptive::{Adaptive, Bounds, CUT};
+pub use self::adaptive::{Adaptive, Bounds, CUT, Learned};
 pub use self::attribution::{Attribution, Culprit};
 pub use self::bucket::Bucket;
 pub use self::quota::{Quota, published};
@@ -42,6 +42,9 @@ const MAX_TARGETS: usize = 4_096;
 /// How much of a second's calls may go out at once: enough to make up for timers that
 /// wake a millisecond late, too little to empty a bucket on the other side.
 const BURST_SECONDS: f64 = 0.02;
+/// The shortest wait for a token. At hundreds of calls a second a timer for each would be most of what a limiter
+/// costs; so a few go out together. Well below the burst, so that no token is lost for it.
+const SHORTEST_WAIT: Duration = Duration::from_millis(8);
 /// A limiter counts as used up for so long after somebody waited for it.
 const LIMITED_FOR: Duration = Duration::from_millis(250);
 /// A rate is told to listeners when it changed by this share.
@@ -86,6 +89,11 @@ impl Hub {
     fn key(self) -> String {
         let (service, operation) = self.name();
         format!("{service}:{operation}")
+    }
+
+    /// The name of the rate that was reached without meeting the limit.
+    fn key_of_reached(self) -> String {
+        format!("{}:reached", self.key())
     }
 }
 
@@ -148,7 +156,7 @@ impl Limiter {
         // The semaphore is never closed, so the error cannot come.
         let turn = self.turnstile.acquire().await;
         while let Err(wait) = self.with(|state| state.take(clock.elapsed())) {
-            clock.sleep(wait).await;
+            clock.sleep(wait.max(SHORTEST_WAIT)).await;
         }
         drop(turn);
     }
@@ -253,14 +261,17 @@ impl Limiters {
             };
             return Limiter::new(bounds, Some((quota.burst * share).max(1.0)), now);
         }
-        let known = remembered
-            .get(&hub.key())
-            .copied()
-            .filter(|rate| rate.is_finite());
+        let rate_of = |key: String| {
+            let rate = remembered.get(&key).copied();
+            rate.filter(|rate| rate.is_finite())
+        };
+        let known = rate_of(hub.key());
+        // A rate that met no limit is a place to begin, not the limit.
+        let reached = rate_of(hub.key_of_reached());
         let bounds = Bounds {
             floor: HUB_FLOOR,
             ceiling: IAM_CEILING,
-            start: known.unwrap_or(IAM_START),
+            start: known.or(reached).unwrap_or(IAM_START),
             known: known.is_some(),
         };
         Limiter::new(bounds, None, now)
@@ -340,9 +351,11 @@ impl Limiters {
             .iter()
             .filter(|(hub, _)| matches!(hub, Hub::IamRead | Hub::IamWrite))
             .filter_map(|(hub, limiter)| {
-                limiter
-                    .with(|state| state.adaptive.learned())
-                    .map(|rate| (hub.key(), rate))
+                let learned = limiter.with(|state| state.adaptive.learned())?;
+                Some(match learned {
+                    Learned::Limit(rate) => (hub.key(), rate),
+                    Learned::Reached(rate) => (hub.key_of_reached(), rate),
+                })
             })
             .collect()
     }

@@ -137,6 +137,29 @@ async fn what_was_learned_is_where_the_next_process_begins() {
     assert!((1.9..2.1).contains(&seconds), "{seconds}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_rate_that_met_no_limit_is_where_discovery_goes_on() {
+    let clock = paused();
+    let first = limiters(1.0);
+    let ask = async |limiters: &Limiters, calls: u32| {
+        for _ in 0..calls {
+            let operation = Operation::GetRole;
+            limiters.pass(&clock, operation, Some(account(1))).await;
+            limiters.passed(clock.elapsed(), operation, Some(account(1)));
+        }
+    };
+    ask(&first, 200).await;
+    let learned = first.learned();
+    let reached = *learned.get("iam:read:reached").unwrap();
+    assert!(reached > IAM_START * 1.5, "{learned:?}");
+    // The next process begins there, and still nearly doubles it every second.
+    let next = Limiters::new(1.0, &learned, Duration::ZERO);
+    ask(&next, 200).await;
+    let learned = next.learned();
+    let further = *learned.get("iam:read:reached").unwrap();
+    assert!(further > reached * 1.2, "{reached} and then {further}");
+}
+
 /// 64 workers at a hub whose hidden limit is 300 a second, with one target that is always throttled.
 #[tokio::test(start_paused = true)]
 async fn a_hidden_limit_is_found_by_many_workers_at_once() {

@@ -30,6 +30,10 @@ const BUSY: Duration = Duration::from_secs(10);
 /// write their intents through one connection.
 const ACQUIRE: Duration = Duration::from_secs(30);
 
+/// Prepared statements that a connection keeps. A batch of reports is one statement, of a length of its own and of
+/// up to 700 KB in memory: kept by the hundred they would be most of what a sweep of ten thousand accounts takes.
+const STATEMENTS: usize = 12;
+
 /// Connections for reading: the API, the page and a report at the same time.
 const READERS: u32 = 4;
 
@@ -50,6 +54,7 @@ pub(super) async fn open(path: &str, access: Access) -> Result<Store, OpenError>
         .create_if_missing(false)
         .busy_timeout(BUSY)
         .foreign_keys(true)
+        .statement_cache_capacity(STATEMENTS)
         .disable_statement_logging();
     let write = match access {
         Access::Read => None,
