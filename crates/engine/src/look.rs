@@ -103,7 +103,18 @@ where
     /// Looks at every role wanted in the account.
     pub(crate) async fn looks(&self, account: &Named, slot: &Slot) -> Result<Vec<Look>, Fault> {
         let roles = self.wanted(account.id)?;
-        let looks = self.looks_once(account, &roles, slot).await?;
+        self.looks_at(account, &roles, &roles, slot).await
+    }
+
+    /// Looks at some of the roles `wanted` in the account; with another session where the one at hand has ended.
+    pub(crate) async fn looks_at(
+        &self,
+        account: &Named,
+        wanted: &[RoleSpec],
+        roles: &[RoleSpec],
+        slot: &Slot,
+    ) -> Result<Vec<Look>, Fault> {
+        let looks = self.looks_once(account, wanted, roles, slot).await?;
         let expired = looks
             .iter()
             .flat_map(|look| &look.diff.blind)
@@ -113,18 +124,20 @@ where
         }
         // The session ended under way: a new one, once.
         self.engine.sessions.forget(account.id);
-        self.looks_once(account, &roles, slot).await
+        self.looks_once(account, wanted, roles, slot).await
     }
 
-    /// Looks at these roles, once.
-    pub(crate) async fn looks_once(
+    /// Looks at these roles, once. The session is opened for all that are `wanted` in the account: it is
+    /// kept, and whoever looks next may look at another one.
+    async fn looks_once(
         &self,
         account: &Named,
+        wanted: &[RoleSpec],
         roles: &[RoleSpec],
         slot: &Slot,
     ) -> Result<Vec<Look>, Fault> {
         let engine = self.engine.as_ref();
-        let visit = self.visit(account.id, roles, slot);
+        let visit = self.visit(account.id, wanted, slot);
         let reader = engine
             .sessions
             .reader(&engine.provider, &engine.gateway, visit)

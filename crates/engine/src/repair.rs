@@ -302,7 +302,9 @@ where
     async fn looked(&self, account: &Named, spec: &RoleSpec, slot: &Slot) -> Result<Look, Fault> {
         let clock = self.engine.gateway.clock.as_ref();
         let limit = self.settings.limits.look_deadline;
-        let looks = Box::pin(self.looks_once(account, std::slice::from_ref(spec), slot));
+        let wanted = self.wanted(account.id)?;
+        let looks = self.looks_at(account, &wanted, std::slice::from_ref(spec), slot);
+        let looks = Box::pin(looks);
         let looks = within_own_time(clock, limit, slot, looks)
             .await
             .unwrap_or_else(|| Err(out_of_time(limit, None)))?;

@@ -133,16 +133,15 @@ fn fit(partition: Partition, account: AccountId, grants: Vec<Grant>) -> String {
     if exact.len() <= MAX_SESSION_POLICY {
         return exact;
     }
-    let mut all = Grant {
-        actions: BTreeSet::new(),
-        resources: BTreeSet::new(),
-        attachable: BTreeSet::new(),
-    };
-    for grant in grants {
-        all.actions.extend(grant.actions);
-        all.resources.extend(grant.resources);
-    }
-    let one = document(std::slice::from_ref(&all)).to_string();
+    // Which policies may be attached is the last thing to give up: it is what keeps a session from making
+    // an administrator of the role.
+    let (bound, free): (Vec<Grant>, Vec<Grant>) = grants
+        .into_iter()
+        .partition(|grant| !grant.attachable.is_empty());
+    let mut all = together(free);
+    let mut shorter: Vec<Grant> = bound.clone();
+    shorter.extend((!all.actions.is_empty()).then(|| all.clone()));
+    let one = document(&shorter).to_string();
     if one.len() <= MAX_SESSION_POLICY {
         return one;
     }
@@ -160,5 +159,32 @@ fn fit(partition: Partition, account: AccountId, grants: Vec<Grant>) -> String {
         format!("arn:{partition}:iam::{owner}:{kind}/*")
     };
     all.resources = all.resources.iter().map(kind).collect();
+    let mut bound = together(bound);
+    bound.resources = bound.resources.iter().map(kind).collect();
+    let grants: Vec<Grant> = [bound.clone(), all.clone()]
+        .into_iter()
+        .filter(|grant| !grant.actions.is_empty())
+        .collect();
+    let by_kind = document(&grants).to_string();
+    if by_kind.len() <= MAX_SESSION_POLICY {
+        return by_kind;
+    }
+    // Dozens of policies to attach: the admin role's own policy is left to bound them.
+    let mut all = together(vec![bound, all]);
+    all.attachable.clear();
     document(&[all]).to_string()
+}
+
+fn together(grants: Vec<Grant>) -> Grant {
+    let mut all = Grant {
+        actions: BTreeSet::new(),
+        resources: BTreeSet::new(),
+        attachable: BTreeSet::new(),
+    };
+    for grant in grants {
+        all.actions.extend(grant.actions);
+        all.resources.extend(grant.resources);
+        all.attachable.extend(grant.attachable);
+    }
+    all
 }

@@ -387,3 +387,34 @@ fn a_users_sessions_touch_that_user_alone() {
     expect![[r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:DeleteAccessKey","iam:DeleteUser"],"Resource":["arn:aws:iam::111122223333:user/*/cloudcoreo","arn:aws:iam::111122223333:user/cloudcoreo"]}]}"#]]
         .assert_eq(&user_repair_session(Partition::Aws, account, "cloudcoreo", &steps));
 }
+
+#[test]
+fn a_session_policy_that_grows_too_long_still_says_what_may_be_attached() {
+    let account = ACCOUNT.parse().unwrap();
+    for roles in [1_u32, 6, 12] {
+        let steps: Vec<Step> = (0..roles)
+            .flat_map(|n| {
+                let role: RoleName = format!("ARoleNameThatFillsThePolicy{n}").parse().unwrap();
+                let arn: Arn = format!("arn:aws:iam::{ACCOUNT}:policy/Policy{n}")
+                    .parse()
+                    .unwrap();
+                let tags = BTreeMap::from([("owner".to_owned(), "security".to_owned())]);
+                [
+                    Step::TagRole {
+                        role: role.clone(),
+                        tags,
+                    },
+                    Step::AttachRolePolicy { role, arn },
+                ]
+            })
+            .collect();
+        let policy = repair_session(Partition::Aws, account, &steps);
+        assert!(policy.len() <= MAX_SESSION_POLICY, "{}", policy.len());
+        let parsed: Value = serde_json::from_str(&policy).unwrap();
+        for statement in parsed["Statement"].as_array().unwrap() {
+            let attaches = statement["Action"].to_string().contains("AttachRolePolicy");
+            let bound = statement.get("Condition").is_some();
+            assert_eq!(attaches, bound, "{roles} roles: {statement}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Sessions that end when nobody expects it, and what they may see.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics on purpose"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord};
+use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings, World};
+use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::memory::MemoryStore;
+use rolekeeper_tests::sim::rig::{self, Process, Same, demo_spec, order};
+use tokio_util::sync::CancellationToken;
+
+struct Stage {
+    world: Arc<World>,
+    store: Arc<MemoryStore>,
+    clock: SimClock,
+}
+
+impl Stage {
+    /// Members that all have the demo's role. Session policies are enforced, as everywhere in the simulator.
+    fn of(accounts: u32) -> Self {
+        let world = Arc::new(World::new(Settings {
+            accounts,
+            provisioned: true,
+            inactive: 0.0,
+            control_tower: 0.0,
+            tail: false,
+            limits: Limits::none(),
+            latency: Duration::from_millis(20),
+            ..Settings::default()
+        }));
+        let store = Arc::new(MemoryStore::default());
+        store.watch(&world);
+        Self {
+            world,
+            store,
+            clock: SimClock::start(),
+        }
+    }
+
+    async fn process(&self, roles: &[RoleSpec]) -> Process<MemoryStore> {
+        let mut settings = rig::settings("one", demo_spec());
+        settings.roles = Arc::new(Same(Arc::from(roles)));
+        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
+    }
+
+    fn outcomes(&self, record: &SweepRecord) -> Vec<Outcome> {
+        let reports = self.store.all_reports(&record.id);
+        reports
+            .iter()
+            .filter(|report| report.outcome != Outcome::Skipped)
+            .map(|report| report.outcome)
+            .collect()
+    }
+}
+
+async fn sweep(process: &Process<MemoryStore>, mode: Mode) -> SweepRecord {
+    let sweep = process.engine.sweep(order(mode), CancellationToken::new());
+    sweep.await.unwrap()
+}
+
+/// The demo's role under another name.
+fn another() -> RoleSpec {
+    let mut spec = demo_spec();
+    spec.name = "AnotherVendor".parse().unwrap();
+    for policy in &mut spec.managed_policies {
+        policy.name = "AnotherVendor".parse().unwrap();
+    }
+    spec
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_in_mid_look_is_replaced_once() {
+    let stage = Stage::of(5);
+    let process = stage.process(&[demo_spec()]).await;
+    sweep(&process, Mode::Audit).await;
+    let before = process.listener.calls()[&Operation::AssumeRole];
+    stage.world.expire_sessions();
+    let record = sweep(&process, Mode::Audit).await;
+    let outcomes = stage.outcomes(&record);
+    assert!(!outcomes.is_empty());
+    assert_eq!(outcomes, vec![Outcome::InSync; outcomes.len()]);
+    let after = process.listener.calls()[&Operation::AssumeRole];
+    assert_eq!(after, 2 * before, "one new session for each account");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_opened_to_verify_one_role_sees_the_others_as_well() {
+    let stage = Stage::of(1);
+    let account = stage.world.reachable()[0];
+    assert!(stage.world.plant(account, Drift::AttachmentMissing));
+    let process = stage.process(&[demo_spec(), another()]).await;
+    // Once the first role's one step is made, its verification needs a new session; the second role
+    // is missing, and is looked at with that same session after it was made.
+    let ending = async {
+        while process.wire.writes() == 0 {
+            stage.clock.wait(Duration::from_millis(1)).await;
+        }
+        stage.clock.wait(Duration::from_millis(30)).await;
+        stage.world.expire_sessions();
+    };
+    let (record, ()) = tokio::join!(sweep(&process, Mode::Repair), ending);
+    assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
+    assert_eq!(stage.outcomes(&record), [Outcome::Repaired]);
+    assert_eq!(
+        stage.world.role(account, DEMO_ROLE).unwrap().attached.len(),
+        1
+    );
+    assert!(stage.world.role(account, "AnotherVendor").is_some());
+}
