@@ -20,6 +20,7 @@ mod gremlin;
 mod plan_file;
 mod progress;
 mod report;
+mod signals;
 
 mod api;
 mod metrics;

@@ -4,7 +4,9 @@ use std::io::{self, IsTerminal, Write};
 
 use crate::args::Format;
 use crate::config::Environment;
+use crate::failure::Failure;
 use crate::fit::fitted;
+use crate::signals::Signals;
 
 /// What the terminal can do, and where to write.
 #[derive(Clone, Debug)]
@@ -137,8 +139,32 @@ impl Terminal {
         ));
     }
 
-    /// Asks a question; only yes is yes.
-    pub(crate) fn ask(&self, question: &str) -> io::Result<bool> {
+    /// Asks a question; only yes is yes. Ctrl-C and SIGTERM are no answer: they end the command.
+    pub(crate) async fn ask(&self, question: &str) -> Result<bool, Failure> {
+        self.put(question)?;
+        let mut signals = Signals::heard()?;
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // A thread of its own, which nobody waits for: a read of the terminal cannot be called off, and the
+        // runtime would wait for one of its threads at the end.
+        std::thread::Builder::new().spawn(move || {
+            let mut answer = String::new();
+            let read = io::stdin().read_line(&mut answer).map(|_| answer);
+            // Whoever asked may have been interrupted.
+            drop(tell.send(read));
+        })?;
+        tokio::select! {
+            answer = told => {
+                let answer = answer.unwrap_or_else(|_| Ok(String::new()))?;
+                Ok(answer.trim().eq_ignore_ascii_case("yes"))
+            }
+            _ = signals.told() => {
+                self.tell("");
+                Err(Failure::interrupted())
+            }
+        }
+    }
+
+    fn put(&self, question: &str) -> io::Result<()> {
         let mut err = io::stderr().lock();
         let question = format!("{question} Type yes to go on: ");
         match self.width_errors {
@@ -146,10 +172,7 @@ impl Terminal {
             Some(width) => write!(err, "{} ", fitted(&question, width))?,
             None => write!(err, "{question}")?,
         }
-        err.flush()?;
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer)?;
-        Ok(answer.trim().eq_ignore_ascii_case("yes"))
+        err.flush()
     }
 
     /// Colors a text for stdout, if it takes colors.

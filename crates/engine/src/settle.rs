@@ -153,7 +153,12 @@ where
     let began = clock.elapsed();
     while !entries.is_empty() && run.brake.stop().is_none() {
         let limit = run.settings.limits.look_deadline;
-        let looked = within(clock, limit, run.look_with(account, &probe, &slot)).await;
+        let look = within(clock, limit, run.look_with(account, &probe, &slot));
+        let looked = tokio::select! {
+            biased;
+            () = run.brake.pulled() => return Ok(()),
+            looked = look => looked,
+        };
         let Some(Ok(observation)) = looked else {
             return Ok(());
         };

@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::plan_file::PlanFile;
 use crate::register::Orders;
 use crate::report::accounts;
+use crate::signals::Signals;
 use crate::specs;
 use crate::wall_clock::{pause, time_of_day};
 use crate::wire::{self, RepairEngine};
@@ -45,7 +46,7 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
     }
     let store = wire::store(&config).await?;
     let word = match &plans {
-        Some(plans) => agrees_to_plans(app, &args, plans)?,
+        Some(plans) => agrees_to_plans(app, &args, plans).await?,
         None => agrees_to_repair(app, &args, &config, &store, chosen.clone()).await?,
     };
     if word == Word::No {
@@ -102,10 +103,14 @@ async fn register(
         round.go(store, orders, &cancel).await?;
         Ok(store.registration_counts().await?)
     };
+    let mut signals = match Signals::heard() {
+        Ok(signals) => signals,
+        Err(problem) => return app.terminal.warn(problem.message()),
+    };
     let told = tokio::select! {
         told = telling => told,
         () = pause(TELLING) => Err(Failure::new(format!("not done within {} s", TELLING.as_secs()))),
-        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+        _ = signals.told() => Err(Failure::new("interrupted")),
     };
     let words = match told {
         Ok(counts) => {
@@ -163,15 +168,13 @@ impl Word {
 /// Asks whether the saved plan is to be carried out. Without a person nobody is asked: a plan that was
 /// saved, and is handed over by its name, has been read. It says in its own words what it widens, and
 /// nothing but exactly it is done.
-fn agrees_to_plans(app: &App, args: &ApplyArgs, plans: &PlanFile) -> Result<Word, Failure> {
+async fn agrees_to_plans(app: &App, args: &ApplyArgs, plans: &PlanFile) -> Result<Word, Failure> {
     if args.yes || !app.terminal.can_ask {
         return Ok(Word::Yes);
     }
     let count = plans.saved().accounts().len() as u64;
-    Ok(Word::of(app.terminal.ask(&format!(
-        "Carry out the saved plan in {}?",
-        accounts(count)
-    ))?))
+    let question = format!("Carry out the saved plan in {}?", accounts(count));
+    Ok(Word::of(app.terminal.ask(&question).await?))
 }
 
 /// Shows what would be done and asks. With `--yes` the answer is known; without a person there is none.
@@ -196,18 +199,16 @@ async fn agrees_to_repair(
         return Err(Failure::interrupted());
     }
     if done.record.summary.drifted == 0 {
-        return agrees_for_later(app, &done.record);
+        return agrees_for_later(app, &done.record).await;
     }
     sweep::show(app, store, &done.record, Format::Text).await?;
-    Ok(Word::of(app.terminal.ask(&format!(
-        "Repair {}?",
-        accounts(done.record.summary.drifted)
-    ))?))
+    let question = format!("Repair {}?", accounts(done.record.summary.drifted));
+    Ok(Word::of(app.terminal.ask(&question).await?))
 }
 
 /// Nothing differs, so nothing is to be repaired. An account that joins later would all the same wait for
 /// a word that nobody has been asked for: it is asked for now.
-fn agrees_for_later(app: &App, sweep: &SweepRecord) -> Result<Word, Failure> {
+async fn agrees_for_later(app: &App, sweep: &SweepRecord) -> Result<Word, Failure> {
     if sweep.widens.is_empty() {
         return Ok(Word::Unasked);
     }
@@ -216,6 +217,7 @@ fn agrees_for_later(app: &App, sweep: &SweepRecord) -> Result<Word, Failure> {
     }
     let yes = app
         .terminal
-        .ask("Nothing differs. Do you agree that accounts which join later are given this?")?;
+        .ask("Nothing differs. Do you agree that accounts which join later are given this?")
+        .await?;
     Ok(if yes { Word::Yes } else { Word::Unasked })
 }

@@ -176,7 +176,7 @@ impl Demo<'_> {
 
     async fn stay_up(self, args: &DemoArgs) -> Result<Exit, Failure> {
         let mut config = self.config.clone();
-        let signals = super::run::Signals::heard()?;
+        let signals = crate::signals::Signals::heard()?;
         let token = token()?;
         config.http.token = Some(token.clone());
         let listener = any_port(args.listen).await?;

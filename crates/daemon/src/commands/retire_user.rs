@@ -60,7 +60,7 @@ pub(crate) async fn run(app: &App, args: RetireArgs) -> Result<Exit, Failure> {
             Exit::Drift
         });
     }
-    if !agreed(app, &args, ready.len())? {
+    if !agreed(app, &args, ready.len()).await? {
         app.terminal.tell("Nothing was written to AWS.");
         return Ok(Exit::Drift);
     }
@@ -228,13 +228,12 @@ fn refused(report: &AccountReport, user: &str) -> Option<String> {
 }
 
 /// Asks whether to go on. Without a person, or with `--yes`, nobody is asked.
-fn agreed(app: &App, args: &RetireArgs, users: usize) -> Result<bool, Failure> {
+async fn agreed(app: &App, args: &RetireArgs, users: usize) -> Result<bool, Failure> {
     if args.yes || !app.terminal.can_ask {
         return Ok(true);
     }
-    Ok(app
-        .terminal
-        .ask(&format!("Retire the user in {}?", accounts(users as u64)))?)
+    let question = format!("Retire the user in {}?", accounts(users as u64));
+    app.terminal.ask(&question).await
 }
 
 async fn retire(

@@ -35,10 +35,8 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
             });
         }
         let changes = shown.record.summary.accounts;
-        if !app
-            .terminal
-            .ask(&format!("Undo this in {}?", accounts(changes)))?
-        {
+        let question = format!("Undo this in {}?", accounts(changes));
+        if !app.terminal.ask(&question).await? {
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }

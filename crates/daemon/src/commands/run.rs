@@ -1,7 +1,6 @@
 //! `rolekeeper run`: the daemon.
 
 use rolekeeper_engine::port::session::SessionProvider;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -9,6 +8,7 @@ use crate::config::Config;
 use crate::daemon::{self, Daemon, Face, Reload};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::signals::Signals;
 use crate::wire;
 
 /// Runs until a signal.
@@ -30,6 +30,7 @@ async fn serve<P: SessionProvider>(
     aws: rolekeeper_aws::Aws,
     sessions: P,
 ) -> Result<Exit, Failure> {
+    // Heard before it says that it is up: whoever ends it right then ends it in order.
     let signals = Signals::heard()?;
     let listener = daemon::listen(config.http.listen).await?;
     let store = wire::store(&config).await?;
@@ -57,42 +58,20 @@ async fn serve<P: SessionProvider>(
     until_told(daemon, signals).await
 }
 
-/// The signals that end a daemon. They are heard before it says that it is up: whoever ends it right then ends it in order.
-pub(crate) struct Signals {
-    terminations: Signal,
-    interrupts: Signal,
-}
-
-impl Signals {
-    /// Hears them from now on.
-    pub(crate) fn heard() -> Result<Self, Failure> {
-        Ok(Self {
-            terminations: signal(SignalKind::terminate())?,
-            interrupts: signal(SignalKind::interrupt())?,
-        })
-    }
-}
-
 /// Runs a daemon until SIGTERM or SIGINT; a second one ends it at once.
 pub(crate) async fn until_told<P: SessionProvider>(
     daemon: Daemon<P>,
-    signals: Signals,
+    mut signals: Signals,
 ) -> Result<Exit, Failure> {
     let cancel = CancellationToken::new();
-    let Signals {
-        mut terminations,
-        mut interrupts,
-    } = signals;
     let mut running = std::pin::pin!(daemon.run(cancel.clone()));
     tokio::select! {
         ended = &mut running => return ended.map(|()| Exit::Clean),
-        _ = terminations.recv() => tracing::info!("SIGTERM: the steps under way are finished, then the daemon ends"),
-        _ = interrupts.recv() => tracing::info!("SIGINT: the steps under way are finished, then the daemon ends"),
+        signal = signals.told() => tracing::info!("{signal}: the steps under way are finished, then the daemon ends"),
     }
     cancel.cancel();
     tokio::select! {
         ended = &mut running => ended.map(|()| Exit::Clean),
-        _ = terminations.recv() => Err(Failure::interrupted()),
-        _ = interrupts.recv() => Err(Failure::interrupted()),
+        _ = signals.told() => Err(Failure::interrupted()),
     }
 }

@@ -19,6 +19,7 @@ use crate::log::LogSink;
 use crate::output::Terminal;
 use crate::progress::Progress;
 use crate::report::{self, accounts, seconds};
+use crate::signals::Signals;
 use crate::wall_clock::{pause, time_of_day};
 use crate::wire::{RealEngine, RepairEngine, Sinks};
 
@@ -30,7 +31,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 pub(crate) struct Done {
     /// Its record.
     pub(crate) record: SweepRecord,
-    /// Whether somebody pressed Ctrl-C.
+    /// Whether somebody pressed Ctrl-C, or SIGTERM came.
     pub(crate) interrupted: bool,
 }
 
@@ -62,26 +63,24 @@ impl EventSink for Waiting {
     }
 }
 
-/// Carries out a sweep. Ctrl-C ends it in order, a second one at once.
+/// Carries out a sweep. Ctrl-C and SIGTERM end it in order, a second one at once.
 pub(crate) async fn carry_out<P: SessionProvider>(
     app: &App,
     engine: &RealEngine<P>,
     order: SweepOrder,
 ) -> Result<Done, Failure> {
     let cancel = CancellationToken::new();
+    let mut signals = Signals::heard()?;
     let mut sweep = std::pin::pin!(engine.sweep(order, cancel.clone()));
     tokio::select! {
         ended = &mut sweep => return Ok(Done { record: ended?, interrupted: false }),
-        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = signals.told() => {}
     }
     app.terminal.tell("Stopping: the steps under way are finished, no further one is begun. Ctrl-C again stops at once.");
     cancel.cancel();
     tokio::select! {
         ended = &mut sweep => Ok(Done { record: ended?, interrupted: true }),
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            Err(Failure::interrupted())
-        }
+        _ = signals.told() => Err(Failure::interrupted()),
     }
 }
 
@@ -98,12 +97,10 @@ pub(crate) async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Fa
         "{holder} holds the lease until {until}, unless it renews it. Waiting {}.",
         seconds(wait.as_secs_f64())
     ));
+    let mut signals = Signals::heard()?;
     tokio::select! {
         () = pause(wait) => Ok(()),
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            Err(Failure::interrupted())
-        }
+        _ = signals.told() => Err(Failure::interrupted()),
     }
 }
 

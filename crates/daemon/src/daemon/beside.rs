@@ -39,9 +39,12 @@ pub(super) async fn watch_credentials<P: SessionProvider>(
     cancel: CancellationToken,
 ) -> Result<(), String> {
     loop {
-        let works = engine
-            .ourselves()
-            .await
+        let ourselves = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok(()),
+            ourselves = engine.ourselves() => ourselves,
+        };
+        let works = ourselves
             .map(drop)
             .map_err(|problem| crate::failure::whole(&problem));
         let wait = if works.is_ok() {

@@ -10,6 +10,7 @@ mod systemd;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolekeeper_aws::Aws;
 use rolekeeper_engine::Reach;
@@ -25,7 +26,7 @@ use crate::config::{Config, Environment};
 use crate::failure::Failure;
 use crate::log::LogSink;
 use crate::metrics::Metrics;
-use crate::wall_clock::time_of_day;
+use crate::wall_clock::{self, time_of_day};
 use crate::wire::{RealEngine, Sinks};
 
 /// What the daemon shows and tells, apart from the engine.
@@ -93,6 +94,10 @@ pub(crate) struct Daemon<P: SessionProvider> {
     pub(crate) reload: Option<Reload>,
 }
 
+/// The longest that the parts of a daemon are waited for once it is to end: less than the 45 s after which
+/// systemd and Kubernetes, as deploy/ sets them up, kill it.
+const STOPPING: Duration = Duration::from_secs(40);
+
 impl<P: SessionProvider> Daemon<P> {
     /// Runs until `cancel`. An error is a part that ended although nobody wanted it to.
     pub(crate) async fn run(self, cancel: CancellationToken) -> Result<(), Failure> {
@@ -150,7 +155,21 @@ impl<P: SessionProvider> Daemon<P> {
         }
         parts.spawn(systemd::notify(self.environment, cancel.clone()));
         let mut failure = None;
-        while let Some(ended) = parts.join_next().await {
+        let mut overdue = std::pin::pin!(async {
+            cancel.cancelled().await;
+            wall_clock::pause(STOPPING).await;
+        });
+        loop {
+            let ended = tokio::select! {
+                biased;
+                ended = parts.join_next() => ended,
+                () = &mut overdue => {
+                    tracing::warn!(after_s = STOPPING.as_secs(), "what has not ended by now is left as it is; the next start looks what became of it");
+                    parts.shutdown().await;
+                    break;
+                }
+            };
+            let Some(ended) = ended else { break };
             let problem = match ended {
                 Ok(Ok(())) if cancel.is_cancelled() => continue,
                 Ok(Ok(())) => "a part of the daemon ended by itself".to_owned(),

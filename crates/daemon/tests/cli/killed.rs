@@ -47,6 +47,36 @@ fn killed_repair_is_finished_by_the_next_one() {
 }
 
 #[test]
+fn a_repair_that_is_told_to_end_finishes_its_steps_and_leaves_nothing_open() {
+    let desk = Desk::with(|settings| {
+        settings.denied = 0.0;
+        settings.latency = std::time::Duration::from_millis(20);
+    });
+    let mut child = desk
+        .command(&["apply", "--yes", "-v"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(": done")));
+    assert!(first.is_some(), "the repair ended before it was told to");
+    signal(&child, "TERM");
+    // Read to the end, so that the pipe never fills.
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:?}");
+    let made = writes(&desk);
+    let exported = desk.run(&["journal", "export"]).exits(0).stdout;
+    let count = |kind: &str| exported.matches(&format!("\"kind\":\"{kind}\"")).count();
+    assert_eq!(count("intent"), count("completion"), "{exported}");
+    assert_eq!(count("intent") as u64, made);
+    // The next one need not wait for the lease, and does the rest.
+    let next = desk.run(&["apply", "--yes"]).exits(2);
+    assert!(!next.stderr.contains("holds the lease"), "{}", next.stderr);
+    assert!(made < writes(&desk), "nothing was left to do");
+}
+
+#[test]
 fn interrupted_sweep_says_so_and_ends_with_130() {
     let desk = Desk::with(|settings| settings.latency = std::time::Duration::from_millis(200));
     let mut child = desk

@@ -79,7 +79,7 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
         return Ok(Exit::Drift);
     }
     if !wanting.is_empty() {
-        if !agreed(app, &args, caller.account)? {
+        if !agreed(app, &args, caller.account).await? {
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }
@@ -104,13 +104,12 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
     Ok(if all_done { Exit::Clean } else { Exit::Drift })
 }
 
-fn agreed(app: &App, args: &BootstrapArgs, account: AccountId) -> Result<bool, Failure> {
+async fn agreed(app: &App, args: &BootstrapArgs, account: AccountId) -> Result<bool, Failure> {
     if args.yes || !app.terminal.can_ask {
         return Ok(true);
     }
-    Ok(app
-        .terminal
-        .ask(&format!("Do this in account {account}?"))?)
+    let question = format!("Do this in account {account}?");
+    app.terminal.ask(&question).await
 }
 
 /// Makes what is missing, role by role; answers whether all are there as specified.
