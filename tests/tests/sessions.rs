@@ -11,6 +11,9 @@ use std::time::Duration;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord};
 use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_domain::selector::ManagementPolicy;
+use rolekeeper_engine::EngineSettings;
+use rolekeeper_engine::event::Event;
 use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings, World};
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -26,7 +29,11 @@ struct Stage {
 impl Stage {
     /// Members that all have the demo's role. Session policies are enforced, as everywhere in the simulator.
     fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(Settings {
+        Self::with(accounts, |_| {})
+    }
+
+    fn with(accounts: u32, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
             accounts,
             provisioned: true,
             inactive: 0.0,
@@ -35,7 +42,9 @@ impl Stage {
             limits: Limits::none(),
             latency: Duration::from_millis(20),
             ..Settings::default()
-        }));
+        };
+        change(&mut settings);
+        let world = Arc::new(World::new(settings));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         Self {
@@ -48,6 +57,10 @@ impl Stage {
     async fn process(&self, roles: &[RoleSpec]) -> Process<MemoryStore> {
         let mut settings = rig::settings("one", demo_spec());
         settings.roles = Arc::new(Same(Arc::from(roles)));
+        self.process_with(settings).await
+    }
+
+    async fn process_with(&self, settings: EngineSettings) -> Process<MemoryStore> {
         Process::start(&self.world, &self.clock, &self.store, settings, 1).await
     }
 
@@ -114,4 +127,44 @@ async fn a_session_that_is_opened_to_verify_one_role_sees_the_others_as_well() {
         1
     );
     assert!(stage.world.role(account, "AnotherVendor").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_admin_role_is_tried_and_then_remembered() {
+    let stage = Stage::with(1, |settings| settings.control_tower = 1.0);
+    let process = stage.process(&[demo_spec()]).await;
+    let asked = |process: &Process<MemoryStore>| process.listener.calls()[&Operation::AssumeRole];
+    let record = sweep(&process, Mode::Audit).await;
+    assert_eq!(stage.outcomes(&record), [Outcome::InSync]);
+    assert_eq!(asked(&process), 2);
+    // The next session is opened with what worked.
+    stage.world.expire_sessions();
+    let record = sweep(&process, Mode::Audit).await;
+    assert_eq!(stage.outcomes(&record), [Outcome::InSync]);
+    assert_eq!(asked(&process), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_management_account_is_managed_with_the_hubs_own_credentials() {
+    let stage = Stage::of(1);
+    let mut settings = rig::settings("one", demo_spec());
+    settings.management = ManagementPolicy::Include;
+    let process = stage.process_with(settings).await;
+    let record = sweep(&process, Mode::Repair).await;
+    let reports = stage.store.all_reports(&record.id);
+    let member = stage.world.reachable()[0];
+    let management = reports
+        .iter()
+        .find(|report| report.account != member)
+        .unwrap();
+    assert!(
+        matches!(management.outcome, Outcome::Repaired | Outcome::InSync),
+        "{management:#?}"
+    );
+    assert!(stage.world.role(management.account, DEMO_ROLE).is_some());
+    let own = process.listener.events().into_iter().any(|event| {
+        matches!(event, Event::CallFinished { account, operation, .. }
+            if account == Some(management.account) && operation == Operation::AssumeRole)
+    });
+    assert!(!own, "a role was assumed to enter the hub's own account");
 }

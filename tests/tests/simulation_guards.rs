@@ -163,7 +163,7 @@ async fn a_denied_account_ends_with_its_category_and_which_policy_denied() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_admin_role_is_tried_and_then_remembered() {
+async fn an_account_without_any_admin_role_names_the_last_that_was_tried() {
     let stage = Stage::of(3);
     let odd = stage.account(1);
     assert!(
@@ -470,4 +470,27 @@ async fn the_same_thing_repaired_three_times_in_a_row_is_left_alone() {
             .contains("someone else keeps changing it")
     );
     assert_eq!(process.wire.writes(), written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_does_not_read_back_in_time_is_said_and_halts() {
+    let stage = Stage::of(1);
+    let account = stage.account(0);
+    assert!(stage.world.plant(account, Drift::AttachmentMissing));
+    // Confirmed, and never done.
+    let lost = Fault {
+        effect: Effect::None,
+        trouble: Trouble::Pretend,
+    };
+    stage.world.script(Script::on("AttachRolePolicy", lost));
+    let mut settings = stage.settings();
+    settings.limits.settle_for = Duration::from_secs(20);
+    let process = stage.process(settings).await;
+    let record = sweep(&process, Mode::Repair).await;
+    let message = stage.report(&record.id, account).failure.unwrap().message;
+    assert!(
+        message.contains("do not read back right after 20 s"),
+        "{message}"
+    );
+    assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
 }
