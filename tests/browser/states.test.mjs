@@ -174,6 +174,9 @@ test("a repair that changes much waits, is approved from the page, and goes thro
     await banner.getByRole("button", { name: "Review and approve" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByText(`would change ${approval.changes} accounts`).waitFor();
+    // What nobody agreed to yet is said in words before it is.
+    assert.ok(0 < approval.widens.length);
+    await dialog.getByText(approval.widens[0]).waitFor();
     await dialog.getByRole("button", { name: "Cancel" }).click();
     assert.equal((await api("/api/v1/summary")).awaiting_approval.length, 1, "looking is not approving");
     await banner.getByRole("button", { name: "Review and approve" }).click();

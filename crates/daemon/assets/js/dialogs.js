@@ -95,7 +95,10 @@ export function askResume(halted, after) {
 
 export function askApprove(approval, after) {
   ask("Approve this repair",
-    h("p", {}, `Sweep ${approval.sweep} would change ${accounts(approval.changes)}. Canary accounts come first; a surprising result halts it.`),
+    h("div", {},
+      h("p", {}, `Sweep ${approval.sweep} would change ${accounts(approval.changes)}. Canary accounts come first; a surprising result halts it.`),
+      approval.widens.length ? h("p", {}, "It gives more than was agreed to before:") : null,
+      approval.widens.length ? h("ul", {}, approval.widens.map((sentence) => h("li", {}, sentence))) : null),
     `Approve changes to ${count(approval.changes)}`, async () => {
       await post(`/api/v1/sweeps/${encodeURIComponent(approval.sweep)}/approve`);
       toast("Approved.");
