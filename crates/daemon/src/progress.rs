@@ -99,6 +99,12 @@ impl EventSink for Progress {
             Event::WaveStarted {
                 wave, of, accounts, ..
             } => {
+                // The changes are counted anew: every account was counted once when it was looked at.
+                self.bar.set_position(0);
+                self.bar.set_length(*accounts);
+                if *wave == 1 {
+                    self.drifted.store(0, Ordering::Relaxed);
+                }
                 self.bar.set_message(format!(
                     "  wave {wave} of {of}: {} accounts{}",
                     grouped(*accounts),
@@ -116,4 +122,43 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("█▓░")
+}
+
+#[cfg(test)]
+mod tests {
+    use rolekeeper_domain::outcome::SweepId;
+
+    use super::*;
+
+    #[test]
+    fn a_wave_begins_at_nothing_and_ends_with_its_accounts() {
+        let progress = Progress {
+            bar: ProgressBar::hidden(),
+            drifted: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            repaired: AtomicU64::new(0),
+        };
+        let sweep = SweepId::new(jiff::Timestamp::UNIX_EPOCH, 1);
+        progress.emit(&Event::Discovered {
+            sweep: sweep.clone(),
+            listed: 60,
+            selected: 50,
+            whole: true,
+        });
+        progress.bar.inc(60);
+        progress.drifted.store(18, Ordering::Relaxed);
+        let wave = |wave, accounts| Event::WaveStarted {
+            sweep: sweep.clone(),
+            wave,
+            of: 2,
+            accounts,
+        };
+        progress.emit(&wave(1, 3));
+        let place = || (progress.bar.position(), progress.bar.length());
+        assert_eq!(place(), (0, Some(3)));
+        assert_eq!(progress.counts(), "");
+        progress.bar.inc(3);
+        progress.emit(&wave(2, 15));
+        assert_eq!(place(), (0, Some(15)));
+    }
 }

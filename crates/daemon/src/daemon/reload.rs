@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beside::Webhooks;
 use super::registrar::Standing;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, ManagementAccount};
 use crate::failure::Failure;
 use crate::wall_clock::time_of_day;
 use crate::wire::{self, RealEngine};
@@ -92,9 +92,23 @@ fn unchangeable(current: &Config, fresh: &Config) -> Vec<&'static str> {
             .as_ref()
             .map(|token| token.expose_secret().to_owned())
     };
+    let aws = |config: &Config| {
+        let mut aws = config.aws.clone();
+        // These two are looked at by every sweep.
+        aws.admin_roles.clear();
+        aws.management_account = ManagementAccount::Skip;
+        aws
+    };
+    let paces = |config: &Config| {
+        let limits = &config.limits;
+        (limits.quota_share, limits.sessions, limits.call_timeout)
+    };
     let mut parts = Vec::new();
-    if differs(&current.aws, &fresh.aws) {
+    if differs(&aws(current), &aws(fresh)) {
         parts.push("[aws], except admin_roles and management_account");
+    }
+    if differs(&paces(current), &paces(fresh)) {
+        parts.push("limits.quota_share, limits.sessions and limits.call_timeout");
     }
     if current.store_url.expose_secret() != fresh.store_url.expose_secret()
         || differs(&current.store, &fresh.store)
@@ -111,4 +125,41 @@ fn unchangeable(current: &Config, fresh: &Config) -> Vec<&'static str> {
         parts.push("schedule.mode and schedule.repair_on_request");
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let role = "[[roles]]\npreset = \"cloudcoreo\"\nvendor_account_id = \"999999999999\"\nexternal_id = \"abcdef\"\n";
+        let text = format!("{role}{more}");
+        config::load_text("rolekeeper.toml", &text, &Environment::default()).unwrap()
+    }
+
+    #[test]
+    fn only_what_takes_a_new_start_is_told() {
+        let current = config("");
+        for (more, told) in [
+            ("", vec![]),
+            (
+                "[aws]\nadmin_roles = [\"ops/Admin\"]\nmanagement_account = \"include\"",
+                vec![],
+            ),
+            ("[limits]\nconcurrency = 3", vec![]),
+            (
+                "[aws]\nregion = \"eu-west-1\"",
+                vec!["[aws], except admin_roles and management_account"],
+            ),
+            (
+                "[limits]\nquota_share = 0.5",
+                vec!["limits.quota_share, limits.sessions and limits.call_timeout"],
+            ),
+            ("[http]\nlisten = \"127.0.0.1:1\"", vec!["[http]"]),
+        ] {
+            assert_eq!(unchangeable(&current, &config(more)), told, "{more}");
+        }
+    }
 }

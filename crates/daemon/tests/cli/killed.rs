@@ -69,7 +69,8 @@ fn a_repair_that_is_told_to_end_finishes_its_steps_and_leaves_nothing_open() {
     let exported = desk.run(&["journal", "export"]).exits(0).stdout;
     let count = |kind: &str| exported.matches(&format!("\"kind\":\"{kind}\"")).count();
     assert_eq!(count("intent"), count("completion"), "{exported}");
-    assert_eq!(count("intent") as u64, made);
+    // One that was stopped just before its call was intended, and completed as not made.
+    assert!(made <= count("intent") as u64, "{exported}");
     // The next one need not wait for the lease, and does the rest.
     let next = desk.run(&["apply", "--yes"]).exits(2);
     assert!(!next.stderr.contains("holds the lease"), "{}", next.stderr);
