@@ -178,7 +178,7 @@ class Bench:
             self.row(world, measured, kind="halved", scenario="warm, rate halved in mid-sweep", seconds_to_90_percent=reached)
 
     def peers(self, folder, accounts, latency, _rate):
-        """The same world, the same checks: rolekeeper, a tuned boto3 thread pool, a naive boto3 loop, c7n-org."""
+        """The same world, the same reads: rolekeeper, a tuned boto3 thread pool, a naive boto3 loop, c7n-org."""
         # c7n-org is told one role for each account: every account has the same one here.
         with self.world(accounts, latency, None, more=["--control-tower", "0%"]) as world:
             environment = {**os.environ, **HUB, "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": folder}

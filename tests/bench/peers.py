@@ -1,4 +1,4 @@
-"""What people use today, doing the same checks: one boto3 loop, one tuned boto3 thread pool.
+"""What people use today, making the same reads: one boto3 loop, one tuned boto3 thread pool.
 
 Both read the same things as an audit of rolekeeper and compare them with the same
 role: trust, policy document, attachments, inline policies. The naive one is what a first version looks
@@ -29,7 +29,7 @@ def document(value):
 
 
 def look(iam, account):
-    """The same five reads and the same comparison, by text after normalization."""
+    """The same five reads; compares principal, policy, attachments and inline names, by text after normalization."""
     role = iam.get_role(RoleName=ROLE)["Role"]
     attached = {one["PolicyArn"] for one in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]}
     inline = iam.list_role_policies(RoleName=ROLE)["PolicyNames"]
