@@ -13,7 +13,7 @@ pub struct Finding {
     pub account: AccountId,
     /// The difference, as it was last seen.
     pub drift: Drift,
-    /// When it was first seen.
+    /// When it was first seen, as bad as it is: what grows worse begins anew.
     pub first_seen: Timestamp,
     /// When it was last seen.
     pub last_seen: Timestamp,
@@ -45,10 +45,7 @@ impl Finding {
 /// repair of each thing it found, and resolves it.
 pub fn fold(before: &[Finding], report: &AccountReport) -> Vec<Finding> {
     let now = report.observed_at;
-    let complete = matches!(
-        report.outcome,
-        Outcome::InSync | Outcome::Drifted | Outcome::Repaired
-    );
+    let complete = is_complete(report);
     let repaired = report.outcome == Outcome::Repaired;
     let mut after: Vec<Finding> = Vec::with_capacity(before.len().max(report.drifts.len()));
     for finding in before {
@@ -79,10 +76,21 @@ pub fn fold(before: &[Finding], report: &AccountReport) -> Vec<Finding> {
 pub struct Changes {
     /// Drift of the later report that the earlier one does not have.
     pub appeared: Vec<Drift>,
+    /// Drift of both that is more severe in the later one.
+    pub worse: Vec<Drift>,
     /// Drift of the earlier report that is gone.
     pub gone: Vec<Drift>,
-    /// How many differences both have.
+    /// How many differences both have, as severe as before or less.
     pub stayed: u64,
+}
+
+/// Whether a report says all that is different in its account; an account that could not be read, was
+/// skipped or not reached says nothing about what is gone.
+pub const fn is_complete(report: &AccountReport) -> bool {
+    matches!(
+        report.outcome,
+        Outcome::InSync | Outcome::Drifted | Outcome::Repaired
+    )
 }
 
 /// Compares two reports about one account; either may be missing.
@@ -91,29 +99,30 @@ pub struct Changes {
 /// repair found and put right does not stand any more after it.
 pub fn changes(before: Option<&AccountReport>, after: Option<&AccountReport>) -> Changes {
     let (then, now) = (standing(before), standing(after));
-    let is_in = |drift: &Drift, drifts: &[Drift]| {
-        drifts.iter().any(|other| {
-            other.role == drift.role && other.kind == drift.kind && other.subject == drift.subject
-        })
-    };
-    let complete = after.is_some_and(|report| {
-        matches!(
-            report.outcome,
-            Outcome::InSync | Outcome::Drifted | Outcome::Repaired
-        )
-    });
-    let (stayed, gone): (Vec<&Drift>, Vec<&Drift>) = then
-        .iter()
-        .partition(|drift| !complete || is_in(drift, now));
-    Changes {
-        appeared: now
-            .iter()
-            .filter(|drift| !is_in(drift, then))
-            .cloned()
-            .collect(),
-        gone: gone.into_iter().cloned().collect(),
-        stayed: stayed.len() as u64,
+    let complete = after.is_some_and(is_complete);
+    let mut changes = Changes::default();
+    for drift in now {
+        match same(drift, then) {
+            None => changes.appeared.push(drift.clone()),
+            Some(before) if before.severity < drift.severity => changes.worse.push(drift.clone()),
+            Some(_) => changes.stayed += 1,
+        }
     }
+    for drift in then.iter().filter(|drift| same(drift, now).is_none()) {
+        if complete {
+            changes.gone.push(drift.clone());
+        } else {
+            changes.stayed += 1;
+        }
+    }
+    changes
+}
+
+/// The difference among `drifts` that is about the same thing.
+fn same<'a>(drift: &Drift, drifts: &'a [Drift]) -> Option<&'a Drift> {
+    drifts.iter().find(|other| {
+        other.role == drift.role && other.kind == drift.kind && other.subject == drift.subject
+    })
 }
 
 fn standing(report: Option<&AccountReport>) -> &[Drift] {
@@ -123,7 +132,8 @@ fn standing(report: Option<&AccountReport>) -> &[Drift] {
 }
 
 fn seen_again(finding: &Finding, drift: &Drift, repaired: bool, now: Timestamp) -> Finding {
-    let came_back = finding.resolved_at.is_some();
+    // Whoever was told of a smaller difference has not been told of this one.
+    let anew = finding.resolved_at.is_some() || finding.drift.severity < drift.severity;
     let forgotten = finding
         .resolved_at
         .is_some_and(|at| now.duration_since(at) >= STAYED_AWAY);
@@ -131,7 +141,7 @@ fn seen_again(finding: &Finding, drift: &Drift, repaired: bool, now: Timestamp) 
     Finding {
         account: finding.account,
         drift: drift.clone(),
-        first_seen: if came_back { now } else { finding.first_seen },
+        first_seen: if anew { now } else { finding.first_seen },
         // A report that comes late never turns the clock back.
         last_seen: now.max(finding.last_seen),
         resolved_at: repaired.then_some(now),
@@ -288,6 +298,31 @@ mod tests {
             ],
             &expect!["trust_policy seen 2..2, open, 0 repairs"],
         );
+    }
+
+    #[test]
+    fn what_grows_worse_begins_anew_and_is_said_to_be_worse() {
+        let trust = &[DriftKind::TrustPolicy];
+        let with = |hour: i64, severity: Severity| {
+            let mut told = report(hour, Outcome::Drifted, trust);
+            told.drifts
+                .iter_mut()
+                .for_each(|drift| drift.severity = severity);
+            told
+        };
+        let high = || with(0, Severity::High);
+        check(
+            &[high(), with(1, Severity::Critical)],
+            &expect!["trust_policy seen 1..1, open, 0 repairs"],
+        );
+        check(
+            &[high(), with(1, Severity::Low)],
+            &expect!["trust_policy seen 0..1, open, 0 repairs"],
+        );
+        let worse = changes(Some(&high()), Some(&with(1, Severity::Critical)));
+        assert_eq!((worse.worse.len(), worse.stayed), (1, 0), "{worse:?}");
+        let milder = changes(Some(&high()), Some(&with(1, Severity::Low)));
+        assert_eq!((milder.worse.len(), milder.stayed), (0, 1), "{milder:?}");
     }
 
     #[test]

@@ -147,8 +147,7 @@ impl Control for Store {
         self.db
             .run(
                 "INSERT INTO approvals (sweep, changes, widens, asked_at) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (sweep) DO UPDATE SET changes = excluded.changes, \
-                 widens = excluded.widens, asked_at = excluded.asked_at",
+                 ON CONFLICT (sweep) DO UPDATE SET changes = excluded.changes, widens = excluded.widens",
                 values![
                     sweep,
                     i64::try_from(changes).unwrap_or(i64::MAX),
@@ -158,6 +157,12 @@ impl Control for Store {
             )
             .await
             .map(drop)
+    }
+
+    async fn approval_asked_at(&self, sweep: &SweepId) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT asked_at FROM approvals WHERE sweep = $1";
+        let row = self.db.row(sql, values![sweep]).await?;
+        row.map(|row| row.time(0)).transpose()
     }
 
     async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Result<bool, StoreError> {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::{Finding, fold};
 use rolekeeper_domain::outcome::AccountReport;
 use rolekeeper_engine::port::store::StoreError;
@@ -91,6 +93,32 @@ pub(crate) async fn read(db: &Db, account: Option<AccountId>) -> Result<Vec<Find
             db.rows(AssertSqlSafe(sql), values![account]).await?
         }
     };
+    rows.iter().map(finding).collect()
+}
+
+/// All of these accounts.
+pub(crate) async fn of(db: &Db, accounts: &[AccountId]) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Vec::new();
+    for chunk in accounts.chunks(CHUNK) {
+        let sql = format!(
+            "SELECT {FINDING} FROM findings WHERE account IN {} ORDER BY account, key",
+            placeholders(1, chunk.len())
+        );
+        let values = chunk.iter().copied().map(Value::from).collect();
+        for row in &db.rows(AssertSqlSafe(sql), values).await? {
+            findings.push(finding(row)?);
+        }
+    }
+    Ok(findings)
+}
+
+/// Critical ones first seen at `since` or later.
+pub(crate) async fn critical(db: &Db, since: Timestamp) -> Result<Vec<Finding>, StoreError> {
+    let sql = format!(
+        "SELECT {FINDING} FROM findings WHERE severity = $1 AND first_seen >= $2 ORDER BY account, key"
+    );
+    let values = values![Severity::Critical.as_str(), since];
+    let rows = db.rows(AssertSqlSafe(sql), values).await?;
     rows.iter().map(finding).collect()
 }
 

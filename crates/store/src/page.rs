@@ -6,7 +6,7 @@ use rolekeeper_engine::port::store::{
 };
 use sqlx::AssertSqlSafe;
 
-use crate::db::{Db, Value};
+use crate::db::{Db, Value, placeholders};
 use crate::rows::{ReportBody, from_json};
 
 /// A query for reports, built condition by condition. A page begins after a
@@ -50,6 +50,12 @@ impl Page {
                     Value::from(below.as_str()),
                 ],
             );
+        }
+        if !filter.accounts.is_empty() {
+            let places = placeholders(1, filter.accounts.len());
+            self.conditions.push(format!("account IN {places}"));
+            self.values
+                .extend(filter.accounts.iter().copied().map(Value::from));
         }
         let text = filter.text.as_deref().unwrap_or_default().to_lowercase();
         if !text.is_empty() {

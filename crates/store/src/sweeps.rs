@@ -189,6 +189,14 @@ impl Sweeps for Store {
         findings::read(&self.db, account).await
     }
 
+    async fn findings_of(&self, accounts: &[AccountId]) -> Result<Vec<Finding>, StoreError> {
+        findings::of(&self.db, accounts).await
+    }
+
+    async fn critical_findings(&self, since: Timestamp) -> Result<Vec<Finding>, StoreError> {
+        findings::critical(&self.db, since).await
+    }
+
     async fn unfinished(&self) -> Result<Vec<SweepRecord>, StoreError> {
         let sql = format!("SELECT {SWEEP} FROM sweeps WHERE finished_at IS NULL ORDER BY no");
         self.db

@@ -177,6 +177,17 @@ impl Sweeps for Durable {
             .await
     }
 
+    async fn findings_of(&self, accounts: &[AccountId]) -> Answer<Vec<Finding>> {
+        let accounts = accounts.to_vec();
+        self.with(move |store| async move { store.findings_of(&accounts).await })
+            .await
+    }
+
+    async fn critical_findings(&self, since: Timestamp) -> Answer<Vec<Finding>> {
+        self.with(move |store| async move { store.critical_findings(since).await })
+            .await
+    }
+
     async fn unfinished(&self) -> Answer<Vec<SweepRecord>> {
         self.with(|store| async move { store.unfinished().await })
             .await
@@ -373,6 +384,12 @@ impl Control for Durable {
     async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Answer<bool> {
         let (sweep, by) = (sweep.clone(), by.to_owned());
         self.with(move |store| async move { store.approve(&sweep, &by, at).await })
+            .await
+    }
+
+    async fn approval_asked_at(&self, sweep: &SweepId) -> Answer<Option<Timestamp>> {
+        let sweep = sweep.clone();
+        self.with(|store| async move { store.approval_asked_at(&sweep).await })
             .await
     }
 

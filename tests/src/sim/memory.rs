@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::{Finding, fold};
 use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
 use rolekeeper_domain::role::RoleName;
@@ -64,6 +65,7 @@ struct State {
     requests: Vec<SweepRequest>,
     cancelled: Vec<SweepId>,
     waiting: BTreeMap<SweepId, u64>,
+    asked: BTreeMap<SweepId, Timestamp>,
     approved: Vec<SweepId>,
     agreed: BTreeMap<RoleName, AgreedSpec>,
     lease: Option<(String, Timestamp)>,
@@ -249,6 +251,7 @@ impl Sweeps for MemoryStore {
         let wanted = reports.into_iter().filter(|((id, account), report)| {
             id == sweep
                 && after.is_none_or(|after| *account > after)
+                && (filter.accounts.is_empty() || filter.accounts.contains(account))
                 && filter
                     .outcome
                     .is_none_or(|outcome| report.outcome == outcome)
@@ -320,6 +323,25 @@ impl Sweeps for MemoryStore {
                     .collect()
             }
         })
+    }
+
+    async fn findings_of(&self, accounts: &[AccountId]) -> Answer<Vec<Finding>> {
+        let state = self.read()?;
+        let known = accounts
+            .iter()
+            .filter_map(|account| state.findings.get(account));
+        Ok(known.flatten().cloned().collect())
+    }
+
+    async fn critical_findings(&self, since: Timestamp) -> Answer<Vec<Finding>> {
+        let state = self.read()?;
+        let all = state.findings.values().flatten();
+        Ok(all
+            .filter(|finding| {
+                finding.drift.severity == Severity::Critical && since <= finding.first_seen
+            })
+            .cloned()
+            .collect())
     }
 
     async fn unfinished(&self) -> Answer<Vec<SweepRecord>> {
@@ -550,10 +572,16 @@ impl Control for MemoryStore {
         sweep: &SweepId,
         changes: u64,
         _: &[String],
-        _: Timestamp,
+        at: Timestamp,
     ) -> Answer<()> {
-        self.write()?.waiting.insert(sweep.clone(), changes);
+        let mut state = self.write()?;
+        state.waiting.insert(sweep.clone(), changes);
+        state.asked.entry(sweep.clone()).or_insert(at);
         Ok(())
+    }
+
+    async fn approval_asked_at(&self, sweep: &SweepId) -> Answer<Option<Timestamp>> {
+        Ok(self.read()?.asked.get(sweep).copied())
     }
 
     async fn approve(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<bool> {

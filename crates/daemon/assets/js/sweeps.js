@@ -4,7 +4,7 @@ import { download, get } from "./api.js";
 import { askSweep, withToken } from "./dialogs.js";
 import { h, toast } from "./dom.js";
 import { panel } from "./overview.js";
-import { badge, empty, facts, link, paged, table, when } from "./parts.js";
+import { badge, empty, facts, firstPages, link, paged, table, when } from "./parts.js";
 import { OUTCOMES, count, name, took } from "./words.js";
 
 const FORMATS = [["html", "HTML"], ["csv", "CSV"], ["markdown", "Markdown", "md"], ["json", "JSON"], ["ocsf", "OCSF", "ndjson"]];
@@ -58,14 +58,14 @@ async function changes(sweep, context) {
   const path = `/api/v1/sweeps/${encodeURIComponent(sweep.id)}/changes`;
   const found = await get(path, context.signal);
   const account = (one) => link({ account: one.account_id }, h("span", { class: "mono" }, one.account_id));
-  const rows = [...found.new.map((one) => ["new", one]), ...found.gone.map((one) => ["gone", one])]
+  const rows = [...found.new.map((one) => ["new", one]), ...found.worse.map((one) => ["worse", one]), ...found.gone.map((one) => ["gone", one])]
     .map(([change, one]) => [badge(change), account(one), one.name, badge(one.severity), name(one.kind), one.explanation]);
   const steps = found.steps.map((one) => [account(one), one.name, h("code", {}, one.action), h("code", {}, one.resource), badge(one.result), one.reason ?? "–"]);
   return h("section", { class: "card", id: "changes" },
     h("h2", {}, "What changed since the sweep before"),
-    h("p", {}, `${count(found.counts.new)} new, ${count(found.counts.gone)} gone, ${count(found.counts.as_before)} as before, compared with `,
+    h("p", {}, `${count(found.counts.new)} new, ${count(found.counts.worse)} worse, ${count(found.counts.gone)} gone, ${count(found.counts.as_before)} as before, compared with `,
       link({ view: "sweeps", sweep: found.since.id }, h("span", { class: "mono" }, found.since.id)), " (", when(found.since.started_at), ")."),
-    listed("Changes", ["Change", "Account", "Name", "Severity", "What", "In words"], rows, found.counts.new + found.counts.gone) ?? empty("No difference is new and none is gone."),
+    listed("Changes", ["Change", "Account", "Name", "Severity", "What", "In words"], rows, found.counts.new + found.counts.worse + found.counts.gone) ?? empty("No difference is new, worse or gone."),
     steps.length ? h("h3", {}, `${count(found.counts.steps)} ${found.counts.steps === 1 ? "step was" : "steps were"} taken`) : null,
     listed("Steps", ["Account", "Name", "Action", "Resource", "Result", "Reason"], steps, found.counts.steps),
     h("h3", {}, "Save what changed"), saves(path, `rolekeeper-changes-${sweep.id}`));
@@ -87,7 +87,7 @@ async function one(id, context) {
 
 export async function sweeps(params, context) {
   if (params.sweep) return one(params.sweep, context);
-  const [page, summary] = await Promise.all([get("/api/v1/sweeps", context.signal), get("/api/v1/summary", context.signal)]);
+  const [page, summary] = await Promise.all([firstPages("/api/v1/sweeps", context.signal), get("/api/v1/summary", context.signal)]);
   context.summary(summary);
   const live = panel(summary, context.reload);
   context.onProgress(live.fill);

@@ -63,6 +63,7 @@ pub(super) async fn accounts(
         outcome: query.outcome.as_deref().map(outcome).transpose()?,
         ou: query.ou.filter(|ou| !ou.is_empty()),
         text: query.q.filter(|text| !text.is_empty()),
+        ..ReportFilter::default()
     };
     let order = query
         .sort

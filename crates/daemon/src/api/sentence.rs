@@ -1,13 +1,18 @@
 //! The state of the organization in one sentence.
 
 use rolekeeper_domain::drift::Severity;
-use rolekeeper_domain::outcome::Outcome;
+use rolekeeper_domain::outcome::{Outcome, SweepOutcome, SweepRecord};
 use rolekeeper_engine::port::store::{FleetTotals, Halt};
 
 use crate::report::{accounts, grouped};
 
-/// Says the worst first.
-pub(crate) fn sentence(totals: &FleetTotals, halt: Option<&Halt>, waiting: usize) -> String {
+/// Says the worst first; `last` is the newest sweep that ended.
+pub(crate) fn sentence(
+    totals: &FleetTotals,
+    last: Option<&SweepRecord>,
+    halt: Option<&Halt>,
+    waiting: usize,
+) -> String {
     let count = |outcome: Outcome| totals.accounts.get(&outcome).copied().unwrap_or(0);
     let all: u64 = totals.accounts.values().sum();
     let mut sentence = if all == 0 {
@@ -15,6 +20,16 @@ pub(crate) fn sentence(totals: &FleetTotals, halt: Option<&Halt>, waiting: usize
     } else {
         fleet(totals, &count, all)
     };
+    if let Some(last) = last
+        && last.outcome == Some(SweepOutcome::Failed)
+    {
+        let why = last.reason.as_deref().unwrap_or("no reason was recorded");
+        sentence.push_str(&format!(
+            " The last {} failed: {}.",
+            last.mode,
+            why.trim_end_matches('.')
+        ));
+    }
     if let Some(halt) = halt {
         sentence.push_str(&format!(
             " All writes are halted by {}: {}.",
@@ -43,9 +58,13 @@ fn fleet(totals: &FleetTotals, count: &dyn Fn(Outcome) -> u64, all: u64) -> Stri
         .filter(|((_, _, severity), _)| *severity == Severity::Critical)
         .map(|(_, count)| *count)
         .sum();
-    if drifted + failed + pending == 0 {
-        return format!("All {} are right.", accounts(managed));
-    }
+    // Open findings of an account that could not be read last are believed until it is read again.
+    let in_danger = (0 < critical).then(|| {
+        format!(
+            "{} critical: someone can do more than agreed",
+            grouped(critical)
+        )
+    });
     let mut parts = Vec::new();
     if 0 < drifted {
         let mut part = format!(
@@ -54,24 +73,45 @@ fn fleet(totals: &FleetTotals, count: &dyn Fn(Outcome) -> u64, all: u64) -> Stri
             accounts(managed),
             verb(drifted)
         );
-        if 0 < critical {
-            part.push_str(&format!(
-                " ({} critical: someone can do more than agreed)",
-                grouped(critical)
-            ));
+        if let Some(in_danger) = &in_danger {
+            part.push_str(&format!(" ({in_danger})"));
         }
         parts.push(part);
     }
     if 0 < failed {
-        parts.push(format!(
-            "{} could not be checked or repaired",
-            grouped(failed)
-        ));
+        let mut part = if drifted == 0 {
+            format!(
+                "{} of {} could not be checked or repaired",
+                grouped(failed),
+                accounts(managed)
+            )
+        } else {
+            format!("{} could not be checked or repaired", grouped(failed))
+        };
+        if drifted == 0
+            && let Some(in_danger) = &in_danger
+        {
+            part.push_str(&format!(" ({in_danger})"));
+        }
+        parts.push(part);
     }
     if 0 < pending {
         parts.push(format!("{} not reached yet", grouped(pending)));
     }
-    format!("{}.", parts.join(", "))
+    match (parts.is_empty(), managed) {
+        (false, _) => format!("{}.", parts.join(", ")),
+        (true, 0) => format!("No account is managed: {} skipped.", all_of(skipped)),
+        (true, 1) => "The one managed account is right.".to_owned(),
+        (true, _) => format!("All {} are right.", accounts(managed)),
+    }
+}
+
+fn all_of(count: u64) -> String {
+    if count == 1 {
+        "the only one is".to_owned()
+    } else {
+        format!("all {} are", grouped(count))
+    }
 }
 
 fn verb(count: u64) -> &'static str {
@@ -84,6 +124,7 @@ mod tests {
 
     use expect_test::{Expect, expect};
     use rolekeeper_domain::drift::DriftKind;
+    use rolekeeper_domain::outcome::{Mode, Summary, SweepId, Trigger};
 
     use super::*;
 
@@ -108,7 +149,7 @@ mod tests {
             by: "ops".to_owned(),
             at: jiff::Timestamp::UNIX_EPOCH,
         });
-        expected.assert_eq(&sentence(&totals, halt.as_ref(), waiting));
+        expected.assert_eq(&sentence(&totals, None, halt.as_ref(), waiting));
     }
 
     #[test]
@@ -119,6 +160,29 @@ mod tests {
             false,
             0,
             expect!["No account has been looked at yet."],
+        );
+        check(
+            &[(Outcome::Skipped, 3)],
+            0,
+            false,
+            0,
+            expect!["No account is managed: all 3 are skipped."],
+        );
+        check(
+            &[(Outcome::InSync, 1)],
+            0,
+            false,
+            0,
+            expect!["The one managed account is right."],
+        );
+        check(
+            &[(Outcome::InSync, 1), (Outcome::Failed, 2)],
+            3,
+            false,
+            0,
+            expect![
+                "2 of 3 accounts could not be checked or repaired (3 critical: someone can do more than agreed)."
+            ],
         );
         check(
             &[(Outcome::InSync, 12), (Outcome::Skipped, 3)],
@@ -149,5 +213,26 @@ mod tests {
                 "1 of 1 account has drift. All writes are halted by ops: investigating. A repair waits for approval."
             ],
         );
+    }
+
+    #[test]
+    fn a_sweep_that_failed_is_said_also_where_all_was_right_before() {
+        let mut totals = FleetTotals::default();
+        totals.accounts.insert(Outcome::InSync, 12);
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let last = SweepRecord {
+            id: SweepId::new(at, 1),
+            mode: Mode::Audit,
+            trigger: Trigger::Schedule,
+            requested_by: "schedule".to_owned(),
+            started_at: at,
+            finished_at: Some(at),
+            outcome: Some(SweepOutcome::Failed),
+            reason: Some("the listing was empty".to_owned()),
+            summary: Summary::default(),
+            widens: Vec::new(),
+        };
+        expect!["All 12 accounts are right. The last audit failed: the listing was empty."]
+            .assert_eq(&sentence(&totals, Some(&last), None, 0));
     }
 }

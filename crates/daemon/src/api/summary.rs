@@ -41,7 +41,7 @@ pub(super) async fn summary(State(state): State<ApiState>) -> Result<Json<Summar
     let last_sweep = sweeps.into_iter().find(|sweep| sweep.outcome.is_some());
     Ok(Json(SummaryView {
         version: env!("CARGO_PKG_VERSION"),
-        sentence: sentence(&totals, halt.as_ref(), waiting.len()),
+        sentence: sentence(&totals, last_sweep.as_ref(), halt.as_ref(), waiting.len()),
         accounts: totals
             .accounts
             .iter()

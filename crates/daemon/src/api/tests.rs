@@ -202,20 +202,24 @@ async fn pages_neither_repeat_nor_leave_out_an_account_while_data_changes() {
             for item in page["items"].as_array().unwrap() {
                 seen.push(item["account_id"].as_str().unwrap().to_owned());
             }
-            // A newer sweep looks at an account that was already shown.
+            // A newer sweep finds one account changed in everything that can be sorted by.
             let newer = SweepId::new(NOW, 900 + u32::try_from(seen.len()).unwrap());
             served.state.store.begin(&record(&newer)).await.unwrap();
-            let first = report(1, "name-049", Outcome::InSync);
-            served.state.store.record(&newer, &[first]).await.unwrap();
+            let round = seen.len() / 7;
+            let outcome = [Outcome::InSync, Outcome::Drifted][round % 2];
+            let mut moving = report(1, &format!("name-{:03}", round * 13 % 50), outcome);
+            moving.ou_path = ["prod/web", "alpha", "zeta"][round % 3].to_owned();
+            moving.observed_at = NOW + jiff::SignedDuration::from_secs(60 - 17 * round as i64);
+            served.state.store.record(&newer, &[moving]).await.unwrap();
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => break,
             }
         }
-        let mut unique = seen.clone();
-        unique.sort();
-        unique.dedup();
-        assert_eq!((seen.len(), unique.len()), (50, 50), "sorted by {sort}");
+        seen.retain(|account| account != "000000000001");
+        seen.sort();
+        let others: Vec<String> = (2..=50).map(|number| format!("{number:012}")).collect();
+        assert_eq!(seen, others, "sorted by {sort}");
     }
 }
 
@@ -567,9 +571,17 @@ async fn what_changed_since_the_sweep_before_is_served_in_each_form() {
     assert_eq!(changes["since"]["id"], first.as_str());
     assert_eq!(
         changes["counts"],
-        serde_json::json!({"new": 1, "gone": 1, "as_before": 1, "steps": 1})
+        serde_json::json!({"new": 1, "worse": 0, "gone": 1, "as_before": 1, "steps": 1})
     );
     assert_eq!(changes["new"][0]["account_id"], "000000000001");
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schema/changes.v1.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let problems: Vec<String> = validator
+        .iter_errors(&changes)
+        .map(|problem| format!("{}: {problem}", problem.instance_path()))
+        .collect();
+    assert_eq!(problems, Vec::<String>::new());
     assert_eq!(changes["gone"][0]["account_id"], "000000000005");
     let form = async |format: &str| {
         served

@@ -2,15 +2,34 @@
 
 use jiff::Timestamp;
 use rolekeeper_domain::finding::Finding;
-use rolekeeper_domain::outcome::{SweepId, SweepRecord};
+use rolekeeper_domain::outcome::SweepRecord;
 use rolekeeper_engine::port::store::Halt;
 use serde_json::{Value, json};
 
 use super::{Format, NoticeKind};
+use crate::report::accounts;
 
-/// At most this many findings are named in one notice; the rest are counted.
+/// At most this many findings or widenings are named in one notice; the rest are counted.
 /// Chat services cut long messages, and the report has them all.
-const FINDINGS_NAMED_MAX: usize = 20;
+const LINES_MAX: usize = 20;
+
+/// When in a sweep something is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stage {
+    /// When it asks for approval.
+    Asks,
+    /// When it has ended.
+    Ended,
+}
+
+impl Stage {
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Asks => ":asking",
+            Self::Ended => "",
+        }
+    }
+}
 
 /// One thing to tell, before it takes a webhook's shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,18 +47,20 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Critical findings first seen in a sweep.
+    /// Critical findings first seen in a sweep, up to this stage of it.
     pub(super) fn critical_drift(
         sweep: &SweepRecord,
+        stage: Stage,
         findings: &[&Finding],
         at: Timestamp,
     ) -> Self {
         let lines: Vec<String> = findings
             .iter()
-            .take(FINDINGS_NAMED_MAX)
+            .take(LINES_MAX)
             .map(|finding| {
+                let repaired = finding.resolved_at.map_or("", |_| " (gone by now)");
                 format!(
-                    "{} {} {}: {}",
+                    "{} {} {}: {}{repaired}",
                     finding.account,
                     finding.drift.role,
                     finding.drift.kind,
@@ -50,7 +71,7 @@ impl News {
         let more = findings.len().saturating_sub(lines.len());
         let facts: Vec<Value> = findings
             .iter()
-            .take(FINDINGS_NAMED_MAX)
+            .take(LINES_MAX)
             .map(|finding| {
                 json!({
                     "account_id": finding.account.to_string(),
@@ -58,15 +79,21 @@ impl News {
                     "kind": finding.drift.kind.as_str(),
                     "explanation": finding.drift.explanation,
                     "first_seen": finding.first_seen.to_string(),
+                    "resolved_at": finding.resolved_at.map(|at| at.to_string()),
                 })
             })
             .collect();
         Self {
             kind: NoticeKind::CriticalDrift,
-            dedup_key: format!("critical_drift:{}", sweep.id),
+            dedup_key: format!("critical_drift:{}{}", sweep.id, stage.suffix()),
             summary: format!(
-                "{} new critical finding(s) in sweep {}",
+                "{} new critical {} in sweep {}",
                 findings.len(),
+                if findings.len() == 1 {
+                    "finding"
+                } else {
+                    "findings"
+                },
                 sweep.id
             ),
             lines: lines
@@ -107,15 +134,32 @@ impl News {
     }
 
     /// A repair waits.
-    pub(super) fn approval_wanted(sweep: &SweepId, changes: u64, at: Timestamp) -> Self {
+    pub(super) fn approval_wanted(sweep: &SweepRecord, changes: u64, at: Timestamp) -> Self {
+        let id = &sweep.id;
+        let mut summary = format!(
+            "sweep {id} waits for approval: it would change {}",
+            accounts(changes)
+        );
+        if !sweep.widens.is_empty() {
+            summary.push_str(" and give more than was agreed to");
+        }
+        let mut lines: Vec<String> = sweep
+            .widens
+            .iter()
+            .take(LINES_MAX)
+            .map(|sentence| format!("widens: {sentence}"))
+            .collect();
+        let more = sweep.widens.len() - lines.len();
+        lines.extend((0 < more).then(|| format!("and {more} more")));
+        lines.push(format!(
+            "`rolekeeper approve {id}` lets it go on, `rolekeeper sweeps` shows it"
+        ));
         Self {
             kind: NoticeKind::ApprovalWanted,
-            dedup_key: format!("approval_wanted:{sweep}"),
-            summary: format!(
-                "sweep {sweep} waits for approval: it would change {changes} account(s)"
-            ),
-            lines: Vec::new(),
-            data: json!({"sweep": sweep.as_str(), "changes": changes}),
+            dedup_key: format!("approval_wanted:{id}"),
+            summary,
+            lines,
+            data: json!({"sweep": id.as_str(), "changes": changes, "widens": sweep.widens}),
             at,
         }
     }

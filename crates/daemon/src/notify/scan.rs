@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{SweepId, SweepOutcome, SweepRecord};
 use rolekeeper_engine::port::store::{Notice, Store, StoreError};
 
 use super::Webhook;
-use super::body::News;
+use super::body::{News, Stage};
 
 /// How many of the newest sweeps a scan looks at. A process that was down for
 /// longer than this many sweeps has older news than anybody wants.
@@ -56,8 +55,10 @@ async fn news<S: Store>(store: &S, now: Timestamp) -> Result<Vec<News>, StoreErr
     if let Some(halt) = store.halted().await? {
         news.push(News::halted(&halt, now));
     }
-    for (sweep, changes) in store.awaiting_approval().await? {
-        news.push(News::approval_wanted(&sweep, changes, now));
+    for (id, changes) in store.awaiting_approval().await? {
+        if let Some(sweep) = store.sweep(&id).await? {
+            news.push(News::approval_wanted(&sweep, changes, now));
+        }
     }
     let sweeps = store.sweeps(None, SWEEPS_LOOKED_AT).await?;
     for sweep in &sweeps {
@@ -65,20 +66,12 @@ async fn news<S: Store>(store: &S, now: Timestamp) -> Result<Vec<News>, StoreErr
             news.push(News::sweep_failed(sweep, now));
         }
     }
-    let totals = store.fleet_totals().await?;
-    if !totals
-        .findings
-        .keys()
-        .any(|(_, _, severity)| *severity == Severity::Critical)
-    {
+    let Some(since) = sweeps.iter().map(|sweep| sweep.started_at).min() else {
         return Ok(news);
-    }
-    let findings = store.findings(None).await?;
+    };
+    let findings = store.critical_findings(since).await?;
     let mut fresh: BTreeMap<&SweepId, Vec<&Finding>> = BTreeMap::new();
-    for finding in findings
-        .iter()
-        .filter(|finding| finding.drift.severity == Severity::Critical)
-    {
+    for finding in &findings {
         // Each belongs to one sweep for ever, also where two ran at once: told twice would be as bad as not told.
         if let Some(sweep) = sweeps
             .iter()
@@ -87,12 +80,34 @@ async fn news<S: Store>(store: &S, now: Timestamp) -> Result<Vec<News>, StoreErr
             fresh.entry(&sweep.id).or_default().push(finding);
         }
     }
-    for sweep in sweeps.iter().filter(|sweep| sweep.finished_at.is_some()) {
-        if let Some(findings) = fresh.get(&sweep.id) {
-            news.push(News::critical_drift(sweep, findings, now));
+    for sweep in &sweeps {
+        if let Some(findings) = fresh.remove(&sweep.id) {
+            let asked_at = store.approval_asked_at(&sweep.id).await?;
+            news.extend(critical(sweep, findings, asked_at, now));
         }
     }
     Ok(news)
+}
+
+/// A sweep tells when it ends; one that asks for approval, and may wait for a day, tells what it
+/// has seen when it asks, and the rest when it ends.
+fn critical(
+    sweep: &SweepRecord,
+    findings: Vec<&Finding>,
+    asked_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<News> {
+    let (early, late): (Vec<_>, Vec<_>) = findings
+        .into_iter()
+        .partition(|finding| asked_at.is_some_and(|asked| finding.first_seen <= asked));
+    let mut news = Vec::new();
+    if !early.is_empty() {
+        news.push(News::critical_drift(sweep, Stage::Asks, &early, now));
+    }
+    if !late.is_empty() && sweep.finished_at.is_some() {
+        news.push(News::critical_drift(sweep, Stage::Ended, &late, now));
+    }
+    news
 }
 
 fn was_under_way(sweep: &SweepRecord, at: Timestamp) -> bool {

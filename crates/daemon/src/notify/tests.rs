@@ -358,6 +358,92 @@ async fn what_two_sweeps_saw_at_once_is_told_once_and_not_before_its_sweep_ends(
 }
 
 #[tokio::test]
+async fn a_finding_that_grows_critical_is_told_and_so_is_one_that_is_repaired_at_once() {
+    let stage = Stage::new();
+    let receiver = Receiver::start().await;
+    let webhooks = [receiver.webhook("ops", Format::Generic, &NoticeKind::ALL)];
+    let store = stage.store().await;
+    let seen = |number: u32, severity: Severity, outcome: Outcome| {
+        let mut told = open_to_all(1);
+        told.drifts[0].severity = severity;
+        told.outcome = outcome;
+        told.observed_at = after(10 * i64::from(number) + 1);
+        told
+    };
+    let sweeps = [
+        seen(1, Severity::Medium, Outcome::Drifted),
+        seen(2, Severity::Critical, Outcome::Drifted),
+        seen(3, Severity::Critical, Outcome::Repaired),
+        seen(4, Severity::Critical, Outcome::Repaired),
+    ];
+    for (number, told) in (1..).zip(sweeps) {
+        let sweep = record(number);
+        let end = after(10 * i64::from(number) + 2);
+        store.begin(&sweep).await.unwrap();
+        store.record(&sweep.id, &[told]).await.unwrap();
+        store
+            .finish(&sweep.id, SweepOutcome::Completed, None, end)
+            .await
+            .unwrap();
+        stage.round(&store, &webhooks, end).await;
+    }
+    // The first is not critical, the third is what the second told; the fourth came back after a repair.
+    let expected = [2, 4].map(|number| format!("critical_drift:{}", record(number).id));
+    assert_eq!(receiver.ids(), expected);
+    let body: Value = serde_json::from_str(&receiver.heard()[1].body).unwrap();
+    assert_eq!(
+        body["data"]["findings"][0]["resolved_at"],
+        after(41).to_string()
+    );
+}
+
+#[tokio::test]
+async fn a_sweep_that_waits_for_approval_tells_what_it_widens_and_what_it_has_seen() {
+    let stage = Stage::new();
+    let receiver = Receiver::start().await;
+    let webhooks = [receiver.webhook("ops", Format::Generic, &NoticeKind::ALL)];
+    let store = stage.store().await;
+    let sweep = record(1);
+    let widens = ["Auditor: may do s3:GetObject".to_owned()];
+    let mut late = open_to_all(2);
+    late.observed_at = after(90);
+    store.begin(&sweep).await.unwrap();
+    store.note_widens(&sweep.id, &widens).await.unwrap();
+    store.record(&sweep.id, &[open_to_all(1)]).await.unwrap();
+    let wait = store.await_approval(&sweep.id, 1, &widens, after(20));
+    wait.await.unwrap();
+    for second in [21, 81] {
+        stage.round(&store, &webhooks, after(second)).await;
+    }
+    let waiting = [
+        format!("approval_wanted:{}", sweep.id),
+        format!("critical_drift:{}:asking", sweep.id),
+    ];
+    assert_eq!(receiver.ids(), waiting);
+    let wanted = receiver.heard();
+    let wanted = wanted.iter().find(|heard| heard.id == waiting[0]).unwrap();
+    let wanted: Value = serde_json::from_str(&wanted.body).unwrap();
+    assert_eq!(wanted["data"]["widens"][0], widens[0].as_str());
+    store.approve(&sweep.id, "ops", after(85)).await.unwrap();
+    store.record(&sweep.id, &[late]).await.unwrap();
+    store
+        .finish(&sweep.id, SweepOutcome::Completed, None, after(95))
+        .await
+        .unwrap();
+    for second in [96, 156] {
+        stage.round(&store, &webhooks, after(second)).await;
+    }
+    let ended = format!("critical_drift:{}", sweep.id);
+    let expected = [waiting[0].clone(), ended.clone(), waiting[1].clone()];
+    assert_eq!(receiver.ids(), expected);
+    let heard = receiver.heard();
+    let ended = heard.iter().find(|heard| heard.id == ended).unwrap();
+    let ended: Value = serde_json::from_str(&ended.body).unwrap();
+    assert_eq!(ended["data"]["count"], 1);
+    assert_eq!(ended["data"]["findings"][0]["account_id"], "000000000002");
+}
+
+#[tokio::test]
 async fn the_receiver_can_tell_who_said_it_and_when() {
     let stage = Stage::new();
     let receiver = Receiver::start().await;

@@ -12,6 +12,8 @@ mod tests;
 mod text;
 mod words;
 
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepRecord};
 use rolekeeper_engine::port::store::{ReportFilter, StoreError, Sweeps};
 
@@ -30,6 +32,12 @@ trait Render: Send {
     fn head(&mut self, sweep: &SweepRecord) -> String;
     /// One account.
     fn account(&mut self, report: &AccountReport) -> String;
+    /// What is remembered of the accounts that come next, for the forms that want it.
+    fn history(&mut self, _: Vec<Finding>) {}
+    /// Whether [`Render::history`] is wanted.
+    fn wants_history(&self) -> bool {
+        false
+    }
     /// What stands after them.
     fn tail(&mut self, sweep: &SweepRecord) -> String;
     /// In which order the accounts are wanted: one pass for each, all in one pass when empty.
@@ -69,6 +77,10 @@ pub(crate) async fn write<S: Sweeps>(
     for outcome in if some.is_empty() { &all[..] } else { &some[..] } {
         let mut pages = Pages::of(sweep, *outcome);
         while let Some(page) = pages.next(store).await? {
+            if render.wants_history() {
+                let accounts: Vec<AccountId> = page.iter().map(|report| report.account).collect();
+                render.history(store.findings_of(&accounts).await?);
+            }
             let piece: String = page.iter().map(|report| render.account(report)).collect();
             if !piece.is_empty() && !sink.take(piece).await {
                 return Ok(());
@@ -117,7 +129,7 @@ fn renderer(format: ReportFormat) -> Box<dyn Render> {
 struct Pages<'a> {
     sweep: &'a SweepRecord,
     filter: ReportFilter,
-    after: Option<rolekeeper_domain::account::AccountId>,
+    after: Option<AccountId>,
     done: bool,
 }
 

@@ -2,8 +2,10 @@
 //! difference, an Entity Management event (3004) for each change that was made or tried.
 //! Held against the published schema by `tests/python/ocsf_contract.py`.
 
+use jiff::Timestamp;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::{Drift, Severity};
+use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::outcome::{
     AccountReport, Outcome, StepReport, StepResult, SweepId, SweepRecord,
 };
@@ -19,7 +21,10 @@ const VERSION: &str = "1.5.0";
 #[derive(Debug, Default)]
 pub(super) struct Ocsf {
     sweep: Option<SweepId>,
+    began: Timestamp,
     requested_by: String,
+    /// Of the accounts that come next.
+    history: Vec<Finding>,
 }
 
 impl Render for Ocsf {
@@ -45,6 +50,14 @@ impl Render for Ocsf {
 
     fn tail(&mut self, _: &SweepRecord) -> String {
         String::new()
+    }
+
+    fn history(&mut self, history: Vec<Finding>) {
+        self.history = history;
+    }
+
+    fn wants_history(&self) -> bool {
+        true
     }
 }
 
@@ -81,6 +94,12 @@ const OPEN: Standing = Standing {
     compliance: (3, "Fail"),
 };
 
+/// Known from an earlier sweep; nobody has said yet that they look into it.
+const KNOWN: Standing = Standing {
+    activity: (2, "Update"),
+    ..OPEN
+};
+
 const CLOSED: Standing = Standing {
     activity: (3, "Close"),
     status: (4, "Resolved"),
@@ -98,13 +117,23 @@ impl Ocsf {
     pub(super) fn of(sweep: &SweepRecord) -> Self {
         Self {
             sweep: Some(sweep.id.clone()),
+            began: sweep.started_at,
             requested_by: sweep.requested_by.clone(),
+            history: Vec::new(),
         }
     }
 
-    /// A difference that is there.
+    /// A difference that is there, perhaps for long.
     pub(super) fn open(&self, report: &AccountReport, drift: &Drift) -> Value {
-        self.finding(report, drift, &OPEN)
+        let known = self
+            .first_seen(report, drift)
+            .is_some_and(|first_seen| first_seen < self.began);
+        self.finding(report, drift, if known { &KNOWN } else { &OPEN })
+    }
+
+    /// A difference that was there and has changed.
+    pub(super) fn changed(&self, report: &AccountReport, drift: &Drift) -> Value {
+        self.finding(report, drift, &KNOWN)
     }
 
     /// A difference that is not there any more.
@@ -115,6 +144,16 @@ impl Ocsf {
     /// What was done, or tried.
     pub(super) fn changes(&self, report: &AccountReport) -> impl Iterator<Item = Value> {
         taken(report).map(|step| self.change(report, step))
+    }
+
+    /// Since when it is there, where that is remembered. What came back after this report was
+    /// made says nothing about it.
+    fn first_seen(&self, report: &AccountReport, drift: &Drift) -> Option<Timestamp> {
+        self.history
+            .iter()
+            .find(|finding| finding.account == report.account && finding.is_about(drift))
+            .map(|finding| finding.first_seen)
+            .filter(|first_seen| *first_seen <= report.observed_at)
     }
 
     /// What every event has.
@@ -153,7 +192,7 @@ impl Ocsf {
             drift.kind.to_string(),
         ];
         parts.extend(drift.subject.clone());
-        let more = json!({
+        let mut more = json!({
             "severity_id": severity_id(drift.severity), "severity": title(drift.severity.as_str()),
             "status_id": status, "status": status_name,
             "message": drift.explanation,
@@ -175,6 +214,14 @@ impl Ocsf {
                 "data": { "before": drift.before, "after": drift.after },
             }],
         });
+        if let Some(first_seen) = self.first_seen(report, drift)
+            && let Some(Value::Object(info)) = more.get_mut("finding_info")
+        {
+            info.insert(
+                "first_seen_time".to_owned(),
+                json!(first_seen.as_millisecond()),
+            );
+        }
         self.event(report, COMPLIANCE_FINDING, standing.activity, more)
     }
 

@@ -57,6 +57,8 @@ pub struct ReportFilter {
     pub ou: Option<String>,
     /// Only ids or names that contain this text, without regard to case.
     pub text: Option<String>,
+    /// Only these accounts; all of them when empty. At most a page of them.
+    pub accounts: Vec<AccountId>,
 }
 
 /// What the fleet is sorted by.
@@ -214,6 +216,10 @@ pub trait Sweeps: Send + Sync + 'static {
     fn fleet_units(&self) -> impl StoreFuture<Vec<UnitTotals>>;
     /// Open findings, or those of one account, resolved ones included.
     fn findings(&self, account: Option<AccountId>) -> impl StoreFuture<Vec<Finding>>;
+    /// What is known of these accounts, at most a page of them: open and resolved.
+    fn findings_of(&self, accounts: &[AccountId]) -> impl StoreFuture<Vec<Finding>>;
+    /// Critical findings first seen at `since` or later, also those that are resolved by now.
+    fn critical_findings(&self, since: Timestamp) -> impl StoreFuture<Vec<Finding>>;
     /// Sweeps that began and never ended, left by a process that died.
     fn unfinished(&self) -> impl StoreFuture<Vec<SweepRecord>>;
 }
@@ -308,6 +314,8 @@ pub trait Control: Send + Sync + 'static {
         widens: &[String],
         at: Timestamp,
     ) -> impl StoreFuture<()>;
+    /// When a sweep first asked for approval, if it ever did.
+    fn approval_asked_at(&self, sweep: &SweepId) -> impl StoreFuture<Option<Timestamp>>;
     /// Approves a sweep's changes; answers whether it was waiting.
     fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<bool>;
     /// Whether a sweep has been approved.

@@ -4,22 +4,23 @@ use std::fmt::Write as _;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use rolekeeper_domain::drift::Drift;
-use rolekeeper_domain::outcome::StepReport;
+use rolekeeper_domain::outcome::{AccountReport, StepReport};
 use serde_json::{Value, json};
 
 use super::super::words::grouped;
 use super::super::{csv, html as page, json as views, markdown};
-use super::{Item, Items, Report, SCHEMA};
+use super::{Items, Pair, Report, SCHEMA, taken};
 use crate::args::ReportFormat;
 use crate::output::plain;
 
-/// The document; events are written elsewhere, account by account.
+/// The document; table and events are written account by account.
 pub(super) fn render(report: &Report, format: ReportFormat) -> String {
     match format {
-        ReportFormat::Csv => to_csv(report),
         ReportFormat::Markdown => to_markdown(report),
         ReportFormat::Html => to_html(report),
-        ReportFormat::Json | ReportFormat::Ocsf => format!("{:#}\n", to_json(report)),
+        ReportFormat::Json | ReportFormat::Csv | ReportFormat::Ocsf => {
+            format!("{:#}\n", to_json(report))
+        }
     }
 }
 
@@ -31,8 +32,9 @@ fn sentence(report: &Report) -> String {
         steps => format!(" It took {} steps.", grouped(steps)),
     };
     format!(
-        "{} new, {} gone, {} as before, from sweep {} to sweep {}.{steps}",
+        "{} new, {} worse, {} gone, {} as before, from sweep {} to sweep {}.{steps}",
         grouped(report.appeared.count),
+        grouped(report.worse.count),
         grouped(report.gone.count),
         grouped(report.stayed),
         report.since.id,
@@ -47,10 +49,11 @@ fn to_json(report: &Report) -> Value {
         "since": views::sweep_value(&report.since),
         "sweep": views::sweep_value(&report.sweep),
         "counts": {
-            "new": report.appeared.count, "gone": report.gone.count,
+            "new": report.appeared.count, "worse": report.worse.count, "gone": report.gone.count,
             "as_before": report.stayed, "steps": report.taken.count,
         },
         "new": listed(&report.appeared, drift_value),
+        "worse": listed(&report.worse, drift_value),
         "gone": listed(&report.gone, drift_value),
         "steps": listed(&report.taken, views::step_value),
     })
@@ -83,8 +86,8 @@ fn drift_value(drift: &Drift) -> Value {
     })
 }
 
-/// For a spreadsheet.
-fn to_csv(report: &Report) -> String {
+/// The first line for a spreadsheet.
+pub(super) fn csv_head() -> String {
     let columns = [
         "change",
         "account_id",
@@ -97,10 +100,20 @@ fn to_csv(report: &Report) -> String {
         "action",
         "resource",
     ];
-    let mut text = csv::line(&columns.map(str::to_owned));
-    for (change, items) in [("new", &report.appeared), ("gone", &report.gone)] {
-        for item in &items.listed {
-            let drift = &item.what;
+    csv::line(&columns.map(str::to_owned))
+}
+
+/// One account for a spreadsheet.
+pub(super) fn csv_lines(pair: &Pair) -> String {
+    let found = pair.changes();
+    let report = pair.known();
+    let mut text = String::new();
+    for (change, drifts) in [
+        ("new", &found.appeared),
+        ("worse", &found.worse),
+        ("gone", &found.gone),
+    ] {
+        for drift in drifts {
             let cells = [
                 drift.role.to_string(),
                 drift.kind.to_string(),
@@ -109,11 +122,10 @@ fn to_csv(report: &Report) -> String {
                 String::new(),
                 String::new(),
             ];
-            text.push_str(&row(change, item, cells));
+            text.push_str(&row(change, report, cells));
         }
     }
-    for item in &report.taken.listed {
-        let step = &item.what;
+    for step in pair.later().into_iter().flat_map(taken) {
         let cells = [
             String::new(),
             String::new(),
@@ -122,17 +134,17 @@ fn to_csv(report: &Report) -> String {
             step.operation.action(),
             step.resource.clone(),
         ];
-        text.push_str(&row(step.result.as_str(), item, cells));
+        text.push_str(&row(step.result.as_str(), report, cells));
     }
     text
 }
 
-fn row<T>(change: &str, item: &Item<T>, cells: [String; 6]) -> String {
+fn row(change: &str, report: &AccountReport, cells: [String; 6]) -> String {
     let place = [
         change.to_owned(),
-        item.account.to_string(),
-        item.name.clone(),
-        item.ou_path.clone(),
+        report.account.to_string(),
+        report.name.clone(),
+        report.ou_path.clone(),
     ];
     csv::line(&[place.as_slice(), cells.as_slice()].concat())
 }
@@ -143,7 +155,12 @@ fn to_markdown(report: &Report) -> String {
         "# What changed\n\n{}\n",
         markdown::escape(&sentence(report))
     );
-    for (heading, items) in [("New", &report.appeared), ("Gone", &report.gone)] {
+    let tables = [
+        ("New", &report.appeared),
+        ("Worse", &report.worse),
+        ("Gone", &report.gone),
+    ];
+    for (heading, items) in tables {
         let columns = ["account", "name", "severity", "what", "in words"];
         markdown_table(&mut text, heading, columns, items, |drift| {
             [
@@ -238,6 +255,7 @@ fn to_html(report: &Report) -> String {
                 h1 { "What changed" }
                 p.lead { (sentence(report)) }
                 (html_table("New", ["Severity", "What", "In words"], &report.appeared, drift))
+                (html_table("Worse", ["Severity", "What", "In words"], &report.worse, drift))
                 (html_table("Gone", ["Severity", "What", "In words"], &report.gone, drift))
                 (html_table(STEPS, ["Action", "Resource", "Result"], &report.taken, step))
                 footer { "Made by rolekeeper " (env!("CARGO_PKG_VERSION")) "." }

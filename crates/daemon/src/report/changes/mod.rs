@@ -8,19 +8,20 @@ use std::collections::VecDeque;
 
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::Drift;
-use rolekeeper_domain::finding::{Changes, changes};
+use rolekeeper_domain::finding::{Changes, changes, is_complete};
 use rolekeeper_domain::outcome::{
-    AccountReport, StepReport, StepResult, SweepOutcome, SweepRecord,
+    AccountReport, Outcome, StepReport, StepResult, SweepOutcome, SweepRecord,
 };
-use rolekeeper_engine::port::store::{StoreError, Sweeps};
+use rolekeeper_engine::port::store::{ReportFilter, StoreError, Sweeps};
 
 use super::ocsf::Ocsf;
-use super::{Pages, Sink};
+use super::{PAGE, Pages, Sink};
 use crate::args::ReportFormat;
 
 /// The document's name and version.
 pub(crate) const SCHEMA: &str = "rolekeeper.changes/v1";
-/// What is listed of each sort; the rest is counted. Whoever needs all of it takes the events (`ocsf`).
+/// What is listed of each sort in the forms for people and in JSON; the rest is counted. Whoever needs
+/// all of it takes the table (`csv`) or the events (`ocsf`).
 const LISTED_MAX: usize = 1_000;
 /// How many sweeps back a comparable one is looked for.
 const SWEEPS_LOOKED_AT: u32 = 50;
@@ -83,6 +84,7 @@ struct Report {
     since: SweepRecord,
     sweep: SweepRecord,
     appeared: Items<Drift>,
+    worse: Items<Drift>,
     gone: Items<Drift>,
     stayed: u64,
     /// Steps that the later sweep took.
@@ -92,7 +94,7 @@ struct Report {
 impl Report {
     /// Keeps what is listed: of the differences the worst.
     fn trim(&mut self, at_the_end: bool) {
-        for items in [&mut self.appeared, &mut self.gone] {
+        for items in [&mut self.appeared, &mut self.worse, &mut self.gone] {
             if at_the_end || items.is_long() {
                 items.trim(|item| (Reverse(item.what.severity), item.account));
             }
@@ -124,39 +126,55 @@ pub(crate) async fn write<S: Sweeps>(
     format: ReportFormat,
     sink: &mut impl Sink,
 ) -> Result<(), StoreError> {
-    if format == ReportFormat::Ocsf {
-        return events(store, since, sweep, sink).await;
+    let pairs = Pairs::of(since, sweep);
+    match format {
+        ReportFormat::Ocsf => {
+            let ocsf = Ocsf::of(sweep);
+            all(store, pairs, sink, |pair| events(&ocsf, pair)).await
+        }
+        ReportFormat::Csv => {
+            if !sink.take(forms::csv_head()).await {
+                return Ok(());
+            }
+            all(store, pairs, sink, forms::csv_lines).await
+        }
+        ReportFormat::Json | ReportFormat::Markdown | ReportFormat::Html => {
+            let report = compare(store, since, sweep).await?;
+            sink.take(forms::render(&report, format)).await;
+            Ok(())
+        }
     }
-    let report = compare(store, since, sweep).await?;
-    sink.take(forms::render(&report, format)).await;
-    Ok(())
 }
 
-/// Everything as events, one account after the other: a SIEM wants all of it.
-async fn events<S: Sweeps>(
+/// Everything, one account after the other: a SIEM and a spreadsheet want all of it.
+async fn all<S: Sweeps>(
     store: &S,
-    since: &SweepRecord,
-    sweep: &SweepRecord,
+    mut pairs: Pairs<'_>,
     sink: &mut impl Sink,
+    written: impl Fn(&Pair) -> String + Send,
 ) -> Result<(), StoreError> {
-    let ocsf = Ocsf::of(sweep);
-    let mut pairs = Pairs::of(since, sweep);
     while let Some(pair) = pairs.next(store).await? {
-        let found = pair.changes();
-        let known = pair.known();
-        let appeared = found.appeared.iter().map(|drift| ocsf.open(known, drift));
-        let gone = found.gone.iter().map(|drift| ocsf.closed(known, drift));
-        let taken = pair.later().into_iter().flat_map(|new| ocsf.changes(new));
-        let piece: String = appeared
-            .chain(gone)
-            .chain(taken)
-            .map(|event| format!("{event}\n"))
-            .collect();
+        let piece = written(&pair);
         if !piece.is_empty() && !sink.take(piece).await {
             return Ok(());
         }
     }
     Ok(())
+}
+
+fn events(ocsf: &Ocsf, pair: &Pair) -> String {
+    let found = pair.changes();
+    let known = pair.known();
+    let appeared = found.appeared.iter().map(|drift| ocsf.open(known, drift));
+    let worse = found.worse.iter().map(|drift| ocsf.changed(known, drift));
+    let gone = found.gone.iter().map(|drift| ocsf.closed(known, drift));
+    let taken = pair.later().into_iter().flat_map(|new| ocsf.changes(new));
+    appeared
+        .chain(worse)
+        .chain(gone)
+        .chain(taken)
+        .map(|event| format!("{event}\n"))
+        .collect()
 }
 
 /// Compares two sweeps, page by page.
@@ -169,6 +187,7 @@ async fn compare<S: Sweeps>(
         since: since.clone(),
         sweep: sweep.clone(),
         appeared: Items::none(),
+        worse: Items::none(),
         gone: Items::none(),
         stayed: 0,
         taken: Items::none(),
@@ -177,6 +196,7 @@ async fn compare<S: Sweeps>(
     while let Some(pair) = pairs.next(store).await? {
         let found = pair.changes();
         report.appeared.add(pair.known(), found.appeared);
+        report.worse.add(pair.known(), found.worse);
         report.gone.add(pair.known(), found.gone);
         report.stayed += found.stayed;
         if let Some(new) = pair.later() {
@@ -199,6 +219,8 @@ pub(super) fn taken(report: &AccountReport) -> impl Iterator<Item = &StepReport>
 /// One account as the two sweeps saw it.
 enum Pair {
     Old(AccountReport),
+    /// The later sweep could not look at it: it has left the organization.
+    Left(AccountReport),
     New(AccountReport),
     Both(Box<(AccountReport, AccountReport)>),
 }
@@ -206,7 +228,7 @@ enum Pair {
 impl Pair {
     fn earlier(&self) -> Option<&AccountReport> {
         match self {
-            Self::Old(old) => Some(old),
+            Self::Old(old) | Self::Left(old) => Some(old),
             Self::Both(both) => Some(&both.0),
             Self::New(_) => None,
         }
@@ -216,20 +238,31 @@ impl Pair {
         match self {
             Self::New(new) => Some(new),
             Self::Both(both) => Some(&both.1),
-            Self::Old(_) => None,
+            Self::Old(_) | Self::Left(_) => None,
         }
     }
 
     /// What is known of the account, the newest that there is.
     fn known(&self) -> &AccountReport {
         match self {
-            Self::New(report) | Self::Old(report) => report,
+            Self::New(report) | Self::Old(report) | Self::Left(report) => report,
             Self::Both(both) => &both.1,
         }
     }
 
     fn changes(&self) -> Changes {
-        changes(self.earlier(), self.later())
+        match self {
+            // With the account all that was different in it is gone.
+            Self::Left(old) => changes(
+                Some(old),
+                Some(&AccountReport {
+                    outcome: Outcome::InSync,
+                    drifts: Vec::new(),
+                    ..old.clone()
+                }),
+            ),
+            _ => changes(self.earlier(), self.later()),
+        }
     }
 }
 
@@ -242,8 +275,8 @@ struct Pairs<'a> {
 impl<'a> Pairs<'a> {
     fn of(since: &'a SweepRecord, sweep: &'a SweepRecord) -> Self {
         Self {
-            then: Walk::of(since),
-            now: Walk::of(sweep),
+            then: Walk::of(since, LookBack::Wanted),
+            now: Walk::of(sweep, LookBack::No),
         }
     }
 
@@ -254,30 +287,90 @@ impl<'a> Pairs<'a> {
         };
         Ok(match (self.then.take(account), self.now.take(account)) {
             (Some(old), Some(new)) => Some(Pair::Both(Box::new((old, new)))),
+            (Some(old), None) if store.fleet_account(account).await?.is_none() => {
+                Some(Pair::Left(old))
+            }
             (Some(old), None) => Some(Pair::Old(old)),
             (None, new) => new.map(Pair::New),
         })
     }
 }
 
+/// What stands for an account that a sweep could not read.
+enum LookBack {
+    /// Its own report.
+    No,
+    /// The newest earlier report that says how it stood; the sweeps are read when they are needed.
+    Wanted,
+    /// The same, with the earlier sweeps at hand.
+    Through(Vec<SweepRecord>),
+}
+
 /// The reports of a sweep by account, one at a time.
 struct Walk<'a> {
+    sweep: &'a SweepRecord,
     pages: Pages<'a>,
     page: VecDeque<AccountReport>,
+    look_back: LookBack,
 }
 
 impl<'a> Walk<'a> {
-    fn of(sweep: &'a SweepRecord) -> Self {
+    fn of(sweep: &'a SweepRecord, look_back: LookBack) -> Self {
         Self {
+            sweep,
             pages: Pages::of(sweep, None),
             page: VecDeque::new(),
+            look_back,
         }
+    }
+
+    /// Puts earlier reports in the place of those that say nothing: a difference that was known
+    /// before is not new after a failure, and what is right after one is gone.
+    async fn look_back<S: Sweeps>(
+        &mut self,
+        store: &S,
+        page: &mut [AccountReport],
+    ) -> Result<(), StoreError> {
+        let mut silent: Vec<AccountId> = page
+            .iter()
+            .filter(|report| !says_how_it_stands(report))
+            .map(|report| report.account)
+            .collect();
+        if silent.is_empty() {
+            return Ok(());
+        }
+        if matches!(self.look_back, LookBack::Wanted) {
+            let earlier = store.sweeps(Some(&self.sweep.id), SWEEPS_LOOKED_AT).await?;
+            self.look_back = LookBack::Through(earlier);
+        }
+        let LookBack::Through(sweeps) = &self.look_back else {
+            return Ok(());
+        };
+        for sweep in sweeps {
+            if silent.is_empty() {
+                break;
+            }
+            let filter = ReportFilter {
+                accounts: silent.clone(),
+                ..ReportFilter::default()
+            };
+            let earlier = store.reports(&sweep.id, &filter, None, PAGE).await?;
+            for report in earlier.into_iter().filter(says_how_it_stands) {
+                silent.retain(|account| *account != report.account);
+                let place = page.iter_mut().find(|old| old.account == report.account);
+                if let Some(place) = place {
+                    *place = report;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn peek<S: Sweeps>(&mut self, store: &S) -> Result<Option<AccountId>, StoreError> {
         if self.page.is_empty()
-            && let Some(page) = self.pages.next(store).await?
+            && let Some(mut page) = self.pages.next(store).await?
         {
+            self.look_back(store, &mut page).await?;
             self.page = page.into();
         }
         Ok(self.page.front().map(|report| report.account))
@@ -290,4 +383,9 @@ impl<'a> Walk<'a> {
             .is_some_and(|report| report.account == account);
         if is_next { self.page.pop_front() } else { None }
     }
+}
+
+/// A repair that failed half way has read the account before; only what it could not read is unknown.
+fn says_how_it_stands(report: &AccountReport) -> bool {
+    is_complete(report) || !report.drifts.is_empty()
 }
