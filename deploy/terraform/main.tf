@@ -7,13 +7,22 @@ data "aws_caller_identity" "this" {}
 
 locals {
   # The policies are printed for the partition `aws`.
-  default_hub_policy = replace(
+  printed_hub_policy = jsondecode(replace(
     file("${path.module}/../policies/hub.json"),
     "arn:aws:",
     "arn:${data.aws_partition.this.partition}:",
-  )
+  ))
 
-  # A dedicated admin role is one more that may be assumed.
+  # With a dedicated admin role the administrators that AWS made may not be assumed any more.
+  default_hub_policy = jsonencode({
+    Version = local.printed_hub_policy.Version
+    Statement = [
+      for statement in local.printed_hub_policy.Statement : statement
+      if var.admin_role == null || !contains(flatten([statement.Action]), "sts:AssumeRole")
+    ]
+  })
+
+  # What the policy `rolekeeper-admin-role` allows in their place.
   admin_role_arn = var.admin_role == null ? null : "arn:${data.aws_partition.this.partition}:iam::*:role/${var.admin_role.name}"
 
   tags_session = contains(["pods.eks.amazonaws.com", "rolesanywhere.amazonaws.com"], coalesce(var.trust.service, "none"))
@@ -41,6 +50,17 @@ data "aws_iam_policy_document" "trust" {
         content {
           test     = "ArnEquals"
           variable = "aws:SourceArn"
+          values   = [condition.value]
+        }
+      }
+
+      # The anchor signs more certificates than this one.
+      dynamic "condition" {
+        for_each = var.trust.common_name == null ? [] : [var.trust.common_name]
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:PrincipalTag/x509Subject/CN"
           values   = [condition.value]
         }
       }

@@ -4,7 +4,7 @@ output "role_arn" {
 }
 
 output "admin_role_name" {
-  description = "Put it first in aws.admin_roles; null without a dedicated admin role."
+  description = "The one name for aws.admin_roles; null without a dedicated admin role."
   value       = var.admin_role == null ? null : var.admin_role.name
 }
 
