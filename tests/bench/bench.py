@@ -15,25 +15,17 @@ import threading
 import time
 
 import custodian
+import live
 import measure
+import pace
 import page
+import suite
 from world import HUB, World
 
 HERE = pathlib.Path(__file__).parent
-SCENARIOS = ["cold", "warm", "drift", "provision", "halved", "throttled_target", "denied", "unlimited", "peers"]
-# What docs/BENCHMARKS.md is made of: scenario, accounts, latency in ms, the hidden IAM rate.
-SUITE = [
-    ("cold", 100, 100, 500), ("warm", 100, 100, 500),
-    ("cold", 1_000, 100, 500), ("warm", 1_000, 100, 500),
-    ("cold", 10_000, 100, 500), ("warm", 10_000, 100, 500),
-    ("warm", 1_000, 40, 500), ("warm", 1_000, 200, 500),
-    ("warm", 50_000, 100, 2_000),
-    ("drift", 10_000, 100, 500), ("denied", 10_000, 100, 500),
-    ("provision", 1_000, 100, 500),
-    ("halved", 10_000, 100, 500), ("throttled_target", 10_000, 100, 500),
-    ("unlimited", 1_000, 40, 0), ("unlimited", 1_000, 100, 0), ("unlimited", 1_000, 200, 0), ("unlimited", 10_000, 0, 0), ("unlimited", 50_000, 0, 0),
-    ("peers", 500, 20, 0), ("peers", 2_000, 0, 0),
-]
+SCENARIOS = ["cold", "warm", "drift", "provision", "halved", "throttled_target", "denied", "unlimited", "peers", "live", "simulator"]
+# How long the simulator is put under load, by how many processes.
+LOAD_SECONDS, LOAD_PROCESSES = 10, 2
 CONFIG = """
 [aws]
 region = "us-east-1"
@@ -53,46 +45,68 @@ tags = {{ owner = "platform-security" }}
 [limits]
 concurrency = {in_flight}
 quota_share = 1.0
+sessions = {sessions}
 [rollout]
 canary = 3
 waves = ["100%"]
 [store]
 url = "sqlite:bench.db"
 """
+# The daemon's own part of it. Without [schedule] it sweeps only when it is asked.
+DAEMON = """
+[http]
+listen = "127.0.0.1:0"
+token = "{token}"
+"""
 
 
 class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
+        self.in_flight = arguments.in_flight
         self.rows = []
 
+    def config(self, world):
+        return CONFIG.format(url=world.url, in_flight=self.in_flight, sessions=world.accounts)
+
+    def environment(self, folder):
+        return {**HUB, "PATH": os.environ["PATH"], "HOME": folder, "AWS_EC2_METADATA_DISABLED": "true"}
+
     def keeper(self, folder, world, *command, expected=(0, 2, 3)):
-        config = pathlib.Path(folder) / "rolekeeper.toml"
-        config.write_text(CONFIG.format(url=world.url, in_flight=self.arguments.in_flight))
+        (pathlib.Path(folder) / "rolekeeper.toml").write_text(self.config(world))
         world.reset()
-        environment = {**HUB, "PATH": os.environ["PATH"], "HOME": folder, "AWS_EC2_METADATA_DISABLED": "true"}
-        measured = measure.run([self.arguments.keeper, *command], env=environment, cwd=folder)
+        measured = measure.run([self.arguments.keeper, *command], env=self.environment(folder), cwd=folder)
         if measured["exit"] not in expected:
             sys.exit(f"rolekeeper {' '.join(command)} ended with {measured['exit']}: {measured['stderr']}")
         return measured
 
-    def plan(self, folder, world):
-        return self.keeper(folder, world, "plan", "--format", "json")
+    def plan(self, folder, world, **expected):
+        return self.keeper(folder, world, "plan", "--format", "json", **expected)
 
-    def row(self, world, measured, *, kind, scenario, **more):
-        counts = world.counts()
-        floor, bound = world.floor(kind, self.arguments.in_flight)
+    def row(self, world, measured, *, kind, scenario, floor=(), counts=None, **more):
+        counts = counts or world.counts()
+        least, bound = world.floor(kind, self.in_flight, **dict(floor))
         seconds = counts["seconds"]
         row = {
             "scenario": scenario, "accounts": world.accounts, "latency_ms": round(world.latency * 1000), "iam_rate": world.iam_rate,
-            "seconds": round(seconds, 2), "process_seconds": round(measured["seconds"], 2),
-            "floor_seconds": round(floor, 2), "floor": bound, "ratio": round(floor / seconds, 3) if seconds and floor else None,
+            "in_flight": self.in_flight, "seconds": round(seconds, 2), "process_seconds": round(measured["seconds"], 2),
+            "floor_seconds": round(least, 2), "floor": bound, "ratio": round(least / seconds, 3) if seconds and least else None,
             "requests_per_account": round(counts["per_account"], 3), "throttled_share": round(counts["throttled"] / counts["requests"], 4),
-            "cpu_ms_per_account": round(1000 * measured["cpu_seconds"] / world.accounts, 3), "peak_mib": round(measured["peak_mib"], 1), **more,
+            **self.cost(world, measured), **more,
         }
         self.rows.append(row)
         print(json.dumps(row), file=sys.stderr, flush=True)
         return row
+
+    def cost(self, world, measured):
+        """What the operating system says, an account."""
+        of = {"cpu_ms_per_account": "cpu_seconds", "user_ms_per_account": "user_seconds", "system_ms_per_account": "system_seconds"}
+        switches = {"switches_per_account": "switches_voluntary", "forced_switches_per_account": "switches_forced"}
+        return {
+            **{name: round(1000 * measured[key] / world.accounts, 3) for name, key in of.items() if key in measured},
+            **{name: round(measured[key] / world.accounts, 3) for name, key in switches.items() if key in measured},
+            "peak_mib": round(measured["peak_mib"], 1),
+        }
 
     def world(self, accounts, latency, rate, more=(), **kind):
         """A world with a hidden IAM rate for the hub, or with none and no other limit."""
@@ -100,9 +114,10 @@ class Bench:
             return World(self.arguments.simulator, accounts, latency_ms=latency, iam_rate=rate, more=more, **kind)
         return World(self.arguments.simulator, accounts, latency_ms=latency, target_rate=1_000_000, more=["--no-limits", *more], **kind)
 
-    def run(self, scenario, accounts, latency, rate):
+    def run(self, run):
+        self.in_flight = run.in_flight
         with tempfile.TemporaryDirectory() as folder:
-            getattr(self, scenario)(folder, accounts, latency, rate)
+            getattr(self, run.scenario)(folder, run.accounts, run.latency, run.rate)
 
     def cold(self, folder, accounts, latency, rate):
         """The first audit ever: no document known, and the pace to be found."""
@@ -119,7 +134,11 @@ class Bench:
         self.warm(folder, accounts, latency, rate, scenario="warm, 1 % drift", more=["--drift", "1%"])
 
     def denied(self, folder, accounts, latency, rate):
-        self.warm(folder, accounts, latency, rate, scenario="warm, 2 % denied", more=["--denied", "2%"])
+        """Half of the denied accounts cannot even be entered: the floor counts no IAM calls for them."""
+        with self.world(accounts, latency, rate, more=["--denied", "2%"]) as world:
+            self.plan(folder, world)
+            closed = world.closed_doors()
+            self.row(world, self.plan(folder, world), kind="warm", scenario="warm, 2 % denied", floor={"closed": closed}, closed=closed)
 
     def unlimited(self, folder, accounts, latency, _rate):
         """No limit but the round trips: what the program itself costs."""
@@ -150,60 +169,105 @@ class Bench:
         """How soon the pace follows when the allowed rate halves in the middle of a sweep."""
         with self.world(accounts, latency, rate) as world:
             self.plan(folder, world)
-            samples, stop = [], threading.Event()
-            moment = accounts * 4 / rate / 2
+            moments = []
 
-            def watch():
-                begun, halved = time.monotonic(), False
-                while not stop.wait(0.5):
-                    try:
-                        passed = sum(row["count"] for row in world.ask("/_sim/summary")["requests"] if row["service"] == "iam" and row["verdict"] == "ok")
-                    except OSError:
-                        continue
-                    now = time.monotonic() - begun
-                    samples.append((now, passed, halved))
-                    if not halved and moment <= now:
-                        world.ask("/_sim/limits", {"iam_rate": rate / 2})
-                        halved = True
+            def halve():
+                world.ask("/_sim/limits", {"iam_rate": rate / 2})
+                # Afterwards and not before: a later moment makes the floor lower, never higher.
+                moments.append(time.time())
 
-            watcher = threading.Thread(target=watch)
-            watcher.start()
+            timer = threading.Timer(accounts * 4 / rate / 2, halve)
+            timer.start()
             measured = self.plan(folder, world)
-            stop.set()
-            watcher.join()
-            after = [(at, passed) for at, passed, halved in samples if halved]
-            # Over two seconds each; the first beginning after which the pace holds.
-            shares = [(t0 - after[0][0], (n1 - n0) / (t1 - t0) / (rate / 2)) for (t0, n0), (t1, n1) in zip(after, after[4:])]
-            reached = next((round(at, 1) for at, share in shares if 0.9 <= share <= 1.1), None)
-            self.row(world, measured, kind="halved", scenario="warm, rate halved in mid-sweep", seconds_to_90_percent=reached)
+            timer.cancel()
+            timer.join()
+            if not moments:
+                sys.exit(f"the sweep of {accounts} accounts was over before the rate could halve")
+            requests = world.requests()
+            began = requests[0]["moment"]
+            halved_at = moments[0] - began
+            asked = [entry for entry in requests if entry["service"] == "iam"]
+            passed = [entry["moment"] - began for entry in asked if entry["verdict"] == "ok"]
+            tail_at = max(entry["moment"] for entry in requests if entry["operation"] == "AssumeRole") - began
+            held = pace.held_from(passed, [entry["moment"] - began for entry in asked], halved_at, tail_at, rate / 2)
+            self.row(world, measured, kind="warm", scenario="warm, rate halved in mid-sweep", floor={"halved_at": halved_at},
+                     halved_at=round(halved_at, 2), seconds_to_90_percent=held)
+
+    def live(self, folder, accounts, latency, rate):
+        """A daemon's second sweep: documents, pace and sessions are in its memory."""
+        with self.world(accounts, latency, rate, more=["--control-tower", "0%"]) as world:
+            config = self.config(world) + DAEMON.format(token=live.TOKEN)
+            with live.Daemon(self.arguments.keeper, config, folder, self.environment(folder)) as daemon:
+                for sweep in ("first", "second"):
+                    world.reset()
+                    begun = time.monotonic()
+                    summary, cpu = daemon.audit()
+                    if summary["in_sync"] != accounts:
+                        sys.exit(f"the {sweep} sweep of the daemon found {summary['in_sync']} of {accounts} accounts right: {summary}")
+                seconds = time.monotonic() - begun
+                counts = world.counts()
+                whole = daemon.end()
+            measured = {"seconds": seconds, "cpu_seconds": cpu, "peak_mib": whole["peak_mib"]}
+            self.row(world, measured, kind="live", scenario="live, second sweep of a daemon", counts=counts)
+
+    def simulator(self, folder, accounts, _latency, _rate):
+        """Is the simulator ever the bottleneck? What it answers at most, next to what rolekeeper asks at most."""
+        with self.world(1_000, 0, None) as world:
+            self.plan(folder, world)
+            self.plan(folder, world)
+            counts = world.counts()
+            asked = counts["requests"] / counts["seconds"]
+        with self.world(accounts, 0, None, more=["--control-tower", "0%"]) as world:
+            command = [sys.executable, str(HERE / "load.py"), world.url, "--seconds", str(LOAD_SECONDS), "--processes", str(LOAD_PROCESSES)]
+            before = measure.cpu_seconds(world.process.pid)
+            measured = measure.run(command)
+            if measured["exit"] != 0:
+                sys.exit(f"the load ended with {measured['exit']}: {measured['stderr']}")
+            cpu = measure.cpu_seconds(world.process.pid) - before
+            counts = world.counts()
+        answered = counts["requests"] / counts["seconds"]
+        asked = max(asked, page.fastest())
+        self.rows.append({
+            "scenario": "simulator alone", "accounts": accounts, "latency_ms": 0, "iam_rate": None, "seconds": round(counts["seconds"], 2),
+            "load_processes": LOAD_PROCESSES, "requests_per_second": round(answered), "keeper_per_second": round(asked),
+            "times_keeper": round(answered / asked, 1), "cpu_us_per_request": round(1e6 * cpu / counts["requests"], 1),
+            "load_cpu_us_per_request": round(1e6 * measured["cpu_seconds"] / counts["requests"], 1),
+        })
+        print(json.dumps(self.rows[-1]), file=sys.stderr, flush=True)
 
     def peers(self, folder, accounts, latency, _rate):
         """The same world, the same reads: rolekeeper, a tuned boto3 thread pool, a naive boto3 loop, c7n-org."""
         # c7n-org is told one role for each account: every account has the same one here.
         with self.world(accounts, latency, None, more=["--control-tower", "0%"]) as world:
             environment = {**os.environ, **HUB, "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": folder}
-            self.plan(folder, world)
-            ours = self.row(world, self.plan(folder, world), kind="warm", scenario="peers: rolekeeper, warm")
-            self.peer(world, ours, "peers: boto3, tuned thread pool", [sys.executable, str(HERE / "peers.py"), "tuned", world.url], environment)
-            self.peer(world, ours, "peers: boto3, naive loop", [sys.executable, str(HERE / "peers.py"), "naive", world.url], environment)
+            self.plan(folder, world, expected=(0,))
+            ours = self.row(world, self.plan(folder, world, expected=(0,)), kind="warm", scenario="peers: rolekeeper, warm")
+            for kind, scenario in [("tuned", "peers: boto3, tuned thread pool"), ("naive", "peers: boto3, naive loop")]:
+                verdict = pathlib.Path(folder) / f"{kind}.json"
+                self.peer(world, ours, scenario, [sys.executable, str(HERE / "peers.py"), kind, world.url], environment, verdict)
+                found = json.loads(verdict.read_text())
+                if found != {"right": accounts, "wrong": {}}:
+                    sys.exit(f"{scenario} found {found['right']} of {accounts} roles right; wrong are {dict(list(found['wrong'].items())[:5])}")
             if self.arguments.custodian:
                 command = custodian.command(self.arguments.custodian, world.members(), folder)
-                self.peer(world, ours, "peers: c7n-org", command, {**environment, "AWS_ENDPOINT_URL": world.url})
+                self.peer(world, ours, "peers: c7n-org", command, {**environment, "AWS_ENDPOINT_URL": world.url}, os.devnull)
                 if custodian.found(folder) != accounts:
                     sys.exit(f"c7n-org found {custodian.found(folder)} of {accounts} roles right")
 
-    def peer(self, world, ours, scenario, command, environment):
+    def peer(self, world, ours, scenario, command, environment, output):
         world.reset()
-        measured = measure.run(command, env=environment)
+        with open(output, "wb") as stdout:
+            measured = measure.run(command, env=environment, stdout=stdout)
         if measured["exit"] != 0:
             sys.exit(f"{scenario} ended with {measured['exit']}: {measured['stderr']}")
         counts = world.counts()
-        cpu = 1000 * measured["cpu_seconds"] / world.accounts
+        cost = self.cost(world, measured)
         self.rows.append({
             "scenario": scenario, "accounts": world.accounts, "latency_ms": round(world.latency * 1000), "iam_rate": None,
             "seconds": round(counts["seconds"], 2), "process_seconds": round(measured["seconds"], 2),
-            "requests_per_account": round(counts["per_account"], 3), "cpu_ms_per_account": round(cpu, 3), "peak_mib": round(measured["peak_mib"], 1),
-            "cpu_times_ours": round(cpu / ours["cpu_ms_per_account"], 1), "time_times_ours": round(counts["seconds"] / ours["seconds"], 1),
+            "requests_per_account": round(counts["per_account"], 3), **cost,
+            "cpu_times_ours": round(cost["cpu_ms_per_account"] / ours["cpu_ms_per_account"], 1),
+            "time_times_ours": round(counts["seconds"] / ours["seconds"], 1),
         })
         print(json.dumps(self.rows[-1]), file=sys.stderr, flush=True)
 
@@ -238,16 +302,17 @@ def main():
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--out", help="write the results as JSON")
     parser.add_argument("--suite", action="store_true", help="measure what docs/BENCHMARKS.md shows, and write it there; about an hour")
-    parser.add_argument("--only", type=numbers, help="with --suite: only these rows of it, counted from 0; the others stay as they are")
+    parser.add_argument("--only", type=lambda text: text.split(","),
+                        help="with --suite: only these rows of it, by number from 0, scenario, or key as in docs/benchmarks.json; the others stay as they are")
     parser.add_argument("--check", action="store_true", help="count requests and throttles in a minute, measure nothing")
     arguments = parser.parse_args()
     bench = Bench(arguments)
     if arguments.check:
         check(bench, arguments)
-        print(page.table(bench.rows))
+        print(page.table(page.against_targets(bench.rows)))
         return
     if arguments.suite:
-        page.suite(bench, SUITE, arguments.only)
+        page.suite(bench, suite.SUITE, arguments.only)
         return
     unknown = set(arguments.scenario) - set(SCENARIOS)
     if unknown:
@@ -255,13 +320,12 @@ def main():
     for scenario in arguments.scenario:
         for accounts in arguments.accounts:
             for latency in arguments.latency:
-                bench.run(scenario, accounts, latency, arguments.iam_rate)
-    print(page.table(bench.rows))
-    per_account = page.slope(bench.rows)
-    if per_account is not None:
-        print(f"\nPeak memory grows by {per_account} KiB an account.")
+                bench.run(suite.Run(scenario, accounts, latency, arguments.iam_rate, arguments.in_flight))
+    print(page.table(page.against_targets(bench.rows)))
+    for remark in page.remarks(bench.rows):
+        print(remark)
     if arguments.out:
-        pathlib.Path(arguments.out).write_text(json.dumps({"machine": page.machine(), "rows": bench.rows, "kib_per_account": per_account}, indent=2))
+        pathlib.Path(arguments.out).write_text(json.dumps({"machine": page.machine(), "rows": bench.rows, "kib_per_account": page.slope(bench.rows)}, indent=2))
 
 
 def numbers(text):

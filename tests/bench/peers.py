@@ -1,9 +1,10 @@
-"""What people use today, making the same reads: one boto3 loop, one tuned boto3 thread pool.
+"""What people use today, doing the same work: one boto3 loop, one tuned boto3 thread pool.
 
-Both read the same things as an audit of rolekeeper and compare them with the same
-role: trust, policy document, attachments, inline policies. The naive one is what a first version looks
+Both make the same reads as an audit of rolekeeper and compare the same facets with the same
+role: path, description, session length, boundary, tags, trust with its external id, the policy's document and tags,
+attachments, inline policies. They compare values, not meanings. The naive one is what a first version looks
 like; the tuned one shares one session's loaded service model, keeps connections, runs 64
-threads, retries by itself and gives each account one AssumeRole.
+threads, retries by itself, gives each account one AssumeRole, and begins with each page of accounts as it comes.
 """
 
 import argparse
@@ -21,24 +22,44 @@ ROLE = "CloudCoreoAssumedRolePolicy"
 ADMIN_ROLES = ["OrganizationAccountAccessRole", "AWSControlTowerExecution"]
 POLICY = {"Version": "2012-10-17", "Statement": [
     {"Action": ["*"], "Effect": "Allow", "Resource": "*"}, {"Action": ["iam:CreateUser"], "Effect": "Deny", "Resource": "*"}]}
-TRUST_PRINCIPAL = "arn:aws:iam::999999999999:root"
+TRUST = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole",
+     "Condition": {"StringEquals": {"sts:ExternalId": "demo-7f3a9c52"}}}]}
+DESCRIPTION = "Access for CloudCoreo, kept by rolekeeper"
+MAX_SESSION_SECONDS = 3600
+TAGS = {"owner": "platform-security", "rolekeeper:managed-by": "rolekeeper"}
 
 
 def document(value):
     return json.loads(urllib.parse.unquote(value)) if isinstance(value, str) else value
 
 
+def tagged(entity):
+    """Whether the wanted tags are there; others may be as well."""
+    return TAGS.items() <= {tag["Key"]: tag["Value"] for tag in entity.get("Tags", [])}.items()
+
+
 def look(iam, account):
-    """The same five reads; compares principal, policy, attachments and inline names, by text after normalization."""
+    """The same five reads; the differences by their names, none when all is right."""
     role = iam.get_role(RoleName=ROLE)["Role"]
     attached = {one["PolicyArn"] for one in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]}
     inline = iam.list_role_policies(RoleName=ROLE)["PolicyNames"]
     arn = f"arn:aws:iam::{account}:policy/{ROLE}"
     policy = iam.get_policy(PolicyArn=arn)["Policy"]
     version = iam.get_policy_version(PolicyArn=arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
-    statements = document(role["AssumeRolePolicyDocument"])["Statement"]
-    trusted = [one.get("Principal", {}).get("AWS") for one in statements]
-    return trusted == [TRUST_PRINCIPAL] and document(version["Document"]) == POLICY and attached == {arn} and inline == []
+    facets = {
+        "role_path": role["Path"] == "/",
+        "role_description": role.get("Description") == DESCRIPTION,
+        "role_max_session_duration": role["MaxSessionDuration"] == MAX_SESSION_SECONDS,
+        "role_permissions_boundary": "PermissionsBoundary" not in role,
+        "role_tags": tagged(role),
+        "trust_policy": document(role["AssumeRolePolicyDocument"]) == TRUST,
+        "policy_document": document(version["Document"]) == POLICY,
+        "policy_tags": tagged(policy),
+        "attachments": attached == {arn},
+        "inline": inline == [],
+    }
+    return [name for name, right in facets.items() if not right]
 
 
 def enter(sts, account):
@@ -48,7 +69,7 @@ def enter(sts, account):
         except sts.exceptions.ClientError as error:
             if error.response["Error"]["Code"] != "AccessDenied":
                 raise
-    return None
+    raise SystemExit(f"no way into {account}")
 
 
 def keys(credentials):
@@ -56,24 +77,21 @@ def keys(credentials):
             "aws_session_token": credentials["SessionToken"]}
 
 
-def accounts(endpoint):
-    pages = boto3.client("organizations", endpoint_url=endpoint, region_name="us-east-1").get_paginator("list_accounts").paginate()
+def pages(endpoint):
+    """The active accounts, page by page, as they come."""
     # The hub is the management account: no admin role there, and rolekeeper skips it as well.
     me = boto3.client("sts", endpoint_url=endpoint, region_name="us-east-1").get_caller_identity()["Account"]
-    return [one["Id"] for page in pages for one in page["Accounts"] if one.get("State", one.get("Status")) == "ACTIVE" and one["Id"] != me]
+    for page in boto3.client("organizations", endpoint_url=endpoint, region_name="us-east-1").get_paginator("list_accounts").paginate():
+        yield [one["Id"] for one in page["Accounts"] if one.get("State", one.get("Status")) == "ACTIVE" and one["Id"] != me]
 
 
 def naive(endpoint):
-    right = wrong = 0
-    for account in accounts(endpoint):
-        sts = boto3.client("sts", endpoint_url=endpoint, region_name="us-east-1")
-        credentials = enter(sts, account)
-        iam = boto3.Session(**keys(credentials), region_name="us-east-1").client("iam", endpoint_url=endpoint)
-        if look(iam, account):
-            right += 1
-        else:
-            wrong += 1
-    return right, wrong
+    for page in pages(endpoint):
+        for account in page:
+            sts = boto3.client("sts", endpoint_url=endpoint, region_name="us-east-1")
+            credentials = enter(sts, account)
+            iam = boto3.Session(**keys(credentials), region_name="us-east-1").client("iam", endpoint_url=endpoint)
+            yield account, look(iam, account)
 
 
 def tuned(endpoint, threads):
@@ -88,11 +106,12 @@ def tuned(endpoint, threads):
         with lock:
             # Making a client is not thread-safe; using one is.
             iam = shared.create_client("iam", endpoint_url=endpoint, region_name="us-east-1", config=config, **keys(credentials))
-        return look(iam, account)
+        return account, look(iam, account)
 
     with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(one, accounts(endpoint)))
-    return sum(results), len(results) - sum(results)
+        begun = [pool.submit(one, account) for page in pages(endpoint) for account in page]
+        for future in begun:
+            yield future.result()
 
 
 def main():
@@ -101,7 +120,12 @@ def main():
     parser.add_argument("endpoint")
     parser.add_argument("--threads", type=int, default=64)
     arguments = parser.parse_args()
-    right, wrong = naive(arguments.endpoint) if arguments.kind == "naive" else tuned(arguments.endpoint, arguments.threads)
+    looks = naive(arguments.endpoint) if arguments.kind == "naive" else tuned(arguments.endpoint, arguments.threads)
+    right, wrong = 0, {}
+    for account, differences in looks:
+        right += not differences
+        if differences:
+            wrong[account] = differences
     json.dump({"right": right, "wrong": wrong}, sys.stdout)
 
 

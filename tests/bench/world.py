@@ -6,17 +6,18 @@ import re
 import subprocess
 import urllib.request
 
+import floor
+
 HUB = {"AWS_ACCESS_KEY_ID": "AKIASIMULATORHUB0001", "AWS_SECRET_ACCESS_KEY": "simulator"}
 
-# AWS's published rates: calls a second and burst.
-LIST_ACCOUNTS = (8.0, 12.0)
-STS = 600.0
-PAGE = 20
-# Two round trips warm (AssumeRole, then the reads in parallel), three cold.
-ROUNDS = {"cold": 3, "warm": 2, "halved": 2, "provision": 9}
-# IAM calls of one audit, AssumeRole apart; of a provisioning: a look, a look again before writing, three writes, and
-# a look that finds it right.
-IAM_CALLS = {"cold": 5, "warm": 4, "halved": 4, "provision": 16}
+
+def ask(url, path, body=None):
+    """Asks the simulator itself; with a body it is told something."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url + path, data=data, method="GET" if body is None else "POST")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        text = answer.read().decode()
+    return json.loads(text) if text.strip() else None
 
 
 class World:
@@ -50,11 +51,7 @@ class World:
         self.process.wait(timeout=30)
 
     def ask(self, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, method="GET" if body is None else "POST")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read().decode()
-        return json.loads(text) if text.strip() else None
+        return ask(self.url, path, body)
 
     def members(self):
         """The accounts that the hub can work in."""
@@ -63,12 +60,23 @@ class World:
     def an_account(self):
         return self.members()[0]
 
-    def seconds_without(self, account):
-        """Seconds from the first request to the last one that had nothing to do with this account."""
+    def requests(self):
+        """The latest requests (the simulator keeps 400,000), in order, each with its `moment` in seconds of the wall clock."""
         with urllib.request.urlopen(self.url + "/_sim/requests", timeout=60) as answer:
             entries = [json.loads(line) for line in answer.read().decode().splitlines()]
-        moments = [datetime.datetime.fromisoformat(entry["at"]).timestamp() for entry in entries if entry.get("account") != account]
-        return max(moments) - min(moments)
+        for entry in entries:
+            entry["moment"] = datetime.datetime.fromisoformat(entry["at"]).timestamp()
+        return sorted(entries, key=lambda entry: entry["moment"])
+
+    def closed_doors(self):
+        """How many accounts nobody got into since the last reset: IAM is asked nothing about them."""
+        entered = {entry["account"] for entry in self.requests() if entry["operation"] == "AssumeRole" and entry["verdict"] == "ok"}
+        return self.accounts - len(entered)
+
+    def seconds_without(self, account):
+        """Seconds from the first request to the last one that had nothing to do with this account."""
+        moments = [entry["moment"] for entry in self.requests() if entry.get("account") != account]
+        return moments[-1] - moments[0]
 
     def reset(self):
         self.ask("/_sim/reset", {})
@@ -84,35 +92,6 @@ class World:
         per_account = by_service.get("iam", 0) + sum(r["count"] for r in summary["requests"] if r["operation"] == "AssumeRole")
         return {"requests": total, "throttled": throttled, "seconds": summary["seconds"], "per_account": per_account / self.accounts, "iam": by_service.get("iam", 0)}
 
-    def floor(self, kind, in_flight):
-        """The least time from the first request to the last that AWS's limits, as this world has them, allow one audit.
-
-        Whoever is listed on page k cannot be entered before that page was asked for, and all that are listed from
-        there on have to pass the limits after it. Published quotas count whether or not this world enforces them:
-        rolekeeper keeps to them by itself.
-        """
-        pages = (self.accounts + 1 + PAGE - 1) // PAGE
-        rate, burst = LIST_ACCOUNTS
-        rounds = ROUNDS[kind]
-        least, bound = 0.0, ""
-        for page in range(1, pages + 1):
-            left = self.accounts - (page - 1) * PAGE
-            serial, paced = (page - 1) * self.latency, (page - burst) / rate
-            # Who we are is asked before the first page.
-            asked = self.latency + max(serial, paced, 0.0)
-            entered = asked + self.latency
-            parts = {
-                "ListAccounts 8/s" if serial < paced else "listing, one page after the other": asked + rounds * self.latency,
-                "AssumeRole 600/s": entered + max(0.0, (left - STS) / STS) + (rounds - 1) * self.latency,
-                "round trips": entered + max(0.0, left / in_flight - 1) * rounds * self.latency + (rounds - 1) * self.latency,
-            }
-            if self.iam_rate is not None:
-                # The bucket starts full: half a second's worth. The second half of a sweep
-                # whose rate is halved then takes twice its time.
-                stretch = 1.5 if kind == "halved" else 1.0
-                calls = left * IAM_CALLS[kind]
-                parts[f"IAM {self.iam_rate:g}/s"] = entered + self.latency + max(0.0, stretch * calls / self.iam_rate - 0.5)
-            longest = max(parts, key=parts.get)
-            if least < parts[longest]:
-                least, bound = parts[longest], longest
-        return least, bound
+    def floor(self, kind, in_flight, **more):
+        """The least time from the first page of accounts to the last request, and what sets it."""
+        return floor.least(kind, self.accounts, self.latency, self.iam_rate, in_flight, **more)
