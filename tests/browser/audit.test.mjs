@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openPage, startBrowser, startDaemon } from "./harness.mjs";
+import { apiOf, eventually, openPage, startBrowser, startDaemon } from "./harness.mjs";
 
 let daemon;
 let browser;
@@ -32,6 +32,8 @@ test("a repair is refused with what to set, and an audit is taken", async () => 
   assert.equal(refused.type, "application/problem+json");
   assert.match(refused.body.detail, /started to audit only.*schedule\.repair_on_request = true/);
   assert.equal((await ask("audit")).status, 202);
+  // While it runs the page offers no other one.
+  await eventually(async () => (await apiOf(daemon)("/api/v1/sweeps")).items[0]?.outcome, "the audit ends");
 });
 
 test("the page does not offer what would be refused", async () => {
@@ -41,7 +43,7 @@ test("the page does not offer what would be refused", async () => {
   const dialog = page.getByRole("dialog");
   await dialog.getByText(/No repair from here: this process was started to audit only/).waitFor();
   assert.ok(await dialog.getByLabel(/Repair/).isDisabled());
-  await dialog.getByRole("button", { name: "Start" }).click();
+  await dialog.getByRole("button", { name: "Start", exact: true }).click();
   await page.getByText("The sweep is asked for").waitFor();
   assert.deepEqual(wrongs, []);
   await context.close();

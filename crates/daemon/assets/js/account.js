@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { askSweep, withToken } from "./dialogs.js";
 import { sides } from "./difference.js";
 import { h } from "./dom.js";
-import { badge, empty, facts, link, paged, table, when } from "./parts.js";
+import { badge, empty, facts, firstPages, link, paged, table, when } from "./parts.js";
 import { name, sentence } from "./words.js";
 
 function drift(found, findings) {
@@ -48,7 +48,7 @@ function resolved(findings) {
 export async function account(params, context) {
   const id = encodeURIComponent(params.account);
   const [found, past, summary] = await Promise.all([
-    get(`/api/v1/accounts/${id}`, context.signal), get(`/api/v1/accounts/${id}/history`, context.signal), get("/api/v1/summary", context.signal),
+    get(`/api/v1/accounts/${id}`, context.signal), firstPages(`/api/v1/accounts/${id}/history`, context.signal), get("/api/v1/summary", context.signal),
   ]);
   context.summary(summary);
   return [

@@ -2,14 +2,14 @@
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
-import { address, badge, empty, link, table, when } from "./parts.js";
+import { address, badge, empty, firstPages, link, nextPage, table, when } from "./parts.js";
 import { OUTCOMES, count, name } from "./words.js";
 
 const PAGE = 200;
 const COLUMNS = [["id", "Account"], ["name", "Name"], ["ou", "Organizational unit"], [null, "Outcome"], ["worst", "Worst finding"], [null, "What"], ["observed", "Last seen"]];
 
-function query(params, cursor) {
-  const wanted = { outcome: params.outcome, ou: params.ou, q: params.q, sort: params.sort, cursor, limit: PAGE };
+function query(params) {
+  const wanted = { outcome: params.outcome, ou: params.ou, q: params.q, sort: params.sort, limit: PAGE };
   return new URLSearchParams(Object.entries(wanted).filter(([, value]) => value));
 }
 
@@ -54,7 +54,8 @@ function row(account) {
 }
 
 export async function accounts(params, context) {
-  const [page, summary] = await Promise.all([get(`/api/v1/accounts?${query(params)}`, context.signal), get("/api/v1/summary", context.signal)]);
+  const path = `/api/v1/accounts?${query(params)}`;
+  const [page, summary] = await Promise.all([firstPages(path, context.signal), get("/api/v1/summary", context.signal)]);
   context.summary(summary);
   const rows = page.items.map(row);
   const body = h("div", {});
@@ -71,7 +72,7 @@ export async function accounts(params, context) {
   async function load() {
     more.disabled = true;
     try {
-      const next = await get(`/api/v1/accounts?${query(params, cursor)}`);
+      const next = await nextPage(path, cursor, body);
       rows.push(...next.items.map(row));
       cursor = next.next_cursor;
       draw();

@@ -42,7 +42,11 @@ async function call(path, options = {}) {
 
 export async function get(path, signal) {
   const response = await call(path, { headers: headers(), signal });
-  return response.json();
+  try {
+    return await response.json();
+  } catch {
+    throw new Problem(0, "rolekeeper's answer broke off.");
+  }
 }
 
 export async function post(path, body) {

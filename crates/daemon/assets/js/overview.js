@@ -5,15 +5,27 @@ import { askApprove, askCancel, askSweep, withToken } from "./dialogs.js";
 import { h } from "./dom.js";
 import { address, badge, empty, link, table, when } from "./parts.js";
 import { map } from "./units.js";
-import { OUTCOMES, accounts, count, name, took } from "./words.js";
+import { OUTCOMES, accounts, count, name, sentence, took } from "./words.js";
 
 /** How bad it is, for the color and the mark of the first sentence. */
 function tone(summary) {
   const of = (outcome) => summary.accounts[outcome] ?? 0;
   const critical = summary.findings.some((finding) => finding.severity === "critical" && finding.count);
   if (summary.halted || critical || of("failed")) return ["bad", "✕"];
-  if (of("drifted") || of("pending") || summary.awaiting_approval.length) return ["warn", "!"];
-  return Object.values(summary.accounts).some(Boolean) ? ["good", "✓"] : ["", "·"];
+  if (of("drifted") || of("pending") || summary.awaiting_approval.length || hasFailed(summary.last_sweep)) return ["warn", "!"];
+  // Where every account is skipped, nobody has seen that anything is right.
+  return of("in_sync") || of("repaired") ? ["good", "✓"] : ["", "·"];
+}
+
+function hasFailed(sweep) {
+  return sweep?.outcome === "failed";
+}
+
+/** Why what is shown may be old. */
+function doubt({ last_sweep: last }) {
+  if (!hasFailed(last)) return null;
+  const what = last.mode === "repair" ? "The last repair failed" : "The last audit failed";
+  return h("p", { id: "doubt" }, sentence(last.reason ? `${what}: ${last.reason}` : what), " What is shown may be from before it.");
 }
 
 function what(summary, reload) {
@@ -45,6 +57,7 @@ function state(summary, reload) {
       h("p", { class: "quiet" },
         last ? ["Last ", last.mode === "repair" ? "repair" : "audit", " ", when(last.finished_at), " (", link({ view: "sweeps", sweep: last.id }, name(last.outcome)), `, took ${took(last.started_at, last.finished_at)}). `] : "No sweep has ended yet. ",
         summary.next_sweep_at ? ["Next sweep ", when(summary.next_sweep_at), "."] : null),
+      doubt(summary),
       oldest(summary),
       what(summary, reload)));
 }

@@ -31,6 +31,47 @@ export function table(caption, columns, rows) {
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, index) => h("td", { class: columns[index].class, "data-label": columns[index].label }, h("div", {}, cell))))))));
 }
 
+/** How many pages of a list the reader has opened: drawn anew, it shows as many again. */
+const opened = new Map();
+let readOn = 0;
+
+export function forgetPages() {
+  opened.clear();
+}
+
+/** How often the reader has read on: what was begun before the last time would show less than they see. */
+export function pagesReadOn() {
+  return readOn;
+}
+
+function after(path, cursor) {
+  return `${path}${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`;
+}
+
+/** A list from its beginning, as far as the reader has opened it. */
+export async function firstPages(path, signal) {
+  let page = await get(path, signal);
+  const items = page.items;
+  for (let pages = 1; pages < (opened.get(path) ?? 1) && page.next_cursor; pages += 1) {
+    page = await get(after(path, page.next_cursor), signal);
+    items.push(...page.items);
+  }
+  return { items, next_cursor: page.next_cursor };
+}
+
+/** What follows; `place` is where it will be shown. */
+export async function nextPage(path, cursor, place) {
+  place.setAttribute("aria-busy", "true");
+  try {
+    const page = await get(after(path, cursor));
+    opened.set(path, (opened.get(path) ?? 1) + 1);
+    readOn += 1;
+    return page;
+  } finally {
+    place.removeAttribute("aria-busy");
+  }
+}
+
 /** A list that the API gives in pages: `draw(items)` shows all that were read, and a button reads on. */
 export function paged(path, first, label, draw) {
   const items = [...first.items];
@@ -41,7 +82,7 @@ export function paged(path, first, label, draw) {
   async function read() {
     more.disabled = true;
     try {
-      const page = await get(`${path}?cursor=${encodeURIComponent(cursor)}`);
+      const page = await nextPage(path, cursor, body);
       items.push(...page.items);
       cursor = page.next_cursor;
       more.hidden = !cursor;
