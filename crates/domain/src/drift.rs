@@ -131,6 +131,13 @@ pub struct Drift {
     pub after: Option<String>,
 }
 
+impl Drift {
+    /// Whether it is about the same thing: same role, kind and subject.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.role == other.role && self.kind == other.kind && self.subject == other.subject
+    }
+}
+
 /// Something that could not be read, so nothing is concluded about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blind {

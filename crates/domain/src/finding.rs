@@ -31,9 +31,7 @@ pub const STAYED_AWAY: SignedDuration = SignedDuration::from_hours(48);
 impl Finding {
     /// Whether it is about the same thing: same role, kind and subject.
     pub fn is_about(&self, drift: &Drift) -> bool {
-        self.drift.role == drift.role
-            && self.drift.kind == drift.kind
-            && self.drift.subject == drift.subject
+        self.drift.is_like(drift)
     }
 }
 
@@ -42,21 +40,25 @@ impl Finding {
 /// Answers everything that is remembered from now on: what is still open, and what is resolved. Only a report
 /// that was complete (`in_sync`, `drifted`, `repaired`) resolves anything: an account that could not be read, was
 /// skipped or not reached says nothing about what is gone. A repair that reads back right counts as one
-/// repair of each thing it found, and resolves it.
+/// repair of each thing it found, and resolves it, also where something else in the account stands.
 pub fn fold(before: &[Finding], report: &AccountReport) -> Vec<Finding> {
     let now = report.observed_at;
-    let complete = is_complete(report);
-    let repaired = report.outcome == Outcome::Repaired;
-    let mut after: Vec<Finding> = Vec::with_capacity(before.len().max(report.drifts.len()));
+    let seen: Vec<(&Drift, bool)> = {
+        let repaired = report.outcome == Outcome::Repaired;
+        let standing = report.drifts.iter().map(|drift| (drift, repaired));
+        let mended = report.mended.iter().map(|drift| (drift, true));
+        standing.chain(mended).collect()
+    };
+    let mut after: Vec<Finding> = Vec::with_capacity(before.len().max(seen.len()));
     for finding in before {
-        let seen = report.drifts.iter().find(|drift| finding.is_about(drift));
-        after.push(match seen {
-            Some(drift) => seen_again(finding, drift, repaired, now),
-            None if complete => not_seen(finding, now),
+        let again = seen.iter().find(|(drift, _)| finding.is_about(drift));
+        after.push(match again {
+            Some((drift, repaired)) => seen_again(finding, drift, *repaired, now),
+            None if is_complete(report) => not_seen(finding, now),
             None => finding.clone(),
         });
     }
-    for drift in &report.drifts {
+    for (drift, repaired) in seen {
         if !after.iter().any(|finding| finding.is_about(drift)) {
             after.push(Finding {
                 account: report.account,
@@ -120,9 +122,7 @@ pub fn changes(before: Option<&AccountReport>, after: Option<&AccountReport>) ->
 
 /// The difference among `drifts` that is about the same thing.
 fn same<'a>(drift: &Drift, drifts: &'a [Drift]) -> Option<&'a Drift> {
-    drifts.iter().find(|other| {
-        other.role == drift.role && other.kind == drift.kind && other.subject == drift.subject
-    })
+    drifts.iter().find(|other| drift.is_like(other))
 }
 
 fn standing(report: Option<&AccountReport>) -> &[Drift] {
@@ -188,6 +188,7 @@ mod tests {
             failure: None,
             drifts: kinds.iter().copied().map(drift).collect(),
             steps: Vec::new(),
+            mended: Vec::new(),
             observed_at: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hour),
             duration_ms: 1,
         }
@@ -323,6 +324,21 @@ mod tests {
         assert_eq!((worse.worse.len(), worse.stayed), (1, 0), "{worse:?}");
         let milder = changes(Some(&high()), Some(&with(1, Severity::Low)));
         assert_eq!((milder.worse.len(), milder.stayed), (0, 1), "{milder:?}");
+    }
+
+    #[test]
+    fn what_was_put_right_counts_also_where_something_else_stands() {
+        use DriftKind::{AttachmentUnexpected, TrustPolicy};
+        let partly = |hour| AccountReport {
+            mended: vec![drift(TrustPolicy)],
+            ..report(hour, Outcome::Drifted, &[AttachmentUnexpected])
+        };
+        check(
+            &[partly(0), partly(1), partly(2)],
+            &expect![[r#"
+                attachment_unexpected seen 0..2, open, 0 repairs
+                trust_policy seen 2..2, resolved at 2, 3 repairs"#]],
+        );
     }
 
     #[test]

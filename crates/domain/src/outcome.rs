@@ -198,8 +198,11 @@ pub struct AccountReport {
     pub reason: Option<String>,
     /// What failed, when [`Outcome::Failed`].
     pub failure: Option<Fault>,
-    /// The differences found, the worst first.
+    /// The differences found, the worst first. They stand, but where the outcome is [`Outcome::Repaired`].
     pub drifts: Vec<Drift>,
+    /// Differences that were put right in this sweep while others stand. Where none stands any more
+    /// the outcome is [`Outcome::Repaired`], and they are among `drifts`.
+    pub mended: Vec<Drift>,
     /// The steps planned or taken.
     pub steps: Vec<StepReport>,
     /// When the account was last looked at in this sweep.

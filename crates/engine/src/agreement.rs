@@ -109,6 +109,11 @@ where
         }
     }
 
+    /// Whether a specification gives more than was agreed to, and nobody has said a word yet.
+    pub(crate) fn wants_word(&self) -> bool {
+        self.settings.approve_widening && !self.is_approved() && !self.agreement.widens().is_empty()
+    }
+
     /// Keeps the specifications that are agreed to now, for the sweeps to come. One that gives no more than
     /// the last needs no word; one that gives more has it when a sweep over everybody was approved, or when
     /// nobody is to be asked at all. A word for some accounts is a word for these alone.

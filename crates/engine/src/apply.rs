@@ -9,7 +9,7 @@ use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::outcome::{StepReport, StepResult};
 use rolekeeper_domain::plan::{Plan, PlannedStep, Precondition};
 use rolekeeper_domain::role::RoleSpec;
-use rolekeeper_domain::verdict::Permit;
+use rolekeeper_domain::verdict::{Permit, Refusal};
 use tracing::Instrument as _;
 
 use crate::brake::Stop;
@@ -155,6 +155,12 @@ where
         let clock = self.engine.gateway.clock.as_ref();
         if let Some(stop) = self.brake.stop() {
             return Err(End::Stopped(stop.why().to_owned()));
+        }
+        // A freeze that begins in the midst of an account holds from its next step on: each prefix of a plan
+        // is a state that was meant.
+        let frozen = self.settings.freeze.as_ref();
+        if let Some(why) = frozen.and_then(|frozen| frozen(clock.now())) {
+            return Err(End::Stopped(Refusal::Frozen { why }.to_string()));
         }
         if clock.elapsed() >= site.deadline {
             return Err(End::Stopped(

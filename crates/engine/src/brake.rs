@@ -28,16 +28,32 @@ impl Stop {
 pub(crate) struct Brake {
     stop: Mutex<Option<Stop>>,
     pulled: CancellationToken,
+    hurried: CancellationToken,
 }
 
 impl Brake {
-    /// Stops the sweep. The first reason is kept.
+    /// Stops the sweep. The first reason is kept; but whoever is told to leave after a halt leaves soon.
     pub(crate) fn pull(&self, stop: Stop) {
+        let hurries = !matches!(stop, Stop::Halted(_));
         self.stop
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert(stop);
         self.pulled.cancel();
+        if hurries {
+            self.hurried.cancel();
+        }
+    }
+
+    /// Whether what is under way is to end soon: the process is told to leave, or cannot go on. After a
+    /// halt what was begun is looked through to its end.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurried.is_cancelled()
+    }
+
+    /// Waits until it is.
+    pub(crate) async fn hurried(&self) {
+        self.hurried.cancelled().await;
     }
 
     /// Why it stopped, if it did.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::census::judge_listing;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::outcome::{AccountReport, Outcome};
+use rolekeeper_domain::outcome::{AccountReport, Outcome, Trigger};
 use rolekeeper_domain::selector::{Selection, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -99,7 +99,12 @@ where
     .map_err(census_error)?;
     if let Some(wanted) = run.order.wanted_accounts() {
         let absent = missing(&wanted, &present);
-        if !absent.is_empty() {
+        if run.order.trigger == Trigger::Event {
+            // It may have left since, or not be listed yet: nothing that stops the others.
+            for account in absent {
+                tracing::info!(account.id = %account, "an event named account {account}, which is not listed");
+            }
+        } else if !absent.is_empty() {
             return Err(SweepError::NoSuchAccount { accounts: absent });
         }
     }

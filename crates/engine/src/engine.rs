@@ -1,7 +1,8 @@
 //! The engine: ports, settings, and what sweeps share.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rolekeeper_domain::account::Account;
 use rolekeeper_domain::census::judge_listing;
@@ -60,6 +61,12 @@ pub(crate) struct Inner<D, P: SessionProvider, S, C, E> {
     pub(crate) gateway: Gateway<C, E>,
     pub(crate) sessions: Sessions<P::Reader>,
     pub(crate) keeper: Keeper,
+    /// Sweeps of this process, so that none is taken for a dead one's.
+    pub(crate) under_way: Mutex<BTreeSet<SweepId>>,
+    /// Whether the sweep under way does nothing but wait for a person's word.
+    pub(crate) awaits_word: AtomicBool,
+    /// Whose turn it is to write: a sweep that awaits a word lets those of events go before it.
+    pub(crate) turn: tokio::sync::Mutex<()>,
     settings: RwLock<Arc<EngineSettings>>,
 }
 
@@ -102,6 +109,9 @@ where
             store: ports.store,
             sessions: Sessions::new(settings.limits.sessions),
             keeper: Keeper::new(settings.holder.clone(), settings.limits.lease),
+            under_way: Mutex::default(),
+            awaits_word: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::default(),
             gateway: Gateway::new(ports.clock, ports.sink, limiters, seed),
             settings: RwLock::new(Arc::new(settings)),
         };
@@ -247,8 +257,42 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Inner<D, P, S, C, E> {
         }
     }
 
+    /// Whether a sweep of this process is of that id.
+    pub(crate) fn is_under_way(&self, sweep: &SweepId) -> bool {
+        let under_way = self.under_way.lock();
+        under_way
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(sweep)
+    }
+
+    /// Notes that it is, until what is answered is dropped.
+    pub(crate) fn begin(&self, sweep: &SweepId) -> UnderWay<'_> {
+        let mut under_way = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        under_way.insert(sweep.clone());
+        UnderWay {
+            all: &self.under_way,
+            this: sweep.clone(),
+        }
+    }
+
     pub(crate) fn new_sweep_id(&self) -> SweepId {
         SweepId::new(self.gateway.clock.now(), self.gateway.salt())
+    }
+}
+
+/// A sweep of this process, for as long as it is under way.
+pub(crate) struct UnderWay<'a> {
+    all: &'a Mutex<BTreeSet<SweepId>>,
+    this: SweepId,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.this);
     }
 }
 

@@ -22,6 +22,7 @@ pub mod schedule;
 mod serve;
 
 mod census;
+mod staged;
 mod sweep;
 mod waves;
 

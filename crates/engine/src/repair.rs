@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rolekeeper_domain::drift::Diff;
+use rolekeeper_domain::drift::{Diff, Drift};
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Approval, Guardrails, judge};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult};
@@ -47,7 +47,10 @@ pub(crate) struct Repair {
 /// What became of one role.
 #[derive(Default)]
 struct RoleEnd {
+    /// What stands at the end, as far as is known.
     diff: Diff,
+    /// What stood at the beginning and does not any more.
+    mended: Vec<Drift>,
     steps: Vec<StepReport>,
     change: Option<Change>,
     fault: Option<Fault>,
@@ -110,6 +113,7 @@ where
         } = self.blank_report(account, Outcome::InSync, began);
         repair.report.observed_at = observed_at;
         repair.report.duration_ms = duration_ms;
+        conclude(&mut repair.report, repair.change == Change::Verified);
         repair
     }
 
@@ -210,7 +214,7 @@ where
                         steps,
                         change,
                         fault: Some(fault),
-                        reason: None,
+                        ..RoleEnd::default()
                     };
                 }
             }
@@ -238,27 +242,22 @@ where
                 && look.plan.is_empty()
             {
                 // What remains is what the plan withheld.
-                let diff = if look.diff.drifts.is_empty() {
-                    found
-                } else {
-                    look.diff.clone()
-                };
-                let repaired = look.diff.drifts.is_empty();
-                let change = Some(Change::Verified);
-                let reason = (!repaired)
+                let diff = look.diff.clone();
+                let stands = |drift: &Drift| diff.drifts.iter().any(|other| drift.is_like(other));
+                let mended = found.drifts.into_iter().filter(|drift| !stands(drift));
+                let reason = (!diff.drifts.is_empty())
                     .then(|| "not everything could be repaired, see the withheld steps".to_owned());
                 return RoleEnd {
+                    mended: mended.collect(),
                     diff,
                     steps,
-                    change,
+                    change: Some(Change::Verified),
                     reason,
                     fault: None,
                 };
             }
-            let given_up = matches!(
-                self.brake.stop(),
-                Some(Stop::Cancelled(_) | Stop::Failed(_))
-            );
+            // A halt is no hurry: what was changed is looked at until it reads back right.
+            let given_up = self.brake.is_hurried();
             if given_up || gateway.clock.elapsed() + wait > end {
                 let what = match &last {
                     Ok(look) => differs(look),
@@ -280,7 +279,7 @@ where
                     steps,
                     change,
                     fault: Some(fault),
-                    reason: None,
+                    ..RoleEnd::default()
                 };
             }
             gateway
@@ -363,25 +362,18 @@ impl Repair {
     fn take(&mut self, end: RoleEnd) {
         let RoleEnd {
             diff,
+            mended,
             steps,
             change,
             fault,
             reason,
         } = end;
-        let verified = change == Some(Change::Verified);
-        let before = self.report.outcome;
         take_in(&mut self.report, &diff);
+        self.report.mended.extend(mended);
         self.report.steps.extend(steps);
         if let Some(fault) = fault {
             self.report.outcome = Outcome::Failed;
             self.report.failure.get_or_insert(fault);
-        } else if verified && reason.is_none() && self.report.outcome != Outcome::Failed {
-            // Other roles of the account may still be drifted.
-            self.report.outcome = if before == Outcome::Drifted {
-                before
-            } else {
-                Outcome::Repaired
-            };
         }
         if let Some(reason) = reason {
             self.report.reason.get_or_insert(reason);
@@ -390,6 +382,43 @@ impl Repair {
             self.change = worse(self.change, change);
         }
     }
+}
+
+/// An account in which something was put right and nothing stands is repaired, and what was put right
+/// is what was found.
+fn conclude(report: &mut AccountReport, is_changed: bool) {
+    let something = is_changed || !report.mended.is_empty();
+    if report.outcome == Outcome::InSync && something {
+        report.outcome = Outcome::Repaired;
+    }
+    if report.outcome == Outcome::Repaired {
+        report.drifts.append(&mut report.mended);
+    }
+}
+
+/// What an account's second repair in one sweep says, with what the first one did: nothing that was
+/// written is left out.
+pub(crate) fn after_the_first(first: AccountReport, mut second: AccountReport) -> AccountReport {
+    let is_taken = |step: &StepReport| matches!(step.result, StepResult::Done | StepResult::Failed);
+    let mut steps: Vec<StepReport> = first.steps.into_iter().filter(is_taken).collect();
+    steps.append(&mut second.steps);
+    second.steps = steps;
+    let mended = if first.outcome == Outcome::Repaired {
+        first.drifts
+    } else {
+        first.mended
+    };
+    let stood_again = |drift: &Drift| {
+        let now = second.drifts.iter().chain(&second.mended);
+        now.into_iter().any(|other| drift.is_like(other))
+    };
+    let mended: Vec<Drift> = mended
+        .into_iter()
+        .filter(|drift| !stood_again(drift))
+        .collect();
+    second.mended.extend(mended);
+    conclude(&mut second, false);
+    second
 }
 
 /// The one of two changes that says more.

@@ -127,6 +127,8 @@ pub struct Tally {
     setback: Option<String>,
     /// Failed changes of this canary.
     failed_in_canary: usize,
+    /// Changes of this wave that read back right.
+    verified_in_wave: usize,
 }
 
 /// How the change of one account ended.
@@ -147,6 +149,13 @@ impl Tally {
     pub const fn begin_wave(&mut self, in_canary: bool) {
         self.in_canary = in_canary;
         self.failed_in_canary = 0;
+        self.verified_in_wave = 0;
+    }
+
+    /// Whether the wave that is over was a canary that showed nothing: nothing was written in it, because
+    /// its accounts were refused or right by then.
+    pub const fn proved_nothing(&self) -> bool {
+        self.in_canary && self.verified_in_wave == 0
     }
 
     /// Whether a change failed in a way not met before, so that no further account of the
@@ -155,16 +164,19 @@ impl Tally {
         self.setback.is_some()
     }
 
-    /// The same in words, once.
-    pub const fn take_setback(&mut self) -> Option<String> {
-        self.setback.take()
+    /// Why what is left goes through a canary once more, if it does, once.
+    pub fn why_again(&mut self) -> Option<String> {
+        let nothing = self.proved_nothing().then(|| {
+            "nothing was written in the accounts of the canary, so it shows nothing".to_owned()
+        });
+        self.setback.take().or(nothing)
     }
 
     /// Counts one account.
     pub fn count(&mut self, account: impl std::fmt::Display, change: Change) {
         match change {
             Change::None => return,
-            Change::Verified => {}
+            Change::Verified => self.verified_in_wave += 1,
             Change::Failed(category) => {
                 self.failed += 1;
                 self.failed_in_canary += 1;
@@ -269,16 +281,28 @@ mod tests {
         let mut tally = Tally::default();
         tally.begin_wave(true);
         tally.count("111111111111", Change::Verified);
-        assert_eq!(tally.take_setback(), None);
+        assert_eq!(tally.why_again(), None);
         tally.begin_wave(false);
         tally.count("222222222222", Change::Failed(Category::AccessDenied));
         assert_eq!(Rollout::default().verdict(&tally), None);
-        assert!(tally.take_setback().unwrap().contains("222222222222"));
+        assert!(tally.why_again().unwrap().contains("222222222222"));
         // Met by now: the share decides about the next one of its kind, and another kind is new.
         tally.count("333333333333", Change::Failed(Category::AccessDenied));
         assert!(!tally.has_setback());
         tally.count("444444444444", Change::Failed(Category::Quota));
         assert!(tally.has_setback());
+    }
+
+    #[test]
+    fn a_canary_in_which_nothing_was_written_proves_nothing() {
+        let mut tally = Tally::default();
+        tally.begin_wave(true);
+        tally.count("111111111111", Change::None);
+        assert!(tally.proved_nothing());
+        tally.count("222222222222", Change::Verified);
+        assert!(!tally.proved_nothing());
+        tally.begin_wave(false);
+        assert!(!tally.proved_nothing());
     }
 
     #[test]

@@ -48,6 +48,10 @@ impl Held {
             Outcome::InSync | Outcome::Drifted | Outcome::Repaired => {}
             Outcome::Failed | Outcome::Skipped | Outcome::Pending => return report,
         }
+        if report.outcome == Outcome::Repaired {
+            // What was found is gone; what is held is not.
+            report.mended.append(&mut report.drifts);
+        }
         report.outcome = Outcome::Drifted;
         for drift in drifts {
             let resource = format!("role/{}", drift.role);
@@ -148,8 +152,8 @@ fn objection(order: &SweepOrder, lagging: &BTreeSet<AccountId>) -> Option<String
             "{KEPT}: the next one is not seen to be accepted in {named}{more}"
         ));
     }
-    let about_few =
-        order.trigger == Trigger::Event || (order.plans.is_some() && order.accounts.is_none());
+    // A saved plan looks at the accounts that had a plan: what the others accept now is not known.
+    let about_few = order.trigger == Trigger::Event || order.plans.is_some();
     about_few.then(|| {
         format!(
             "{KEPT}: only a sweep that looks at every account takes it away (`rolekeeper apply`)"

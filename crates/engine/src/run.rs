@@ -1,8 +1,10 @@
 //! What the parts of one sweep share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
@@ -26,6 +28,7 @@ use crate::recorder::Recorder;
 use crate::rotation::Held;
 use crate::sessions::Visit;
 use crate::settings::{EngineSettings, Place};
+use crate::settle::LATE;
 use crate::slot::{Places, Slot};
 
 /// One sweep under way.
@@ -42,9 +45,9 @@ pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
     pub(crate) recorder: Recorder,
     pub(crate) places: Places,
     pub(crate) brake: Arc<Brake>,
-    /// A halt that this sweep goes on in spite of: it undoes another one, and whoever asked
-    /// for that had the halt in view.
-    pub(crate) despite: Option<Halt>,
+    /// Halts that this sweep goes on in spite of: it undoes another one, whoever asked for that had the
+    /// halt in view, and it leaves one of its own.
+    pub(crate) despite: Mutex<Vec<Halt>>,
     /// What the lease was when the sweep began. A lease that was lost and taken again is another one:
     /// somebody else may have written in between, so what was planned before is no longer good.
     pub(crate) fence: Option<Fence>,
@@ -108,6 +111,30 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
         held.filter(|held| Some(*held) == self.fence)
     }
 
+    /// Whether a call intended at `intended_at`, by a process or a sweep that is gone since `began` of the
+    /// steady clock at the latest, has surely shown by now whatever it did. Between an intent and its last
+    /// attempt lie waits for limiters and for AWS, as long as an account may take; so the age of the intent
+    /// says it only when it is greater than that. The time of day may also have been set back.
+    pub(crate) fn is_late(&self, intended_at: Timestamp, began: Duration) -> bool {
+        let clock = self.engine.gateway.clock.as_ref();
+        let span = |span: Duration| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
+        let waited = span(clock.elapsed().saturating_sub(began));
+        let longest = LATE.saturating_add(span(self.settings.limits.repair_deadline));
+        LATE <= waited || longest <= clock.now().duration_since(intended_at)
+    }
+
+    /// Whether this sweep goes on although writes are halted.
+    pub(crate) fn goes_on_despite(&self, halt: &Halt) -> bool {
+        let known = self.despite.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(halt)
+    }
+
+    /// From now on it goes on in spite of this one too.
+    pub(crate) fn go_on_despite(&self, halt: Halt) {
+        let mut known = self.despite.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push(halt);
+    }
+
     pub(crate) fn is_repair(&self) -> bool {
         self.order.mode == Mode::Repair
     }
@@ -136,7 +163,7 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
         &self,
         account: &Named,
         outcome: Outcome,
-        began: std::time::Duration,
+        began: Duration,
     ) -> AccountReport {
         let clock = &self.engine.gateway.clock;
         let spent = clock.elapsed().saturating_sub(began).as_millis();
@@ -149,6 +176,7 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
             failure: None,
             drifts: Vec::new(),
             steps: Vec::new(),
+            mended: Vec::new(),
             observed_at: clock.now(),
             duration_ms: u64::try_from(spent).unwrap_or(u64::MAX),
         }
@@ -159,7 +187,7 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
         &self,
         account: &Named,
         fault: Fault,
-        began: std::time::Duration,
+        began: Duration,
     ) -> AccountReport {
         AccountReport {
             failure: Some(fault),
@@ -234,7 +262,7 @@ pub(crate) fn withheld_report(plan: &Plan) -> impl Iterator<Item = StepReport> +
 }
 
 /// A fault for a walk that did not end in time.
-pub(crate) fn out_of_time(limit: std::time::Duration, operation: Option<Operation>) -> Fault {
+pub(crate) fn out_of_time(limit: Duration, operation: Option<Operation>) -> Fault {
     let fault = Fault::new(
         Category::Timeout,
         format!("the account was not done after {} s", limit.as_secs()),

@@ -1,6 +1,8 @@
 //! The daemon's loop: hold the lease, sweep when it is time or somebody asks.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -82,13 +84,11 @@ where
             }
             if let Some(order) = order {
                 let scheduled = is_by_schedule(order.trigger);
-                let result = self.sweep(order, cancel.child_token()).await;
-                if let Err(error) = &result {
-                    inner
-                        .gateway
-                        .sink
-                        .emit(&Event::SweepRefused { why: whole(error) });
-                }
+                let result = tokio::select! {
+                    biased;
+                    result = self.sweep_or_say(order, cancel) => result,
+                    never = self.events_meanwhile(cancel) => match never {},
+                };
                 if scheduled {
                     timetable.done(clock.now(), &result);
                 }
@@ -102,12 +102,85 @@ where
         }
     }
 
+    async fn sweep_or_say(
+        &self,
+        order: SweepOrder,
+        cancel: &CancellationToken,
+    ) -> Result<SweepRecord, SweepError> {
+        let result = self.sweep(order, cancel.child_token()).await;
+        if let Err(error) = &result {
+            let why = whole(error);
+            let sink = &self.inner.gateway.sink;
+            sink.emit(&Event::SweepRefused { why });
+        }
+        result
+    }
+
+    /// What events ask for, while the sweep under way does nothing but wait for a person's word: a new
+    /// account and a door that somebody opens do not wait for that.
+    async fn events_meanwhile(&self, cancel: &CancellationToken) -> Infallible {
+        let inner = self.inner.as_ref();
+        loop {
+            inner.gateway.clock.sleep(GLANCE).await;
+            if !inner.awaits_word.load(Ordering::SeqCst) {
+                continue;
+            }
+            // The other one goes on only when it has the turn.
+            let _turn = inner.turn.lock().await;
+            if !inner.awaits_word.load(Ordering::SeqCst) {
+                continue;
+            }
+            let taken = inner.store.take_request(Some(Trigger::Event)).await;
+            let Some(request) = self.note(taken).flatten() else {
+                continue;
+            };
+            if let Some(order) = self.note(self.asked(request).await) {
+                // Said by itself.
+                drop(self.sweep_or_say(order, cancel).await);
+            }
+        }
+    }
+
+    /// What a request asks for. An event asks for no more than the schedule would do: the
+    /// configuration may be another one since, or writes may be halted.
+    async fn asked(&self, request: SweepRequest) -> Result<SweepOrder, StoreError> {
+        let SweepRequest {
+            mode,
+            accounts,
+            trigger,
+            requested_by,
+            ..
+        } = request;
+        let mode = if trigger == Trigger::Event {
+            self.mode_by_schedule().await?
+        } else {
+            mode
+        };
+        let accounts = accounts.map(|accounts| accounts.into_iter().collect());
+        Ok(SweepOrder {
+            accounts,
+            ..SweepOrder::new(mode, trigger, requested_by)
+        })
+    }
+
+    /// The schedule's mode. While writes are halted, or until the process is started anew with a way to
+    /// write, it goes on looking.
+    async fn mode_by_schedule(&self) -> Result<Mode, StoreError> {
+        let mode = self.settings().schedule.mode;
+        let cannot_write = Reach::of::<P>().covers(mode).is_err();
+        let store = self.inner.store.as_ref();
+        if cannot_write || mode == Mode::Repair && store.halted().await?.is_some() {
+            return Ok(Mode::Audit);
+        }
+        Ok(mode)
+    }
+
     /// The sweep to carry out now, if there is one.
     async fn next(&self, timetable: &mut Timetable) -> Result<Option<SweepOrder>, StoreError> {
         let inner = self.inner.as_ref();
         let store = inner.store.as_ref();
-        if let Some(request) = store.take_request().await? {
-            return Ok(Some(asked(request)));
+        if let Some(request) = store.take_request(None).await? {
+            return Ok(Some(self.asked(request).await?));
         }
         let now = inner.gateway.clock.now();
         let settings = self.settings();
@@ -149,14 +222,8 @@ where
             by: timetable.by.take(),
             ..Timetable::default()
         };
-        let mut order = SweepOrder::new(schedule.mode, trigger, requested_by);
-        let cannot_write = Reach::of::<P>().covers(schedule.mode).is_err();
-        if cannot_write || schedule.mode == Mode::Repair && store.halted().await?.is_some() {
-            // While writes are halted, or until the process is started anew with a way to write, the
-            // schedule goes on looking.
-            order.mode = Mode::Audit;
-        }
-        Ok(Some(order))
+        let mode = self.mode_by_schedule().await?;
+        Ok(Some(SweepOrder::new(mode, trigger, requested_by)))
     }
 
     /// The value, or none and the news that the store failed.
@@ -237,21 +304,6 @@ impl Timetable {
 /// Whether the daemon itself began it, for everybody.
 fn is_by_schedule(trigger: Trigger) -> bool {
     matches!(trigger, Trigger::Schedule | Trigger::Startup)
-}
-
-fn asked(request: SweepRequest) -> SweepOrder {
-    let SweepRequest {
-        mode,
-        accounts,
-        trigger,
-        requested_by,
-        ..
-    } = request;
-    let accounts = accounts.map(|accounts| accounts.into_iter().collect());
-    SweepOrder {
-        accounts,
-        ..SweepOrder::new(mode, trigger, requested_by)
-    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ use crate::retire;
 use crate::run::Run;
 use crate::slot::Slot;
 
-/// A call whose effect is not seen is settled as undone only when it was intended so long ago: an
-/// attempt takes a minute at most, and AWS shows what it did within half a minute.
+/// A call whose effect is not seen is settled as undone only so long after whoever made it is gone: an attempt
+/// takes a minute at most, and AWS shows what it did within half a minute.
 pub(crate) const LATE: SignedDuration = SignedDuration::from_secs(90);
 
 /// Between two looks at an account that does not show the effect of a young entry.
@@ -97,11 +97,12 @@ where
     P: SessionProvider,
     S: Store,
     C: Clock,
+    E: EventSink,
 {
     let store = run.engine.store.as_ref();
     let now = run.engine.gateway.clock.now();
     for sweep in store.unfinished().await? {
-        if sweep.id != run.sweep && is_dead(&sweep, now) {
+        if !run.engine.is_under_way(&sweep.id) && is_dead(&sweep, now) {
             let why = "the process that carried it out ended before the sweep did";
             store
                 .finish(&sweep.id, SweepOutcome::Failed, Some(why), now)
@@ -163,12 +164,9 @@ where
             return Ok(());
         };
         let now = clock.now();
-        // The time of day may have been set back since the intent; how long we wait ourselves is known.
-        let waited = SignedDuration::try_from(clock.elapsed().saturating_sub(began));
-        let waited = waited.unwrap_or(SignedDuration::MAX);
         let mut young = Vec::new();
         for open in entries {
-            let is_late = now.duration_since(open.intended_at).max(waited) >= LATE;
+            let is_late = run.is_late(open.intended_at, began);
             let completion = match effect(&open.step, &observation) {
                 Effect::There => Completion::SettledDone,
                 Effect::NotThere if is_late => Completion::SettledUndone,

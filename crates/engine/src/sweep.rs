@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepRecord};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,7 @@ where
         summary: Summary::default(),
         widens: Vec::new(),
     };
+    let _under_way = engine.begin(&sweep);
     engine.store.begin(&record).await?;
     engine.gateway.sink.emit(&Event::SweepStarted {
         sweep: record.clone(),
@@ -190,7 +191,7 @@ where
         documents,
         recorder,
         brake: Arc::new(Brake::default()),
-        despite,
+        despite: Mutex::new(despite.into_iter().collect()),
         fence,
         approved,
         held: OnceLock::new(),
@@ -378,7 +379,7 @@ where
                 .brake
                 .pull(Stop::Cancelled("somebody cancelled it".to_owned())),
             // An audit goes on: it writes nothing.
-            (_, Ok(Some(halt))) if run.is_repair() && Some(&halt) != run.despite.as_ref() => {
+            (_, Ok(Some(halt))) if run.is_repair() && !run.goes_on_despite(&halt) => {
                 run.brake.pull(Stop::Halted(halt.why));
             }
             (Err(error), _) | (_, Err(error)) => {

@@ -1,13 +1,15 @@
 //! The second phase of a repair: approval, then wave after wave, each verified
 //! wholly before the next begins.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
+use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::Category;
-use rolekeeper_domain::outcome::Trigger;
+use rolekeeper_domain::outcome::{AccountReport, Trigger};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -20,8 +22,8 @@ use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
-use crate::port::store::{Halt, Store};
-use crate::repair::Repair;
+use crate::port::store::{Halt, ReportFilter, Store};
+use crate::repair::{Repair, after_the_first};
 use crate::rollout::{Change, Tally};
 use crate::run::{Run, account_span};
 use crate::slot::Slot;
@@ -72,6 +74,16 @@ where
     };
     let mut sentences = run.agreement.widens();
     sentences.extend(widens);
+    if candidates.is_empty() && run.order.is_for_everybody() && run.wants_word() {
+        // Nothing differs, so nothing would ever ask. But an account that joins later is given what was
+        // agreed to, and nothing else.
+        if is_agreed(run, 0, &sentences, true).await? {
+            // Pulls the brake if it cannot.
+            drop(run.keep_agreed().await);
+        }
+        return Ok(());
+    }
+    let mut repaired = BTreeSet::new();
     for (accounts, asks) in stages {
         if accounts.is_empty() || run.brake.stop().is_some() {
             continue;
@@ -83,16 +95,20 @@ where
         if asks && run.keep_agreed().await.is_err() {
             return Ok(());
         }
-        roll_out(run, &accounts).await?;
+        roll_out(run, &accounts, &repaired).await?;
+        repaired.extend(accounts.iter().map(|account| account.id));
     }
     Ok(())
 }
 
 /// Wave after wave over these accounts, canary first. A way of failing that the canary did not show
 /// ends the wave and sends the rest through a canary again.
+///
+/// `earlier` are the accounts that this sweep has repaired before.
 async fn roll_out<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
     accounts: &[Arc<Named>],
+    earlier: &BTreeSet<AccountId>,
 ) -> Result<(), SweepError>
 where
     D: Directory,
@@ -118,17 +134,19 @@ where
                 of: number(of),
                 accounts: accounts.len() as u64,
             });
-            let begun = wave(run, accounts, &mut tally).await;
+            let begun = wave(run, accounts, earlier, &mut tally).await;
             run.recorder.flush().await;
             if run.brake.stop().is_some() {
-                return halt_others(run).await;
+                return Ok(());
             }
-            if let Some(why) = tally.take_setback() {
-                run.emit(&Event::CanaryAgain {
-                    sweep: run.sweep.clone(),
-                    why,
-                });
+            if let Some(why) = tally.why_again() {
                 left = left.get(range.start + begun..).unwrap_or_default();
+                if !left.is_empty() {
+                    run.emit(&Event::CanaryAgain {
+                        sweep: run.sweep.clone(),
+                        why,
+                    });
+                }
                 continue 'canary;
             }
         }
@@ -142,6 +160,7 @@ where
 async fn wave<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
     accounts: &[Arc<Named>],
+    earlier: &BTreeSet<AccountId>,
     tally: &mut Tally,
 ) -> usize
 where
@@ -159,34 +178,30 @@ where
                 biased;
                 () = run.brake.pulled() => break None,
                 // Counted as they end: what goes wrong is known before the next one begins.
-                Some(done) = tasks.join_next() => count(run, tally, done.ok()),
+                Some(done) = tasks.join_next() => count(run, tally, done.ok()).await,
                 slot = run.places.take() => break slot,
             }
         };
         while let Some(done) = tasks.try_join_next() {
-            count(run, tally, done.ok());
+            count(run, tally, done.ok()).await;
         }
         let Some(slot) = slot else { break };
         if run.brake.stop().is_some() || tally.has_setback() {
             break;
         }
         let span = account_span(account.id);
-        tasks.spawn(repair_one(Arc::clone(run), Arc::clone(account), slot).instrument(span));
+        let again = earlier.contains(&account.id);
+        let repair = repair_one(Arc::clone(run), Arc::clone(account), again, slot);
+        tasks.spawn(repair.instrument(span));
         begun += 1;
     }
     let clock = run.engine.gateway.clock.as_ref();
     loop {
         // Cancelled: steps under way may end, within a bound. Halted: no hurry.
-        let hurry = async {
-            run.brake.pulled().await;
-            if matches!(run.brake.stop(), Some(Stop::Halted(_))) {
-                std::future::pending::<()>().await;
-            }
-        };
         let done = tokio::select! {
             biased;
             done = tasks.join_next() => done,
-            () = hurry => {
+            () = run.brake.hurried() => {
                 let rest = drain(run, &mut tasks, tally);
                 // What does not end in time is left as it is: its intent stands in the
                 // journal, and the next start looks what became of it.
@@ -196,7 +211,7 @@ where
             }
         };
         let Some(done) = done else { return begun };
-        count(run, tally, done.ok());
+        count(run, tally, done.ok()).await;
     }
 }
 
@@ -205,21 +220,25 @@ async fn drain<D, P, S, C, E>(
     tasks: &mut JoinSet<(Arc<Named>, Change)>,
     tally: &mut Tally,
 ) where
+    D: Directory,
     P: SessionProvider,
+    S: Store,
     C: Clock,
     E: EventSink,
 {
     while let Some(done) = tasks.join_next().await {
-        count(run, tally, done.ok());
+        count(run, tally, done.ok()).await;
     }
 }
 
-fn count<D, P, S, C, E>(
+async fn count<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
     tally: &mut Tally,
     done: Option<(Arc<Named>, Change)>,
 ) where
+    D: Directory,
     P: SessionProvider,
+    S: Store,
     C: Clock,
     E: EventSink,
 {
@@ -227,20 +246,51 @@ fn count<D, P, S, C, E>(
         return;
     };
     tally.count(account.id, change);
-    if let Some(why) = run.settings.rollout.verdict(tally)
-        && run.brake.stop().is_none()
-    {
-        run.emit(&Event::Halted {
-            sweep: Some(run.sweep.clone()),
-            why: why.clone(),
-        });
-        run.brake.pull(Stop::Halted(why));
+    halt_on_verdict(run, tally).await;
+}
+
+/// Halts every writer when too much went wrong, until a person lifts that.
+///
+/// On disk before anything else is waited for: whatever becomes of this process, the next one finds it.
+pub(crate) async fn halt_on_verdict<D, P, S, C, E>(run: &Run<D, P, S, C, E>, tally: &Tally)
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let verdict = run.settings.rollout.verdict(tally);
+    let Some(why) = verdict.filter(|_| !matches!(run.brake.stop(), Some(Stop::Halted(_)))) else {
+        return;
+    };
+    run.emit(&Event::Halted {
+        sweep: Some(run.sweep.clone()),
+        why: why.clone(),
+    });
+    run.brake.pull(Stop::Halted(why.clone()));
+    let halt = Halt {
+        why,
+        by: format!("sweep {}", run.sweep),
+        at: run.engine.gateway.clock.now(),
+    };
+    let store = run.engine.store.as_ref();
+    let halted = async {
+        match store.halted().await? {
+            // A person's word, or another sweep's, stands.
+            Some(other) if !run.goes_on_despite(&other) => Ok(()),
+            Some(_) | None => store.halt(&halt).await,
+        }
+    };
+    if let Err(error) = halted.await {
+        run.store_failed(&error);
     }
 }
 
 async fn repair_one<D, P, S, C, E>(
     run: Arc<Run<D, P, S, C, E>>,
     account: Arc<Named>,
+    again: bool,
     slot: Slot,
 ) -> (Arc<Named>, Change)
 where
@@ -258,32 +308,42 @@ where
         report: run.failed_report(&account, panicked(), began),
         change: Change::Failed(Category::Internal),
     });
+    let report = if again {
+        with_the_first(&run, report).await
+    } else {
+        report
+    };
     run.hand_in(report).await;
     (account, change)
 }
 
-/// A rollout that went wrong halts every writer until a person lifts that.
-async fn halt_others<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<(), SweepError>
+/// What this sweep did in the account before stays told.
+async fn with_the_first<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    second: AccountReport,
+) -> AccountReport
 where
+    D: Directory,
     P: SessionProvider,
     S: Store,
     C: Clock,
+    E: EventSink,
 {
-    let Some(Stop::Halted(why)) = run.brake.stop() else {
-        return Ok(());
+    let only = ReportFilter {
+        accounts: vec![second.account],
+        ..ReportFilter::default()
     };
     let store = run.engine.store.as_ref();
-    if store.halted().await?.is_none() {
-        let by = format!("sweep {}", run.sweep);
-        store
-            .halt(&Halt {
-                why,
-                by,
-                at: run.engine.gateway.clock.now(),
-            })
-            .await?;
+    match store.reports(&run.sweep, &only, None, 1).await {
+        Ok(mut first) => match first.pop() {
+            Some(first) => after_the_first(first, second),
+            None => second,
+        },
+        Err(error) => {
+            run.store_failed(&error);
+            second
+        }
     }
-    Ok(())
 }
 
 /// Whether the changes may be made: nobody needs to be asked, or somebody agreed.
@@ -317,11 +377,37 @@ where
         changes,
         widens: widens.to_vec(),
     });
-    let limit = run.settings.limits.approval_wait;
-    let until = clock.elapsed() + limit;
+    // Sweeps that events cause go before this one while it stands here, and are over before it goes on.
+    run.engine.awaits_word.store(true, Ordering::SeqCst);
+    let given = word(run).await;
+    run.engine.awaits_word.store(false, Ordering::SeqCst);
+    drop(run.engine.turn.lock().await);
+    if given? {
+        run.approved.store(true, Ordering::Relaxed);
+        return Ok(true);
+    }
+    let limit = run.settings.limits.approval_wait.as_secs();
+    let why = match changes {
+        0 => format!("nobody agreed to what its specifications give within {limit} s"),
+        1 => format!("nobody approved its one change within {limit} s"),
+        several => format!("nobody approved its {several} changes within {limit} s"),
+    };
+    // Keeps the reason there was, if the wait ended early.
+    run.brake.pull(Stop::Cancelled(why));
+    Ok(false)
+}
+
+/// Waits for a person's word; false when none came in time or the sweep is to stop.
+async fn word<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<bool, SweepError>
+where
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+{
+    let (store, clock) = (run.engine.store.as_ref(), run.engine.gateway.clock.as_ref());
+    let until = clock.elapsed() + run.settings.limits.approval_wait;
     while clock.elapsed() < until {
         if store.approved(&run.sweep).await? {
-            run.approved.store(true, Ordering::Relaxed);
             return Ok(true);
         }
         tokio::select! {
@@ -330,11 +416,6 @@ where
             () = clock.sleep(run.settings.limits.poll) => {}
         }
     }
-    let why = format!(
-        "nobody approved its {changes} changes within {} s",
-        limit.as_secs()
-    );
-    run.brake.pull(Stop::Cancelled(why));
     Ok(false)
 }
 

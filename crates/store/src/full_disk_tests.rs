@@ -40,6 +40,7 @@ fn report(number: u32) -> AccountReport {
         failure: None,
         drifts: Vec::new(),
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: Timestamp::UNIX_EPOCH,
         duration_ms: 1,
     }

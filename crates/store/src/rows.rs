@@ -175,6 +175,8 @@ pub(crate) struct ReportBody {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     drifts: Vec<DriftRow>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mended: Vec<DriftRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     steps: Vec<StepRow>,
     observed_at: Timestamp,
     duration_ms: u64,
@@ -188,11 +190,16 @@ impl From<&AccountReport> for ReportBody {
             reason: report.reason.clone(),
             failure: report.failure.as_ref().map(FaultRow::from),
             drifts: report.drifts.iter().map(DriftRow::from).collect(),
+            mended: report.mended.iter().map(DriftRow::from).collect(),
             steps: report.steps.iter().map(StepRow::from).collect(),
             observed_at: report.observed_at,
             duration_ms: report.duration_ms,
         }
     }
+}
+
+fn drifts(rows: Vec<DriftRow>) -> Result<Vec<Drift>, StoreError> {
+    rows.into_iter().map(DriftRow::drift).collect()
 }
 
 impl ReportBody {
@@ -208,11 +215,8 @@ impl ReportBody {
             outcome,
             reason: self.reason,
             failure: self.failure.map(FaultRow::fault).transpose()?,
-            drifts: self
-                .drifts
-                .into_iter()
-                .map(DriftRow::drift)
-                .collect::<Result<_, _>>()?,
+            drifts: drifts(self.drifts)?,
+            mended: drifts(self.mended)?,
             steps: self
                 .steps
                 .into_iter()

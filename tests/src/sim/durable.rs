@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::finding::Finding;
-use rolekeeper_domain::outcome::{AccountReport, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::outcome::{AccountReport, SweepId, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::plan::PlannedStep;
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_domain::user::UserStep;
@@ -350,8 +350,8 @@ impl Control for Durable {
             .await
     }
 
-    async fn take_request(&self) -> Answer<Option<SweepRequest>> {
-        self.with(|store| async move { store.take_request().await })
+    async fn take_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
+        self.with(move |store| async move { store.take_request(trigger).await })
             .await
     }
 

@@ -13,7 +13,9 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::{Finding, fold};
-use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::outcome::{
+    AccountReport, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
+};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
     AgreedSpec, Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt,
@@ -553,9 +555,11 @@ impl Control for MemoryStore {
         Ok(request.id)
     }
 
-    async fn take_request(&self) -> Answer<Option<SweepRequest>> {
+    async fn take_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
         let mut state = self.read()?;
-        Ok((!state.requests.is_empty()).then(|| state.requests.remove(0)))
+        let is_meant = |request: &SweepRequest| trigger.is_none_or(|by| request.trigger == by);
+        let oldest = state.requests.iter().position(is_meant);
+        Ok(oldest.map(|index| state.requests.remove(index)))
     }
 
     async fn cancel(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<()> {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Outcome, Summary, SweepRecord};
+use rolekeeper_domain::outcome::{Outcome, Summary, SweepId, SweepRecord};
 use rolekeeper_engine::event::{Event, EventSink};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -43,7 +43,8 @@ pub(crate) type Rates = BTreeMap<(&'static str, &'static str), f64>;
 struct Inner {
     next_id: u64,
     ring: VecDeque<LiveEvent>,
-    running: Option<Running>,
+    /// The one begun last at the end: while one waits for a word, those of events go before it.
+    running: Vec<Running>,
     rates: Rates,
     next_sweep_at: Option<Timestamp>,
     leading: bool,
@@ -63,7 +64,7 @@ impl Live {
         let inner = Inner {
             next_id: first,
             ring: VecDeque::new(),
-            running: None,
+            running: Vec::new(),
             rates: Rates::new(),
             next_sweep_at: None,
             leading: false,
@@ -104,7 +105,7 @@ impl Live {
 
     /// The sweep under way.
     pub(crate) fn running(&self) -> Option<Running> {
-        self.lock().running.clone()
+        self.lock().running.last().cloned()
     }
 
     /// The rates in force.
@@ -156,7 +157,7 @@ impl Inner {
     fn follow(&mut self, event: &Event) {
         match event {
             Event::SweepStarted { sweep } => {
-                self.running = Some(Running {
+                self.running.push(Running {
                     record: sweep.clone(),
                     listed: 0,
                     selected: 0,
@@ -166,7 +167,9 @@ impl Inner {
                     wave: None,
                 });
             }
-            Event::SweepFinished { .. } => self.running = None,
+            Event::SweepFinished { sweep } => {
+                self.running.retain(|running| running.record.id != sweep.id);
+            }
             Event::NextSweep { at } => self.next_sweep_at = *at,
             Event::LeaderChanged { leading } => self.leading = *leading,
             Event::LimiterRate {
@@ -177,11 +180,24 @@ impl Inner {
                 self.rates.insert((service, operation), *rate);
             }
             _ => {
-                if let Some(running) = &mut self.running {
+                let about = sweep_of(event);
+                let mut all = self.running.iter_mut();
+                if let Some(running) = all.find(|running| Some(&running.record.id) == about) {
                     running.follow(event);
                 }
             }
         }
+    }
+}
+
+/// The sweep whose progress an event tells of.
+const fn sweep_of(event: &Event) -> Option<&SweepId> {
+    match event {
+        Event::Discovered { sweep, .. }
+        | Event::AccountStarted { sweep, .. }
+        | Event::AccountFinished { sweep, .. }
+        | Event::WaveStarted { sweep, .. } => Some(sweep),
+        _ => None,
     }
 }
 

@@ -77,6 +77,7 @@ fn report(n: u64, name: &str, outcome: Outcome) -> AccountReport {
         failure: None,
         drifts,
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: NOW,
         duration_ms: 12,
     }
@@ -413,7 +414,13 @@ async fn a_sweep_is_asked_for_through_the_store() {
         .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), body)
         .await;
     assert_eq!(status, 202);
-    let request = served.state.store.take_request().await.unwrap().unwrap();
+    let request = served
+        .state
+        .store
+        .take_request(None)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (request.mode, request.accounts.unwrap().len()),
         (Mode::Repair, 2)
@@ -432,7 +439,7 @@ async fn a_sweep_is_asked_for_through_the_store() {
             .0,
         422
     );
-    assert_eq!(served.state.store.take_request().await.unwrap(), None);
+    assert_eq!(served.state.store.take_request(None).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -481,7 +488,13 @@ async fn a_repair_that_would_not_be_begun_is_refused_at_once_and_says_what_to_do
         "the page says the same before anybody asks"
     );
     assert_eq!(ask(&served, "audit").await.0, 202);
-    let taken = served.state.store.take_request().await.unwrap().unwrap();
+    let taken = served
+        .state
+        .store
+        .take_request(None)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(taken.mode, Mode::Audit);
 }
 

@@ -1,20 +1,20 @@
 //! Events from AWS: reason to look at an account sooner, nothing more.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use rolekeeper_aws::{Aws, Content, EventQueue, Hint, HintKind, Message};
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, Trigger};
+use rolekeeper_domain::outcome::{Mode, Outcome, SweepId, Trigger};
 use rolekeeper_engine::port::clock::Clock as _;
-use rolekeeper_engine::port::store::{Control, SweepRequest};
+use rolekeeper_engine::port::store::{Control as _, StoreError, SweepRequest, Sweeps as _};
 use rolekeeper_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Events};
 use crate::wall_clock::{WallClock, pause, time_of_day};
-use crate::wire;
 
 /// After the queue could not be read.
 const AFTER_FAILURE: Duration = Duration::from_secs(15);
@@ -25,11 +25,20 @@ const MOST: usize = 1000;
 /// five times of `deploy/cloudformation/events.yaml`.
 const TIRED: u32 = 20;
 
+/// What rolekeeper did itself is told by CloudTrail within a quarter of an hour, as AWS says.
+const LONGEST_WAY: SignedDuration = SignedDuration::from_mins(30);
+/// How long after it came a message about a new account comes again, the first time and then: the account may
+/// not be listed yet, or its admin role not be there, until minutes later (a StackSet takes that long).
+const SEEN_AFTER: Duration = Duration::from_secs(45);
+const AGAIN_AFTER: Duration = Duration::from_secs(240);
+/// How often it comes at most, about 13 minutes in all: one less than makes a dead letter of it.
+const COMES: u32 = 5;
+
 /// Reads the queue until `cancel`, and asks for a sweep of the accounts that are named.
 pub(super) async fn listen(
     aws: Aws,
     events: Events,
-    config: Config,
+    watched: Watched,
     store: Arc<Store>,
     cancel: CancellationToken,
 ) -> Result<(), String> {
@@ -38,14 +47,7 @@ pub(super) async fn listen(
     };
     let listener = Listener {
         queue: aws.event_queue(url),
-        names: names(&config),
-        // What the schedule may do, an event may ask for.
-        mode: if wire::may_write(&config) {
-            config.schedule.mode
-        } else {
-            Mode::Audit
-        },
-        own_sessions: format!("/{}-", config.aws.session_name),
+        watched,
         store,
     };
     loop {
@@ -70,31 +72,75 @@ pub(super) async fn listen(
     }
 }
 
-/// The names whose changes matter.
-fn names(config: &Config) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for role in &config.roles {
-        names.insert(role.entry.name.as_str().to_ascii_lowercase());
-        names.extend(
-            role.managed_policies
-                .iter()
-                .map(|(policy, _)| policy.name.as_str().to_ascii_lowercase()),
-        );
-        names.extend(
-            role.entry
-                .legacy_users
-                .iter()
-                .map(|user| user.to_ascii_lowercase()),
-        );
+/// What events are compared with; follows the configuration. Cheap to clone: all clones are one.
+#[derive(Clone, Debug)]
+pub(super) struct Watched(Arc<RwLock<Names>>);
+
+#[derive(Debug)]
+struct Names {
+    /// Roles, policies and users whose changes matter, in small letters.
+    managed: BTreeSet<String>,
+    /// The roles that rolekeeper enters accounts with, without their paths.
+    admin_roles: BTreeSet<String>,
+    /// What its sessions' names begin with, before the sweep's id.
+    session: String,
+}
+
+impl Watched {
+    pub(super) fn new(config: &Config) -> Self {
+        Self(Arc::new(RwLock::new(Names::of(config))))
     }
-    names
+
+    pub(super) fn replace(&self, config: &Config) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Names::of(config);
+    }
+
+    fn names(&self) -> RwLockReadGuard<'_, Names> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Names {
+    fn of(config: &Config) -> Self {
+        let mut managed = BTreeSet::new();
+        for role in &config.roles {
+            managed.insert(role.entry.name.as_str().to_ascii_lowercase());
+            managed.extend(
+                role.managed_policies
+                    .iter()
+                    .map(|(policy, _)| policy.name.as_str().to_ascii_lowercase()),
+            );
+            managed.extend(
+                role.entry
+                    .legacy_users
+                    .iter()
+                    .map(|user| user.to_ascii_lowercase()),
+            );
+        }
+        let admin_roles = config.aws.admin_roles.iter();
+        Self {
+            managed,
+            admin_roles: admin_roles
+                .filter_map(|role| role.to_string().rsplit('/').next().map(str::to_owned))
+                .collect(),
+            session: format!("{}-", config.aws.session_name),
+        }
+    }
+
+    /// The sweep in whose session somebody acted, if that is how rolekeeper's own sessions are called.
+    fn sweep_of(&self, actor: &str) -> Option<SweepId> {
+        let (_, assumed) = actor.split_once(":assumed-role/")?;
+        let (role, session) = assumed.split_once('/')?;
+        let sweep = session.strip_prefix(&self.session)?;
+        self.admin_roles
+            .contains(role)
+            .then(|| SweepId::parse(sweep))?
+    }
 }
 
 struct Listener {
     queue: EventQueue,
-    names: BTreeSet<String>,
-    mode: Mode,
-    own_sessions: String,
+    watched: Watched,
     store: Arc<Store>,
 }
 
@@ -115,21 +161,33 @@ impl Listener {
                 Err(_) => break,
             }
         }
-        let accounts: BTreeSet<AccountId> = messages
-            .iter()
-            .filter_map(|message| self.account_of(message))
-            .collect();
+        let mut accounts = BTreeSet::new();
+        let mut fates = Vec::with_capacity(messages.len());
+        for message in &messages {
+            let (account, fate) = match self.weigh(message).await {
+                Ok(weighed) => weighed,
+                Err(problem) => {
+                    // Not deleted: they come again, when the store works.
+                    tracing::error!(problem = %problem, "events cannot be compared with what is known");
+                    return AFTER_FAILURE;
+                }
+            };
+            accounts.extend(account);
+            fates.push((message, fate));
+        }
         if !accounts.is_empty()
             && let Err(problem) = self.ask(&accounts).await
         {
-            // Not deleted: they come again, when the store works.
             tracing::error!(problem = %problem, "the accounts that events name cannot be put into a sweep");
             return AFTER_FAILURE;
         }
-        for message in &messages {
-            if self.is_done_with(message)
-                && let Err(fault) = self.queue.delete(message).await
-            {
+        for (message, fate) in fates {
+            let done = match fate {
+                Fate::Done => self.queue.delete(message).await,
+                Fate::Again(wait) => self.queue.postpone(message, wait).await,
+                Fate::Left => continue,
+            };
+            if let Err(fault) = done {
                 // It comes again, and that is harmless.
                 tracing::debug!("an event cannot be taken off the queue: {fault}");
             }
@@ -137,13 +195,11 @@ impl Listener {
         Duration::ZERO
     }
 
-    async fn ask(
-        &self,
-        accounts: &BTreeSet<AccountId>,
-    ) -> Result<(), rolekeeper_engine::port::store::StoreError> {
+    async fn ask(&self, accounts: &BTreeSet<AccountId>) -> Result<(), StoreError> {
         let request = SweepRequest {
             id: 0,
-            mode: self.mode,
+            // No more than the schedule would do when it is taken up.
+            mode: Mode::Repair,
             accounts: Some(accounts.iter().copied().collect()),
             trigger: Trigger::Event,
             requested_by: "events from AWS".to_owned(),
@@ -152,41 +208,83 @@ impl Listener {
         self.store.request(&request).await.map(|_| ())
     }
 
-    /// The account that is worth a look because of this message.
-    fn account_of(&self, message: &Message) -> Option<AccountId> {
-        match &message.content {
-            Content::Hint(hint) if self.matters(hint) => {
-                tracing::info!(account.id = %hint.account, event.kind = hint.kind.as_str(), event.call = ?hint.call, "an event names account {}", hint.account);
-                Some(hint.account)
-            }
-            Content::Hint(_) | Content::Irrelevant => None,
+    /// The account that is worth a look because of this message, and what becomes of the message.
+    async fn weigh(&self, message: &Message) -> Result<(Option<AccountId>, Fate), StoreError> {
+        let hint = match &message.content {
+            Content::Hint(hint) => hint,
+            Content::Irrelevant => return Ok((None, Fate::Done)),
             Content::Unreadable(why) => {
                 tracing::warn!(why = ?why, received = message.received, "an event cannot be understood");
-                None
+                let tired = message.received >= TIRED;
+                return Ok((None, if tired { Fate::Done } else { Fate::Left }));
             }
+        };
+        let account = hint.account;
+        match hint.kind {
+            HintKind::IamChanged if self.matters(hint).await? => {}
+            HintKind::AccountMoved => {}
+            HintKind::AccountCreated | HintKind::AccountJoined => {
+                let known = self.store.fleet_account(account).await?;
+                let was_entered = known.is_some_and(|report| report.outcome != Outcome::Failed);
+                if 1 < message.received && was_entered {
+                    return Ok((None, Fate::Done));
+                }
+                say(hint);
+                let fate = match message.received {
+                    0 | 1 => Fate::Again(SEEN_AFTER),
+                    again if again < COMES => Fate::Again(AGAIN_AFTER),
+                    _ => Fate::Done,
+                };
+                return Ok((Some(account), fate));
+            }
+            _ => return Ok((None, Fate::Done)),
         }
+        say(hint);
+        Ok((Some(account), Fate::Done))
     }
 
-    fn matters(&self, hint: &Hint) -> bool {
-        if hint.kind != HintKind::IamChanged {
-            return matches!(
-                hint.kind,
-                HintKind::AccountCreated | HintKind::AccountJoined | HintKind::AccountMoved
-            );
-        }
-        // What rolekeeper itself did is known.
-        let is_own = hint
-            .actor
-            .as_ref()
-            .is_some_and(|actor| actor.contains(&self.own_sessions));
+    /// Whether a change is of something managed, and somebody else's: what rolekeeper itself did is known.
+    async fn matters(&self, hint: &Hint) -> Result<bool, StoreError> {
         let name = hint
             .subject
             .as_deref()
             .and_then(|subject| subject.rsplit('/').next());
-        !is_own && name.is_none_or(|name| self.names.contains(&name.to_ascii_lowercase()))
+        let (is_managed, sweep) = {
+            let names = self.watched.names();
+            let is_managed =
+                name.is_none_or(|name| names.managed.contains(&name.to_ascii_lowercase()));
+            let actor = hint.actor.as_deref();
+            (is_managed, actor.and_then(|actor| names.sweep_of(actor)))
+        };
+        let is_own = match sweep {
+            // Anybody can call a session so; that there is such a sweep, that it writes, and that it is not
+            // long over, nobody can make up.
+            Some(sweep) if is_managed => self.is_writing(&sweep).await?,
+            Some(_) | None => false,
+        };
+        Ok(is_managed && !is_own)
     }
 
-    fn is_done_with(&self, message: &Message) -> bool {
-        !matches!(message.content, Content::Unreadable(_)) || message.received >= TIRED
+    async fn is_writing(&self, sweep: &SweepId) -> Result<bool, StoreError> {
+        let now = time_of_day();
+        Ok(self.store.sweep(sweep).await?.is_some_and(|sweep| {
+            let is_over = |end| LONGEST_WAY <= now.duration_since(end);
+            sweep.mode == Mode::Repair && !sweep.finished_at.is_some_and(is_over)
+        }))
     }
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It is taken off the queue.
+    Done,
+    /// It comes again after this time.
+    Again(Duration),
+    /// It stays as it is, and comes again by itself.
+    Left,
+}
+
+fn say(hint: &Hint) {
+    tracing::info!(account.id = %hint.account, event.kind = hint.kind.as_str(), event.call = ?hint.call, "an event names account {}", hint.account);
 }

@@ -102,6 +102,7 @@ impl<P: SessionProvider> Daemon<P> {
     /// Runs until `cancel`. An error is a part that ended although nobody wanted it to.
     pub(crate) async fn run(self, cancel: CancellationToken) -> Result<(), Failure> {
         let webhooks = beside::Webhooks::new(self.config.webhooks.clone());
+        let watched = events::Watched::new(&self.config);
         let standing = registrar::Standing::new(&self.config, time_of_day());
         let mut parts: JoinSet<Result<(), String>> = JoinSet::new();
         let state = self.state(cancel.clone());
@@ -139,7 +140,7 @@ impl<P: SessionProvider> Daemon<P> {
             parts.spawn(events::listen(
                 self.aws.clone(),
                 events,
-                self.config.clone(),
+                watched.clone(),
                 Arc::clone(&self.store),
                 cancel.clone(),
             ));
@@ -148,7 +149,11 @@ impl<P: SessionProvider> Daemon<P> {
             parts.spawn(reload.on_hangup(
                 self.engine.clone(),
                 self.config.clone(),
-                reload::Beside { webhooks, standing },
+                reload::Beside {
+                    webhooks,
+                    standing,
+                    watched,
+                },
                 self.environment.clone(),
                 cancel.clone(),
             ));

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::beside::Webhooks;
+use super::events::Watched;
 use super::registrar::Standing;
 use crate::config::{self, Config, Environment, ManagementAccount};
 use crate::failure::Failure;
@@ -25,6 +26,7 @@ pub(crate) struct Reload {
 pub(super) struct Beside {
     pub(super) webhooks: Webhooks,
     pub(super) standing: Standing,
+    pub(super) watched: Watched,
 }
 
 impl Reload {
@@ -76,6 +78,7 @@ impl Reload {
         }
         engine.reconfigure(settings);
         beside.webhooks.replace(fresh.webhooks.clone());
+        beside.watched.replace(&fresh);
         beside.standing.replace(&fresh, time_of_day());
         Ok(fresh)
     }

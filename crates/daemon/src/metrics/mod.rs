@@ -15,7 +15,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::{Access, Operation, Service};
 use rolekeeper_domain::drift::{DriftKind, Severity};
 use rolekeeper_domain::fault::Category;
-use rolekeeper_domain::outcome::{Mode, Outcome, SkipReason, StepResult, SweepOutcome};
+use rolekeeper_domain::outcome::{Mode, Outcome, SkipReason, StepResult, SweepId, SweepOutcome};
 use rolekeeper_domain::registration::{Action, State};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::event::{CallOutcome, Event, EventSink};
@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     seen_roles: Mutex<BTreeSet<RoleName>>,
     /// A repair looks at an account a second time, and skipped ones end without having begun.
     in_flight: Mutex<BTreeSet<AccountId>>,
+    /// What is done in each sweep under way.
+    done: Mutex<BTreeMap<SweepId, BTreeSet<AccountId>>>,
 }
 
 impl Metrics {
@@ -57,6 +59,7 @@ impl Metrics {
             managed_roles,
             seen_roles: Mutex::default(),
             in_flight: Mutex::default(),
+            done: Mutex::default(),
         };
         metrics.preset();
         Ok(metrics)
@@ -272,17 +275,25 @@ impl EventSink for Metrics {
     fn emit(&self, event: &Event) {
         let families = &self.families;
         match event {
-            Event::SweepStarted { .. } => {
+            Event::SweepStarted { sweep } => {
                 families.sweep_running.set(1);
                 families.sweep_accounts_done.set(0);
-                self.in_flight(BTreeSet::clear);
+                let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.insert(sweep.id.clone(), BTreeSet::new());
             }
             Event::AccountStarted { account, .. } => {
                 self.in_flight(|flying| flying.insert(*account))
             }
-            Event::AccountFinished { report, .. } => {
+            Event::AccountFinished { sweep, report } => {
                 self.in_flight(|flying| flying.remove(&report.account));
-                families.sweep_accounts_done.inc();
+                // What is looked at and then repaired is done once.
+                let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(accounts) = done.get_mut(sweep) {
+                    accounts.insert(report.account);
+                    let accounts = i64::try_from(accounts.len()).unwrap_or(i64::MAX);
+                    families.sweep_accounts_done.set(accounts);
+                }
+                drop(done);
                 families
                     .account_duration
                     .with_label_values(&[report.outcome.as_str()])
@@ -342,9 +353,14 @@ impl EventSink for Metrics {
             }
             Event::Halted { .. } => families.halted.set(1),
             Event::SweepFinished { sweep } => {
-                families.sweep_running.set(0);
-                // A sweep that was cut off leaves walks without an end.
-                self.in_flight(BTreeSet::clear);
+                let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+                done.remove(&sweep.id);
+                families.sweep_running.set(i64::from(!done.is_empty()));
+                if done.is_empty() {
+                    // A sweep that was cut off leaves walks without an end.
+                    self.in_flight(BTreeSet::clear);
+                }
+                drop(done);
                 if let Some(outcome) = sweep.outcome {
                     families
                         .sweeps

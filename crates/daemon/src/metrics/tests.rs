@@ -165,7 +165,7 @@ fn every_family_of_the_catalog_says_what_it_means() {
 #[test]
 fn an_account_that_is_looked_at_twice_or_never_does_not_bend_the_gauge() {
     let metrics = metrics();
-    let sweep = rolekeeper_domain::outcome::SweepId::parse("s").unwrap();
+    let sweep = SweepId::parse("s").unwrap();
     let account: AccountId = "000000000001".parse().unwrap();
     let report = |outcome| {
         Box::new(rolekeeper_domain::outcome::AccountReport {
@@ -177,6 +177,7 @@ fn an_account_that_is_looked_at_twice_or_never_does_not_bend_the_gauge() {
             failure: None,
             drifts: Vec::new(),
             steps: Vec::new(),
+            mended: Vec::new(),
             observed_at: jiff::Timestamp::UNIX_EPOCH,
             duration_ms: 1,
         })

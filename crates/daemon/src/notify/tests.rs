@@ -213,6 +213,7 @@ fn open_to_all(number: u64) -> AccountReport {
             after: Some(r#"{"sts:ExternalId":"agreed-in-secret"}"#.to_owned()),
         }],
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: after(10),
         duration_ms: 12,
     }

@@ -308,6 +308,7 @@ fn report(number: u64, outcome: Outcome, at: Timestamp) -> AccountReport {
         failure: None,
         drifts: Vec::new(),
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: at,
         duration_ms: 12,
     }

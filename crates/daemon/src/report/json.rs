@@ -79,6 +79,7 @@ pub(crate) fn account_value(report: &AccountReport) -> Value {
         "reason": report.reason,
         "failure": report.failure.as_ref().map(fault_value),
         "drift": report.drifts.iter().map(drift_value).collect::<Vec<_>>(),
+        "mended": report.mended.iter().map(drift_value).collect::<Vec<_>>(),
         "steps": report.steps.iter().map(step_value).collect::<Vec<_>>(),
     })
 }

@@ -43,6 +43,7 @@ impl Render for Ocsf {
             .drifts
             .iter()
             .map(|drift| finding(self, report, drift))
+            .chain(report.mended.iter().map(|drift| self.closed(report, drift)))
             .chain(self.changes(report))
             .map(|event| format!("{event}\n"))
             .collect()

@@ -35,6 +35,7 @@ fn account(number: u64, name: &str, outcome: Outcome) -> AccountReport {
         failure: None,
         drifts: Vec::new(),
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: at(5),
         duration_ms: 12,
     }

@@ -271,6 +271,7 @@ fn report(
             .into_iter()
             .collect(),
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: at(7),
         duration_ms: 1,
     }

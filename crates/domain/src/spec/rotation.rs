@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::template::{ExternalId, TemplateError};
 use crate::account::AccountId;
 use crate::arn::Partition;
+use crate::call::Operation;
 use crate::drift::{Drift, DriftKind};
-use crate::outcome::{AccountReport, Outcome};
+use crate::outcome::{AccountReport, Outcome, StepResult};
 use crate::policy::{Context, Document, Kind, Verdict, compare};
 use crate::role::RoleName;
 
@@ -172,6 +173,8 @@ impl Rotation {
                     why.unwrap_or_else(|| "not reached".to_owned()),
                 ))
             }
+            // The next id was added, and the present one kept beside it.
+            Outcome::Drifted if self.is_held_in(report) => Some(Sight::Stands(Standing::Both)),
             // Nothing differs in who may assume the role.
             Outcome::InSync | Outcome::Drifted | Outcome::Repaired => {
                 Some(Sight::Stands(match self.goal {
@@ -180,6 +183,15 @@ impl Rotation {
                 }))
             }
         }
+    }
+
+    fn is_held_in(&self, report: &AccountReport) -> bool {
+        let resource = format!("role/{}", self.role);
+        report.steps.iter().any(|step| {
+            step.operation == Operation::UpdateAssumeRolePolicy
+                && step.result == StepResult::Withheld
+                && step.resource == resource
+        })
     }
 
     fn before(&self, drift: &Drift, account: AccountId) -> Standing {

@@ -300,8 +300,8 @@ pub trait Control: Send + Sync + 'static {
     fn resume(&self, by: &str, at: Timestamp) -> impl StoreFuture<()>;
     /// Asks for a sweep; answers the request's number.
     fn request(&self, request: &SweepRequest) -> impl StoreFuture<i64>;
-    /// Takes the oldest request, if there is one.
-    fn take_request(&self) -> impl StoreFuture<Option<SweepRequest>>;
+    /// Takes the oldest request, if there is one; only one that `trigger` made, where that is given.
+    fn take_request(&self, trigger: Option<Trigger>) -> impl StoreFuture<Option<SweepRequest>>;
     /// Asks that a sweep end.
     fn cancel(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<()>;
     /// Whether somebody asked that a sweep end.

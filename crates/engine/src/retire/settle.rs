@@ -12,7 +12,7 @@ use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Completion, EntryId, JournalEntry, Store, StoreError};
 use crate::run::Run;
-use crate::settle::{AGAIN, LATE};
+use crate::settle::AGAIN;
 
 /// A step on a user without an end.
 pub(super) struct Open {
@@ -57,6 +57,7 @@ where
         return Ok(());
     };
     let clock = run.engine.gateway.clock.as_ref();
+    let began = clock.elapsed();
     let limit = run.settings.limits.look_deadline;
     while !open.is_empty() && run.brake.stop().is_none() {
         let looked = within(clock, limit, run.look_at_user(account, &slot, &user)).await;
@@ -66,7 +67,7 @@ where
         let now = clock.now();
         let mut young = Vec::new();
         for entry in open {
-            let is_late = now.duration_since(entry.intended_at) >= LATE;
+            let is_late = run.is_late(entry.intended_at, began);
             let completion = match effect(&entry.step, seen.as_ref()) {
                 Effect::There => Completion::SettledDone,
                 Effect::NotThere if is_late => Completion::SettledUndone,

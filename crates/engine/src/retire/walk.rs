@@ -14,18 +14,17 @@ use tracing::Instrument as _;
 use super::paced::Paced;
 use super::settle::Open;
 use super::{Retirement, look};
-use crate::brake::Stop;
 use crate::discover::Named;
-use crate::event::{Event, EventSink};
+use crate::event::EventSink;
 use crate::gateway::within;
 use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{ReportFilter, Store};
-use crate::rollout::Tally;
 use crate::run::{Run, account_span, out_of_time};
 use crate::slot::Slot;
+use crate::staged::{self, Stops};
 use crate::waves;
 
 /// Reports read at a time.
@@ -72,7 +71,12 @@ where
         return Ok(());
     }
     if waves::is_agreed(run, wanting.len(), &[], false).await? {
-        in_waves(run, order, &wanting).await;
+        staged::in_waves(run, &wanting, Stops::ThisSweep, |account| async move {
+            let pass = run.retire_in(order, account);
+            let change = pass.instrument(account_span(account.id)).await;
+            (account.id, Ok(change))
+        })
+        .await?;
     }
     Ok(())
 }
@@ -109,52 +113,6 @@ fn named(report: &AccountReport) -> Named {
         id: report.account,
         name: report.name.clone(),
         ou_path: report.ou_path.clone(),
-    }
-}
-
-/// The accounts in waves, canary first; no further when too much goes wrong.
-async fn in_waves<D, P, S, C, E>(run: &Run<D, P, S, C, E>, order: &Retirement, wanting: &[Named])
-where
-    D: Directory,
-    P: SessionProvider,
-    S: Store,
-    C: Clock,
-    E: EventSink,
-{
-    let rollout = &run.settings.rollout;
-    let mut tally = Tally::default();
-    let ranges = rollout.waves(wanting.len());
-    for (index, range) in ranges.iter().enumerate() {
-        tally.in_canary = index == 0 && rollout.canary > 0;
-        let wave = wanting.get(range.clone()).unwrap_or_default();
-        run.emit(&Event::WaveStarted {
-            sweep: run.sweep.clone(),
-            wave: waves::number(index + 1),
-            of: waves::number(ranges.len()),
-            accounts: wave.len() as u64,
-        });
-        let passes: Vec<_> = wave
-            .iter()
-            .map(|account| async move {
-                let pass = run.retire_in(order, account);
-                (account.id, pass.instrument(account_span(account.id)).await)
-            })
-            .collect();
-        let concurrency = run.settings.limits.concurrency.max(1);
-        let mut passes = futures_util::stream::iter(passes).buffer_unordered(concurrency);
-        while let Some((account, change)) = passes.next().await {
-            tally.count(account, change);
-            // Ends this sweep alone: what goes wrong with a user says nothing about the roles.
-            if let Some(why) = rollout.verdict(&tally)
-                && run.brake.stop().is_none()
-            {
-                run.brake.pull(Stop::Halted(why));
-            }
-        }
-        run.recorder.flush().await;
-        if run.brake.stop().is_some() {
-            return;
-        }
     }
 }
 

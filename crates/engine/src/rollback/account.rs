@@ -9,7 +9,7 @@ use rolekeeper_domain::judge::{Approval, Guardrails, judge};
 use rolekeeper_domain::observation::Observation;
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult, SweepId};
 use rolekeeper_domain::plan::Step;
-use rolekeeper_domain::planner::{Taken, WayBack, probe, recheck, way_back};
+use rolekeeper_domain::planner::{Taken, WayBack, probe, way_back};
 use rolekeeper_domain::role::{RoleName, RoleSpec};
 use rolekeeper_domain::verdict::{Refusal, Verdict};
 
@@ -52,6 +52,52 @@ struct Place<'a> {
     deadline: Duration,
 }
 
+/// An account that is left as it is, and why.
+pub(super) async fn leave<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    account: AccountId,
+    deeds: &Deeds,
+    why: &str,
+) -> Result<(), SweepError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let began = run.engine.gateway.clock.elapsed();
+    let named = named(run, account).await?;
+    let mut report = run.blank_report(&named, Outcome::Skipped, began);
+    for taken in deeds.values() {
+        let steps: Vec<&Step> = taken.iter().map(|taken| &taken.step).collect();
+        report.steps.extend(refused(&steps, why));
+    }
+    report.reason = Some(format!(
+        "not rolled back: {why}; `--accounts {account}` does it all the same"
+    ));
+    run.hand_in(report).await;
+    Ok(())
+}
+
+async fn named<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    account: AccountId,
+) -> Result<Named, SweepError>
+where
+    P: SessionProvider,
+    S: Store,
+{
+    let known = run.engine.store.fleet_account(account).await?;
+    let (name, ou_path) =
+        known.map_or_else(Default::default, |report| (report.name, report.ou_path));
+    Ok(Named {
+        id: account,
+        name,
+        ou_path,
+    })
+}
+
 /// One account: looks, takes the steps when `write`, and reports how the account
 /// then stands against the specification.
 pub(super) async fn account_pass<D, P, S, C, E>(
@@ -70,19 +116,7 @@ where
 {
     let clock = run.engine.gateway.clock.as_ref();
     let began = clock.elapsed();
-    let known = run.engine.store.fleet_account(account).await?;
-    let named = known.map_or_else(
-        || Named {
-            id: account,
-            name: String::new(),
-            ou_path: String::new(),
-        },
-        |report| Named {
-            id: account,
-            name: report.name,
-            ou_path: report.ou_path,
-        },
-    );
+    let named = named(run, account).await?;
     let mut all = Undone {
         steps: Vec::new(),
         reasons: Vec::new(),
@@ -194,17 +228,8 @@ where
     ) -> Result<(), SweepError> {
         let guardrails = self.rollback_guardrails().await?;
         let plan = way.plan.clone();
-        let stale = recheck(&plan, observation).err();
-        let verdict = match stale {
-            Some(refusals) => Verdict::Refuse(plan, refusals),
-            None => judge(
-                plan,
-                observation,
-                &Diff::default(),
-                &guardrails,
-                Mode::Repair,
-            ),
-        };
+        let diff = Diff::default();
+        let verdict = judge(plan, observation, &diff, &guardrails, Mode::Repair);
         match verdict {
             Verdict::InSync => Ok(()),
             Verdict::ReportOnly(plan) => {
@@ -291,7 +316,7 @@ where
     /// rollback: they had it in view. And they asked for the old state, whoever gains by it.
     async fn rollback_guardrails(&self) -> Result<Guardrails, SweepError> {
         let halted = self.engine.store.halted().await?;
-        let newer = halted.filter(|halt| Some(halt) != self.despite.as_ref());
+        let newer = halted.filter(|halt| !self.goes_on_despite(halt));
         if let Some(halt) = &newer {
             self.brake.pull(Stop::Halted(halt.why.clone()));
         }

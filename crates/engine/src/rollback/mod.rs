@@ -9,24 +9,27 @@ mod account;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::SweepId;
+use rolekeeper_domain::outcome::{SweepId, Trigger};
 use rolekeeper_domain::planner::Taken;
 use rolekeeper_domain::record;
 use rolekeeper_domain::role::RoleName;
+use rolekeeper_domain::selector::{Selection, select};
 use tracing::Instrument as _;
 
-use self::account::{Undone, account_pass};
-use crate::brake::Stop;
-use crate::event::{Event, EventSink};
+use self::account::{Undone, account_pass, leave};
+use crate::discover::stream;
+use crate::engine::census_error;
+use crate::event::EventSink;
 use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Completion, EntryId, Halt, Store, Subject};
-use crate::rollout::Tally;
 use crate::run::{Run, account_span};
 use crate::settle::may_have_acted;
+use crate::staged::{self, Stops};
 use crate::waves;
 
 /// Journal entries read at a time.
@@ -48,7 +51,14 @@ where
     E: EventSink,
 {
     let deeds = deeds(run, sweep).await?;
-    let accounts: Vec<(AccountId, Deeds)> = deeds.into_iter().collect();
+    let barred = barred(run, sweep, &deeds).await?;
+    let (out, accounts): (Vec<_>, Vec<_>) = deeds
+        .into_iter()
+        .partition(|(account, _)| barred.contains_key(account));
+    for (account, deeds) in &out {
+        let why = barred.get(account).map(String::as_str).unwrap_or_default();
+        leave(run, *account, deeds, why).await?;
+    }
     let concurrency = run.settings.limits.concurrency.max(1);
 
     let looks: Vec<_> = accounts
@@ -86,8 +96,8 @@ where
     {
         return Ok(());
     }
-    take_back_in_waves(run, sweep, &wanting).await?;
-    keep_it_undone(run, sweep).await
+    keep_it_undone(run, sweep).await?;
+    take_back_in_waves(run, sweep, &wanting).await
 }
 
 /// The accounts in waves, canary first; no further when too much goes wrong.
@@ -103,49 +113,22 @@ where
     C: Clock,
     E: EventSink,
 {
-    let rollout = &run.settings.rollout;
-    let mut tally = Tally::default();
-    let ranges = rollout.waves(wanting.len());
-    for (index, range) in ranges.iter().enumerate() {
-        tally.in_canary = index == 0 && rollout.canary > 0;
-        let wave = wanting.get(range.clone()).unwrap_or_default();
-        run.emit(&Event::WaveStarted {
-            sweep: run.sweep.clone(),
-            wave: waves::number(index + 1),
-            of: waves::number(ranges.len()),
-            accounts: wave.len() as u64,
-        });
-        let passes: Vec<_> = wave
-            .iter()
-            .map(|(account, deeds)| async move {
-                let pass = account_pass(run, sweep, *account, deeds, true);
-                (*account, pass.instrument(account_span(*account)).await)
-            })
-            .collect();
-        let concurrency = run.settings.limits.concurrency.max(1);
-        let mut passes = futures_util::stream::iter(passes).buffer_unordered(concurrency);
-        while let Some((account, undone)) = passes.next().await {
-            tally.count(account, undone?.change);
-            if let Some(why) = rollout.verdict(&tally)
-                && run.brake.stop().is_none()
-            {
-                run.emit(&Event::Halted {
-                    sweep: Some(run.sweep.clone()),
-                    why: why.clone(),
-                });
-                run.brake.pull(Stop::Halted(why));
-            }
-        }
-        run.recorder.flush().await;
-        if run.brake.stop().is_some() {
-            break;
-        }
-    }
-    Ok(())
+    staged::in_waves(
+        run,
+        wanting,
+        Stops::Everybody,
+        |(account, deeds)| async move {
+            let pass = account_pass(run, sweep, *account, deeds, true);
+            let undone = pass.instrument(account_span(*account)).await;
+            (*account, undone.map(|undone| undone.change))
+        },
+    )
+    .await
 }
 
 /// The next sweep would do again what was undone. Until a person has changed the
-/// specification and says so, nothing is written.
+/// specification and says so, nothing is written but by this rollback. In force before its first step:
+/// whoever takes over from a process that dies in the midst of it must not do again what is undone by then.
 async fn keep_it_undone<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
     sweep: &SweepId,
@@ -154,13 +137,66 @@ where
     P: SessionProvider,
     S: Store,
     C: Clock,
+    E: EventSink,
 {
     let why = format!(
         "sweep {sweep} was rolled back: writes wait until the specification is changed and `rolekeeper resume` is given"
     );
     let by = run.order.requested_by.clone();
-    let at = run.engine.gateway.clock.now();
-    Ok(run.engine.store.halt(&Halt { why, by, at }).await?)
+    // As exactly as stores keep it: it is to be known again.
+    let now = run.engine.gateway.clock.now();
+    let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+    let halt = Halt { why, by, at };
+    run.go_on_despite(halt.clone());
+    Ok(run.engine.store.halt(&halt).await?)
+}
+
+/// The accounts that a sweep would not enter now, and why. One that a person named is entered all the same.
+async fn barred<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    sweep: &SweepId,
+    deeds: &BTreeMap<AccountId, Deeds>,
+) -> Result<BTreeMap<AccountId, String>, SweepError>
+where
+    D: Directory,
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+    E: EventSink,
+{
+    let record = run.engine.store.sweep(sweep).await?;
+    let is_bootstrap = record.is_some_and(|record| record.trigger == Trigger::Bootstrap);
+    if run.order.accounts.is_some() || deeds.is_empty() || is_bootstrap {
+        return Ok(BTreeMap::new());
+    }
+    let discovery = run.engine.discovery(&run.settings);
+    let (sender, mut accounts) = stream();
+    let mut seen = BTreeMap::new();
+    let (listing, ()) = tokio::join!(discovery.list(&run.organization, sender), async {
+        while let Some(account) = accounts.recv().await {
+            if deeds.contains_key(&account.id) {
+                let settings = &run.settings;
+                let selection = select(&account, &settings.selector, settings.management);
+                seen.insert(account.id, selection);
+            }
+        }
+    });
+    if let Some(fault) = listing.unread {
+        return Err(census_error(fault));
+    }
+    let bar = |account: &AccountId| match seen.get(account) {
+        None => Some("it is not in the organization any more".to_owned()),
+        Some(Selection::Included { .. }) => None,
+        Some(Selection::Undecided(fault)) => Some(fault.to_string()),
+        Some(other) => Some(match other.skip_reason() {
+            Some(reason) => format!("a sweep would skip it now ({reason})"),
+            None => "a sweep would skip it now".to_owned(),
+        }),
+    };
+    let barred = deeds
+        .keys()
+        .filter_map(|account| Some((*account, bar(account)?)));
+    Ok(barred.collect())
 }
 
 /// What the sweep did, by account and role.

@@ -57,7 +57,7 @@ pub(crate) async fn requests_are_taken_in_order_and_once(place: &Place) {
     let first = store.request(&request("ann")).await.unwrap();
     let second = store.request(&everyone).await.unwrap();
     assert!(first < second);
-    let taken = store.take_request().await.unwrap();
+    let taken = store.take_request(None).await.unwrap();
     assert_eq!(
         taken,
         Some(SweepRequest {
@@ -65,7 +65,7 @@ pub(crate) async fn requests_are_taken_in_order_and_once(place: &Place) {
             ..request("ann")
         })
     );
-    let taken = store.take_request().await.unwrap();
+    let taken = store.take_request(None).await.unwrap();
     assert_eq!(
         taken,
         Some(SweepRequest {
@@ -73,7 +73,7 @@ pub(crate) async fn requests_are_taken_in_order_and_once(place: &Place) {
             ..everyone
         })
     );
-    assert_eq!(store.take_request().await.unwrap(), None);
+    assert_eq!(store.take_request(None).await.unwrap(), None);
 }
 
 pub(crate) async fn requests_are_taken_once_by_replicas_at_once(place: &Place) {
@@ -88,7 +88,13 @@ pub(crate) async fn requests_are_taken_once_by_replicas_at_once(place: &Place) {
             let mut taken = Vec::new();
             // A replica that was too late for one request asks again.
             for _ in 0..40 {
-                taken.extend(replica.take_request().await.unwrap().map(|taken| taken.id));
+                taken.extend(
+                    replica
+                        .take_request(None)
+                        .await
+                        .unwrap()
+                        .map(|taken| taken.id),
+                );
             }
             taken
         });

@@ -121,6 +121,7 @@ pub(crate) fn report(number: u64, outcome: Outcome) -> AccountReport {
         failure: None,
         drifts: Vec::new(),
         steps: Vec::new(),
+        mended: Vec::new(),
         observed_at: at(0),
         duration_ms: 7,
     }
