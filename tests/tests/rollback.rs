@@ -310,6 +310,9 @@ async fn a_rollback_that_is_killed_at_any_step_goes_on_when_it_is_asked_for_agai
                 }
             }
             drop(process);
+            // Whoever takes over does not do again what is undone by now.
+            let halt = stage.store.halted().await.unwrap().expect(&what);
+            assert!(halt.why.contains("rolled back"), "{what}: {halt:?}");
             let again = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
             assert_eq!(
                 again.outcome,
@@ -319,6 +322,35 @@ async fn a_rollback_that_is_killed_at_any_step_goes_on_when_it_is_asked_for_agai
             assert_eq!(stage.differences().await, before, "{what}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_excluded_since_is_named_and_left_unless_it_is_asked_for() {
+    let stage = Stage::new();
+    let before = stage.differences().await;
+    let repaired = stage.sweep(order(Mode::Repair)).await;
+    let out = stage.world.reachable()[1];
+    let process = {
+        stage.clock.wait(Duration::from_secs(60)).await;
+        let mut settings = rig::settings("ann", demo_spec());
+        settings.selector.exclude.accounts.insert(out);
+        Process::start(&stage.world, &stage.clock, &stage.store, settings, 1).await
+    };
+    let undone = process
+        .engine
+        .sweep(undo(&repaired.id, Mode::Repair), CancellationToken::new());
+    let undone = undone.await.unwrap();
+    let report = stage.report(&undone.id, out);
+    assert_eq!(report.outcome, Outcome::Skipped, "{report:#?}");
+    assert!(report.reason.unwrap().contains("skip"), "{undone:?}");
+    let named = SweepOrder {
+        accounts: Some([out].into()),
+        ..undo(&repaired.id, Mode::Repair)
+    };
+    let undone = process.engine.sweep(named, CancellationToken::new()).await;
+    assert_eq!(undone.unwrap().outcome, Some(SweepOutcome::Completed));
+    process.engine.release_lease().await.unwrap();
+    assert_eq!(stage.differences().await, before);
 }
 
 #[tokio::test(start_paused = true)]

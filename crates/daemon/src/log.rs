@@ -202,7 +202,7 @@ impl EventSink for LogSink {
                 widens,
             } => tracing::warn!(
                 sweep.id = %sweep, accounts.changes = changes, widens = ?widens,
-                "sweep {sweep} waits for approval: it would change {changes} accounts",
+                "sweep {sweep} waits for approval: it would change {}", crate::report::accounts(*changes),
             ),
             Event::WaveStarted {
                 sweep,

@@ -5,18 +5,22 @@ use std::sync::Arc;
 use rolekeeper_aws::{
     AuditOnly, Aws, ClientBuilder, Directory, HubKeys, Sessions, Settings, Timeouts,
 };
+use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::census::CensusLimits;
+use rolekeeper_domain::fault::{Category, Denial};
+use rolekeeper_domain::least_privilege::missing_statement;
 use rolekeeper_domain::outcome::Mode;
 use rolekeeper_domain::selector::{ManagementPolicy, Rules, Selector};
 use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_engine::rollout::{Rollout, Share};
 use rolekeeper_engine::schedule::{Cadence, Schedule};
-use rolekeeper_engine::settings::{EngineSettings, Freeze, Limits};
+use rolekeeper_engine::settings::{EngineSettings, Freeze, Limits, Remedy};
 use rolekeeper_engine::{Engine, Ports};
 use rolekeeper_store::Store;
 use secrecy::ExposeSecret;
 
+use crate::commands::iam_policy;
 use crate::config::{self, Config, ManagementAccount};
 use crate::cron;
 use crate::failure::Failure;
@@ -167,6 +171,7 @@ pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
             approve_above: config.rollout.approve_above,
         },
         freeze: freeze(&config.freezes),
+        remedy: Some(remedy(config)),
         flap_limit: u32::try_from(limits.max_repairs).unwrap_or(u32::MAX),
         approve_widening: config.rollout.approve_widening,
         limits: Limits {
@@ -194,6 +199,28 @@ fn rules(matching: &config::Match) -> Rules {
         tags: matching.tags.clone(),
     }
 }
+
+/// Names the statement that a denied call lacks, where it is our policies that lack it.
+fn remedy(config: &Config) -> Remedy {
+    let scope = iam_policy::scope(config, true);
+    Arc::new(move |fault| {
+        let is_ours = matches!(
+            fault.denial,
+            None | Some(Denial::NotAllowedByIdentityPolicy | Denial::Unknown)
+        );
+        // Whether there is no admin role or none that trusts the hub, AWS does not say.
+        let operation = fault
+            .operation
+            .filter(|operation| *operation != Operation::AssumeRole)?;
+        let is_lacking = is_ours && fault.category == Category::AccessDenied;
+        is_lacking
+            .then(|| missing_statement(operation, &scope))?
+            .map(|statement| format!("{STATEMENT_MISSING}: {statement}"))
+    })
+}
+
+/// Begins what is said of a statement that a policy lacks.
+pub(crate) const STATEMENT_MISSING: &str = "this statement is missing";
 
 fn freeze(freezes: &[config::Freeze]) -> Option<Freeze> {
     if freezes.is_empty() {

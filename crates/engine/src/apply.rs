@@ -21,8 +21,8 @@ use crate::port::store::{Completion, Deed, EntryId, Fence, Intent, Store, StoreE
 use crate::run::{Run, step_report};
 use crate::slot::Slot;
 
-/// A step on something that an earlier step of the plan has just made is tried so
-/// often when AWS does not see it yet: 1 + 2 + 4 + 8 + 16 s cover the 10 to 30 s that are reported.
+/// A step on something that an earlier step of the plan has just made, or that names a principal which
+/// AWS does not see, is tried so often when AWS does not see it yet: 1 + 2 + 4 + 8 + 16 s cover the 10 to 30 s that are reported.
 const CONSISTENCY_TRIES: u32 = 6;
 
 /// The first wait for AWS to see what was just made.
@@ -178,7 +178,8 @@ where
         end
     }
 
-    /// One step; again only where AWS surely did nothing, or does not yet see what this very plan made.
+    /// One step; again only where AWS surely did nothing, or does not yet see what this very plan, or
+    /// somebody else, made a moment ago.
     async fn execute(
         &self,
         writer: &P::Writer,
@@ -197,8 +198,8 @@ where
             let attempt = || writer.execute(&step.step);
             match self.write(site, step.step.operation(), attempt).await {
                 Err(Unmade::Failed(fault))
-                    if builds_on_new
-                        && fault.category == Category::NotFound
+                    if (builds_on_new && fault.category == Category::NotFound
+                        || is_unseen_principal(&fault))
                         && tries < CONSISTENCY_TRIES
                         && self.brake.stop().is_none() =>
                 {
@@ -312,6 +313,13 @@ where
             reason: fault.map(ToString::to_string),
         }
     }
+}
+
+/// AWS does not see a principal of the trust policy. One that was made a moment ago it sees soon; and
+/// it says the same of one that does not exist.
+fn is_unseen_principal(fault: &Fault) -> bool {
+    fault.code.as_deref() == Some("MalformedPolicyDocument")
+        && fault.message.to_lowercase().contains("invalid principal")
 }
 
 /// What the journal says of an answer.

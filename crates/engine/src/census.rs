@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::census::judge_listing;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::outcome::{AccountReport, Outcome, Trigger};
+use rolekeeper_domain::outcome::{
+    AccountReport, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
+};
 use rolekeeper_domain::selector::{Selection, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -23,12 +25,15 @@ use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
-use crate::port::store::Store;
+use crate::port::store::{Store, StoreError};
 use crate::run::{Run, account_span};
 use crate::slot::Slot;
 
 /// Listeners hear about the progress of discovery every so many accounts.
 const TELL_EVERY: u64 = 100;
+
+/// How many sweeps back the one is looked for that was cut off.
+const SWEEPS_LOOKED_AT: u32 = 50;
 
 /// Sentences about who gains what that are kept at most: a person reads them.
 const MAX_WIDENS: usize = 200;
@@ -42,6 +47,8 @@ pub(crate) struct FirstPhase {
     pub(crate) widens: BTreeSet<String>,
     /// When each account was last looked at before this sweep.
     pub(crate) last_seen: BTreeMap<AccountId, Timestamp>,
+    /// When the sweep began that this one takes up, after its process died: whoever was seen since comes last.
+    taken_up: Option<Timestamp>,
     listed: u64,
     selected: u64,
 }
@@ -70,7 +77,10 @@ where
 {
     let store = run.engine.store.as_ref();
     let mut phase = FirstPhase::default();
-    if run.is_repair() {
+    if run.order.trigger == Trigger::Startup {
+        phase.taken_up = cut_off_since(store, &run.sweep).await?;
+    }
+    if run.is_repair() || phase.taken_up.is_some() {
         phase.last_seen = store.last_seen().await?;
     }
     let previous = store.census_size().await?;
@@ -129,6 +139,8 @@ impl FirstPhase {
     {
         let wanted = run.order.wanted_accounts();
         let mut tasks = JoinSet::new();
+        // Only what a sweep that was cut off has seen, and only until the listing ends.
+        let mut later = Vec::new();
         while run.brake.stop().is_none() {
             let account = tokio::select! {
                 biased;
@@ -145,7 +157,11 @@ impl FirstPhase {
                 .as_ref()
                 .is_none_or(|wanted| wanted.contains(&account.id))
             {
-                self.admit(run, &account, &mut tasks).await;
+                if self.comes_last(account.id) {
+                    later.push(account);
+                } else {
+                    self.admit(run, &account, &mut tasks).await;
+                }
             }
             while let Some(done) = tasks.try_join_next() {
                 self.take(done.ok());
@@ -153,6 +169,10 @@ impl FirstPhase {
             if self.listed.is_multiple_of(TELL_EVERY) {
                 self.tell(run, false);
             }
+        }
+        // Those that are not begun any more are said to be pending.
+        for account in later {
+            self.admit(run, &account, &mut tasks).await;
         }
         while let Some(done) = tasks.join_next().await {
             self.take(done.ok());
@@ -168,6 +188,13 @@ impl FirstPhase {
                 run.hand_in(run.pending_report(&Named::of(&account))).await;
             }
         }
+    }
+
+    /// Whether the sweep that this one takes up has seen the account: the others have waited for longer.
+    fn comes_last(&self, account: AccountId) -> bool {
+        let seen = self.last_seen.get(&account);
+        self.taken_up
+            .is_some_and(|since| seen.is_some_and(|seen| since <= *seen))
     }
 
     /// Selects one account; one that is meant gets a task as soon as there is a place.
@@ -239,6 +266,21 @@ impl FirstPhase {
             whole,
         });
     }
+}
+
+/// When the sweep by schedule began that was cut off, or the first of several that were, one after the other.
+async fn cut_off_since(
+    store: &impl Store,
+    this: &SweepId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sweeps = store.sweeps(Some(this), SWEEPS_LOOKED_AT).await?;
+    let by_schedule =
+        |sweep: &&SweepRecord| matches!(sweep.trigger, Trigger::Schedule | Trigger::Startup);
+    let cut_off = sweeps
+        .iter()
+        .filter(by_schedule)
+        .take_while(|sweep| sweep.outcome != Some(SweepOutcome::Completed));
+    Ok(cut_off.last().map(|sweep| sweep.started_at))
 }
 
 async fn look_at_one<D, P, S, C, E>(

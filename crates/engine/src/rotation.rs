@@ -217,3 +217,35 @@ where
         page.iter().for_each(&mut see);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rolekeeper_domain::outcome::Mode;
+
+    use super::*;
+    use crate::order::SavedPlans;
+
+    #[test]
+    fn only_a_sweep_that_looks_at_everybody_takes_an_id_away() {
+        let nobody = BTreeSet::new();
+        let sweep = SweepOrder::new(Mode::Repair, Trigger::CommandLine, "ann");
+        assert_eq!(objection(&sweep, &nobody), None);
+        let by_event = SweepOrder {
+            trigger: Trigger::Event,
+            ..sweep.clone()
+        };
+        let account: AccountId = "111111111111".parse().expect("an id");
+        // A saved plan names its accounts: whoever had no plan was not looked at.
+        let saved = SweepOrder {
+            plans: Some(SavedPlans::default()),
+            accounts: Some(BTreeSet::from([account])),
+            ..sweep.clone()
+        };
+        for order in [by_event, saved] {
+            let why = objection(&order, &nobody).unwrap_or_default();
+            assert!(why.contains("looks at every account"), "{why}");
+        }
+        let why = objection(&sweep, &BTreeSet::from([account])).unwrap_or_default();
+        assert!(why.contains("111111111111"), "{why}");
+    }
+}

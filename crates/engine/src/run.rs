@@ -206,7 +206,14 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
     }
 
     /// Hands a report in and tells about it.
-    pub(crate) async fn hand_in(&self, report: AccountReport) {
+    pub(crate) async fn hand_in(&self, mut report: AccountReport) {
+        if let (Some(fault), Some(remedy)) = (&mut report.failure, &self.settings.remedy)
+            && let Some(words) = remedy(fault)
+            && !fault.message.ends_with(&words)
+        {
+            fault.message.push_str("; ");
+            fault.message.push_str(&words);
+        }
         let report = match self.held.get() {
             Some(held) => held.amended(report),
             None => report,

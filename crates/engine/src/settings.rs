@@ -63,6 +63,9 @@ pub trait Roles: Send + Sync + 'static {
 /// Says why changes are frozen at a moment, if they are.
 pub type Freeze = Arc<dyn Fn(Timestamp) -> Option<String> + Send + Sync>;
 
+/// Says what would help against a failure, if that is known.
+pub type Remedy = Arc<dyn Fn(&Fault) -> Option<String> + Send + Sync>;
+
 /// Everything the engine is told.
 #[derive(Clone)]
 pub struct EngineSettings {
@@ -82,6 +85,8 @@ pub struct EngineSettings {
     pub schedule: Schedule,
     /// When nothing may be changed.
     pub freeze: Option<Freeze>,
+    /// What would help against a failure; it goes with the failure wherever that is told.
+    pub remedy: Option<Remedy>,
     /// How often the same thing is repaired in a row before it is left alone; 0: always again.
     pub flap_limit: u32,
     /// Whether a plan that gives somebody more than they have needs approval.

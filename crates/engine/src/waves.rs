@@ -74,7 +74,10 @@ where
     };
     let mut sentences = run.agreement.widens();
     sentences.extend(widens);
-    if candidates.is_empty() && run.order.is_for_everybody() && run.wants_word() {
+    // At the command line whoever is there has been asked already.
+    let is_of_the_daemon = run.order.trigger != Trigger::CommandLine;
+    if candidates.is_empty() && is_of_the_daemon && run.order.is_for_everybody() && run.wants_word()
+    {
         // Nothing differs, so nothing would ever ask. But an account that joins later is given what was
         // agreed to, and nothing else.
         if is_agreed(run, 0, &sentences, true).await? {

@@ -104,6 +104,7 @@ pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
         rollout: Rollout::default(),
         schedule: Schedule::NEVER,
         freeze: None,
+        remedy: None,
         flap_limit: 3,
         approve_widening: false,
         limits: Limits {

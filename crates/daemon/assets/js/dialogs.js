@@ -96,10 +96,12 @@ export function askResume(halted, after) {
 export function askApprove(approval, after) {
   ask("Approve this repair",
     h("div", {},
-      h("p", {}, `Sweep ${approval.sweep} would change ${accounts(approval.changes)}. Canary accounts come first; a surprising result halts it.`),
+      h("p", {}, approval.changes
+        ? `Sweep ${approval.sweep} would change ${accounts(approval.changes)}. Canary accounts come first; a surprising result halts it.`
+        : `Sweep ${approval.sweep} would change nothing now: every account is right. Accounts that join later are given what you approve.`),
       approval.widens.length ? h("p", {}, "It gives more than was agreed to before:") : null,
       approval.widens.length ? h("ul", {}, approval.widens.map((sentence) => h("li", {}, sentence))) : null),
-    `Approve changes to ${count(approval.changes)}`, async () => {
+    approval.changes ? `Approve changes to ${count(approval.changes)}` : "Approve", async () => {
       await post(`/api/v1/sweeps/${encodeURIComponent(approval.sweep)}/approve`);
       toast("Approved.");
       after();

@@ -121,7 +121,7 @@ function waiting(approval, reload) {
   const { widens } = approval;
   const more = widens.length - WIDENS_SHOWN;
   return h("div", { class: "banner waiting", "data-sweep": approval.sweep }, h("strong", {}, "A repair waits for approval"),
-    `it would change ${accountWords(approval.changes)}${widens.length ? ", and it gives more than was agreed to before:" : ""}`,
+    `it would change ${approval.changes ? accountWords(approval.changes) : "nothing now"}${widens.length ? ", and it gives more than was agreed to before:" : ""}`,
     h("button", { type: "button", onclick: () => withToken(known, () => askApprove(approval, reload)) }, "Review and approve"),
     widens.length ? h("ul", {}, widens.slice(0, WIDENS_SHOWN).map((sentence) => h("li", {}, sentence)), 0 < more ? h("li", {}, `${count(more)} more`) : null) : null);
 }

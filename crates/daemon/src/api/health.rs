@@ -58,7 +58,7 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) async fn readyz(State(state): State<ApiState>) -> Response {
     let leader = state.store.holder().await;
     let store = leader.as_ref().map(|_| ()).map_err(|error| {
-        tracing::warn!(error = %error, "not ready: the store cannot be read");
+        state.metrics.count_store_error(error);
         "cannot be read".to_owned()
     });
     let leader = match leader {
@@ -96,11 +96,20 @@ pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, P
         Ok(totals) => state.metrics.set_fleet(&totals),
         Err(error) => state.metrics.count_store_error(&error),
     }
-    if let Ok(halt) = state.store.halted().await {
-        state.metrics.set_halted(halt.is_some());
+    match state.store.halted().await {
+        Ok(halt) => state.metrics.set_halted(halt.is_some()),
+        Err(error) => state.metrics.count_store_error(&error),
+    }
+    let findings = if state.account_series {
+        state.store.findings(None).await
+    } else {
+        Ok(Vec::new())
+    };
+    if let Err(error) = &findings {
+        state.metrics.count_store_error(error);
     }
     if state.account_series
-        && let Ok(findings) = state.store.findings(None).await
+        && let Ok(findings) = findings
     {
         let mut drifted: Vec<(_, Severity)> = findings
             .iter()

@@ -34,7 +34,7 @@ mod views;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -152,6 +152,10 @@ pub(crate) fn router(state: ApiState) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            count_store_failures,
+        ))
         .layer(middleware::from_fn(in_time))
         .layer(SetResponseHeaderLayer::if_not_present(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -162,6 +166,19 @@ pub(crate) fn router(state: ApiState) -> Router {
             HeaderValue::from_static("no-store"),
         ))
         .with_state(state)
+}
+
+/// What could not be answered because of the store is counted with what the sweeps met of it.
+async fn count_store_failures(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answer = next.run(request).await;
+    if answer.extensions().get::<problem::StoreFailed>().is_some() {
+        state.metrics.count_store_failure();
+    }
+    answer
 }
 
 /// No request waits longer than [`ANSWER_TIMEOUT`] for its answer to begin.

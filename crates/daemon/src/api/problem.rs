@@ -21,7 +21,14 @@ pub(crate) struct Problem {
     pub(crate) status: u16,
     /// What was wrong, and what would be right.
     pub(crate) detail: String,
+    /// Whether it was the store.
+    #[serde(skip)]
+    is_of_the_store: bool,
 }
+
+/// Marks an answer that could not be given because of the store, for whoever counts these.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoreFailed;
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
@@ -30,6 +37,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
+            is_of_the_store: false,
         }
     }
 
@@ -46,10 +54,11 @@ impl From<StoreError> for Problem {
     /// The database's words go to the log, not to the caller.
     fn from(error: StoreError) -> Self {
         tracing::error!(error = %error, "a request could not be answered");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store cannot be read at the moment; the log says why",
-        )
+        let detail = "the store cannot be read at the moment; the log says why";
+        Self {
+            is_of_the_store: true,
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
     }
 }
 
@@ -71,7 +80,11 @@ impl From<SweepError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let is_of_the_store = self.is_of_the_store;
         let mut response = (status, axum::Json(self)).into_response();
+        if is_of_the_store {
+            response.extensions_mut().insert(StoreFailed);
+        }
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

@@ -193,12 +193,17 @@ async fn agrees_to_repair(
     }
     let engine = wire::audit(config, Arc::clone(store), sweep::sinks(app)).await?;
     let mut order = SweepOrder::new(Mode::Audit, Trigger::CommandLine, app.person());
+    let for_everybody = chosen.is_none();
     order.accounts = chosen;
     let done = sweep::carry_out(app, &engine, order).await?;
     if done.interrupted {
         return Err(Failure::interrupted());
     }
     if done.record.summary.drifted == 0 {
+        if !for_everybody {
+            // A word for some accounts is none for those that join later.
+            return Ok(Word::Unasked);
+        }
         return agrees_for_later(app, &done.record).await;
     }
     sweep::show(app, store, &done.record, Format::Text).await?;

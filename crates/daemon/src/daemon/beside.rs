@@ -110,6 +110,7 @@ pub(super) async fn notify(
         let Some(post) = &post else { continue };
         if let Err(problem) = notify::scan(store.as_ref(), &webhooks, time_of_day()).await {
             tracing::error!(problem = %crate::failure::whole(&problem), "what is to be told cannot be found out");
+            metrics.count_store_failure();
             continue;
         }
         match notify::deliver(store.as_ref(), post, &webhooks, time_of_day()).await {
@@ -141,12 +142,16 @@ pub(super) fn retention(config: &Config) -> Retention {
 pub(super) async fn forget(
     store: Arc<Store>,
     keep: Retention,
+    metrics: Arc<Metrics>,
     cancel: CancellationToken,
 ) -> Result<(), String> {
     loop {
         match store.prune(keep, time_of_day()).await {
             Ok(pruned) => tracing::debug!(?pruned, "old records are forgotten"),
-            Err(problem) => tracing::error!(problem = %problem, "old records cannot be forgotten"),
+            Err(problem) => {
+                tracing::error!(problem = %problem, "old records cannot be forgotten");
+                metrics.count_store_failure();
+            }
         }
         if !pause(FORGET, &cancel).await {
             return Ok(());

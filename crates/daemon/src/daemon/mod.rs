@@ -134,6 +134,7 @@ impl<P: SessionProvider> Daemon<P> {
         parts.spawn(beside::forget(
             Arc::clone(&self.store),
             beside::retention(&self.config),
+            Arc::clone(&self.face.metrics),
             cancel.clone(),
         ));
         if let Some(events) = self.config.events.clone() {

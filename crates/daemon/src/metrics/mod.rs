@@ -40,6 +40,8 @@ pub(crate) struct Metrics {
     seen_roles: Mutex<BTreeSet<RoleName>>,
     /// A repair looks at an account a second time, and skipped ones end without having begun.
     in_flight: Mutex<BTreeSet<AccountId>>,
+    /// Accounts that had drift of a severity since the series were last dropped.
+    seen_accounts: Mutex<BTreeSet<(AccountId, Severity)>>,
     /// What is done in each sweep under way.
     done: Mutex<BTreeMap<SweepId, BTreeSet<AccountId>>>,
 }
@@ -59,6 +61,7 @@ impl Metrics {
             managed_roles,
             seen_roles: Mutex::default(),
             in_flight: Mutex::default(),
+            seen_accounts: Mutex::default(),
             done: Mutex::default(),
         };
         metrics.preset();
@@ -104,7 +107,22 @@ impl Metrics {
 
     /// Sets the opt-in series of single accounts; beyond the cap the worst come first.
     pub(crate) fn set_accounts(&self, drifted: &[(AccountId, Severity)]) {
-        self.families.account_drifted.reset();
+        // Those that are right by now go to 0 for one scrape or more; only beyond the cap do series vanish.
+        let mut seen = self
+            .seen_accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if ACCOUNT_SERIES_MAX < seen.len() + drifted.len() {
+            self.families.account_drifted.reset();
+            seen.clear();
+        }
+        for (account, severity) in seen.iter() {
+            self.families
+                .account_drifted
+                .with_label_values(&[account.to_string().as_str(), severity.as_str()])
+                .set(0);
+        }
+        seen.extend(drifted.iter().take(ACCOUNT_SERIES_MAX));
         for (account, severity) in drifted.iter().take(ACCOUNT_SERIES_MAX) {
             self.families
                 .account_drifted
@@ -123,9 +141,14 @@ impl Metrics {
         self.families.leader.set(i64::from(leading));
     }
 
-    /// Counts a failure of the store that a request met.
+    /// Counts a failure of the store and says what it was.
     pub(crate) fn count_store_error(&self, error: &StoreError) {
-        tracing::error!(error = %error, "the store cannot be read");
+        tracing::error!(error = %error, "the store failed");
+        self.count_store_failure();
+    }
+
+    /// Counts a failure of the store that has been said already.
+    pub(crate) fn count_store_failure(&self) {
         self.families.store_errors.inc();
     }
 

@@ -136,12 +136,13 @@ impl News {
     /// A repair waits.
     pub(super) fn approval_wanted(sweep: &SweepRecord, changes: u64, at: Timestamp) -> Self {
         let id = &sweep.id;
-        let mut summary = format!(
-            "sweep {id} waits for approval: it would change {}",
-            accounts(changes)
-        );
+        let mut summary = format!("sweep {id} waits for approval: it would change ");
+        summary.push_str(&match changes {
+            0 => "nothing now".to_owned(),
+            some => accounts(some),
+        });
         if !sweep.widens.is_empty() {
-            summary.push_str(" and give more than was agreed to");
+            summary.push_str(", and its specifications give more than was agreed to");
         }
         let mut lines: Vec<String> = sweep
             .widens

@@ -12,6 +12,10 @@ use std::time::Duration;
 /// What a throttle leaves of the rate.
 pub const CUT: f64 = 0.7;
 
+/// What the first one leaves, which ends the discovery: AWS's bucket hid the limit until it was empty, so the
+/// rate is above the limit by more than what a round trip adds.
+const FIRST_CUT: f64 = 0.6;
+
 /// How long a cut takes to come back. At latencies of up to
 /// 0.2 s that is a dozen round trips in which the queue in front of the limit drains.
 const RECOVERY: Duration = Duration::from_millis(2_500);
@@ -72,6 +76,8 @@ pub struct Adaptive {
     /// The rate that worked, as far as is known.
     plateau: Option<f64>,
     last_cut: Option<Duration>,
+    /// What the last cut left of the plateau.
+    depth: f64,
     quiet_since: Duration,
     window: Window,
 }
@@ -96,6 +102,7 @@ impl Adaptive {
             rate,
             plateau: bounds.known.then_some(rate),
             last_cut: None,
+            depth: CUT,
             quiet_since: now,
             window: Window {
                 began: now,
@@ -111,7 +118,8 @@ impl Adaptive {
         match (self.plateau, self.last_cut) {
             (Some(plateau), Some(cut)) if now < cut + RECOVERY => {
                 let left = 1.0 - (now.saturating_sub(cut)).as_secs_f64() / RECOVERY.as_secs_f64();
-                (plateau * (1.0 - (1.0 - CUT) * left.powi(3))).clamp(self.floor, self.ceiling)
+                (plateau * (1.0 - (1.0 - self.depth) * left.powi(3)))
+                    .clamp(self.floor, self.ceiling)
             }
             _ => self.rate,
         }
@@ -157,6 +165,11 @@ impl Adaptive {
             Some(seen) => seen.min(current),
             None if again => current * DISBELIEF,
             None => current * MARGIN,
+        };
+        self.depth = if self.plateau.is_none() {
+            FIRST_CUT
+        } else {
+            CUT
         };
         let plateau = believed.clamp(self.floor, self.ceiling);
         self.plateau = Some(plateau);

@@ -16,7 +16,7 @@ use super::lines::Lines;
 use crate::commands::iam_policy;
 use crate::config::Config;
 use crate::failure::{Failure, whole};
-use crate::wire::AuditEngine;
+use crate::wire::{self, AuditEngine};
 
 /// The first selected account of each unit.
 pub(super) fn one_in_each_unit(found: &[(Account, Selection)]) -> Vec<Account> {
@@ -109,9 +109,11 @@ pub(super) fn remedy(config: &Config, fault: &Fault) -> String {
              none. The template below adds one; deploy/cloudformation/admin-role-stackset.yaml puts it into all accounts",
             config.aws.admin_roles.join(", ")
         ),
+        // It says so itself.
+        (Category::AccessDenied, ..) if fault.message.contains(wire::STATEMENT_MISSING) => String::new(),
         (Category::AccessDenied, Some(operation), _) => {
             match missing_statement(operation, &iam_policy::scope(config, false)) {
-                Some(statement) => format!("this statement is missing: {statement}"),
+                Some(statement) => format!("{}: {statement}", wire::STATEMENT_MISSING),
                 None => "`rolekeeper iam-policy admin` prints what the admin role needs".to_owned(),
             }
         }
