@@ -14,7 +14,7 @@ pub const CUT: f64 = 0.7;
 
 /// What the first one leaves, which ends the discovery: AWS's bucket hid the limit until it was empty, so the
 /// rate is above the limit by more than what a round trip adds.
-const FIRST_CUT: f64 = 0.6;
+pub const FIRST_CUT: f64 = 0.6;
 
 /// How long a cut takes to come back. At latencies of up to
 /// 0.2 s that is a dozen round trips in which the queue in front of the limit drains.

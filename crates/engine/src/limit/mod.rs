@@ -19,7 +19,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::{Access, Operation, Service};
 use tokio::sync::Semaphore;
 
-pub use self::adaptive::{Adaptive, Bounds, CUT, Learned};
+pub use self::adaptive::{Adaptive, Bounds, CUT, FIRST_CUT, Learned};
 pub use self::attribution::{Attribution, Culprit};
 pub use self::bucket::Bucket;
 pub use self::quota::{Quota, published};
