@@ -21,6 +21,7 @@ import termios
 import time
 import unicodedata
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 from reporting import run
@@ -133,6 +134,9 @@ def no_line_is_wider_than_the_terminal_and_no_name_steers_it():
 
     for width, command in looks():
         judge(width, command, DESK.run(width, *command))
+    with waiting_for_a_word():
+        for width in WIDTHS:
+            judge(width, ["approve"], DESK.run(width, "approve"))
     for width in WIDTHS:
         judge(width, ["apply", "--yes"], DESK.run(width, "apply", "--yes"))
     first = next(
@@ -145,6 +149,24 @@ def no_line_is_wider_than_the_terminal_and_no_name_steers_it():
         judge(width, ["demo"], DESK.run(width, "demo", "--once", "--accounts", "20"))
     assert not too_wide, "\n".join(map(str, too_wide.items()))
     assert not steering, steering
+
+
+@contextmanager
+def waiting_for_a_word():
+    """While a repair that nobody agreed to waits for `approve`."""
+    repair = subprocess.Popen(
+        [BINARY, "apply"], cwd=DESK.folder.name, env=KEYS, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while "would change" not in DESK.run(120, "approve"):
+            assert time.monotonic() < until and repair.poll() is None, "nothing waits"
+            time.sleep(0.2)
+        yield
+    finally:
+        repair.terminate()
+        repair.wait(timeout=60)
 
 
 def history_of(sweep):
@@ -173,12 +195,23 @@ def json_is_the_same_on_every_terminal():
         assert json.loads(said.replace("\r\n", "\n"))["schema"] == "rolekeeper.sweeps/v1"
 
 
+def commands(*prefix):
+    """Every command with its subcommands, as the help lists them."""
+    yield prefix
+    listed = re.search(r"Commands:[\r\n]+((?:  .*[\r\n]+)+)", COLOR.sub("", DESK.run(200, *prefix, "--help")))
+    for name in re.findall(r"^  (\S+)", listed[1], re.MULTILINE) if listed else ():
+        if name != "help":
+            yield from commands(*prefix, name)
+
+
 def every_help_fits():
+    every = list(commands())
+    assert len(every) > 20 and ("journal", "verify") in every, every
     for width in WIDTHS:
-        for command in ("plan", "apply", "report", "rollback", "retire-user", "bootstrap", "check", "demo"):
-            for line in lines(DESK.run(width, command, "--help")):
-                # An example is to be copied as it stands.
-                assert columns(line) <= width or line.startswith("  "), (command, width, line)
+        for command in every:
+            for wanted in ("-h", "--help"):
+                for line in lines(DESK.run(width, *command, wanted)):
+                    assert columns(line) <= width, (command, width, line)
 
 
 CHECKS = [

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
@@ -20,7 +21,7 @@ use rolekeeper_engine::SweepError;
 use rolekeeper_engine::ledger::{Ledger, NotTaken};
 use rolekeeper_engine::port::session::Receipt;
 use rolekeeper_engine::port::store::{
-    Completion, Control as _, Deed, Halt, Journal as _, Lease as _, Sweeps as _,
+    Completion, Control as _, Deed, Halt, Journal as _, Lease as _, StoreError, Sweeps as _,
 };
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -102,7 +103,7 @@ impl Stage {
 async fn a_step_is_on_record_before_its_call_and_completed_after() {
     let stage = Stage::new();
     let ledger = stage.ledger(1).await.unwrap();
-    let call = async {
+    let call = || async {
         let open = stage.store.open().await.unwrap();
         assert_eq!(open.len(), 1, "the intent comes first");
         // Longer than the lease: it is renewed meanwhile, so that nobody else takes it.
@@ -118,7 +119,7 @@ async fn a_step_is_on_record_before_its_call_and_completed_after() {
         .take(stage.account, stage.deed(), call)
         .await
         .unwrap();
-    let denied = async { Err(Fault::new(Category::AccessDenied, "no")) };
+    let denied = || async { Err(Fault::new(Category::AccessDenied, "no")) };
     let told = ledger.take(stage.account, stage.deed(), denied).await;
     assert!(matches!(told, Err(NotTaken::Failed(_))), "{told:?}");
     let sweep = ledger.sweep().clone();
@@ -146,7 +147,7 @@ async fn nothing_is_begun_under_a_halt_a_freeze_or_somebody_elses_lease() {
         at: stage.clock.true_time(),
     };
     stage.store.halt(&halt).await.unwrap();
-    let never = async { call_that_must_not_be() };
+    let never = || async { call_that_must_not_be() };
     let told = ledger.take(stage.account, stage.deed(), never).await;
     let Err(NotTaken::NotBegun(SweepError::Halted { why, .. })) = told else {
         panic!("{told:?}")
@@ -198,7 +199,7 @@ async fn what_a_killed_run_left_open_is_settled_by_what_the_next_one_sees() {
         let killed = stage.ledger(1).await.unwrap();
         tokio::select! {
             biased;
-            told = killed.take(stage.account, stage.deed(), std::future::pending()) => {
+            told = killed.take(stage.account, stage.deed(), std::future::pending) => {
                 panic!("{told:?}")
             }
             () = stage.clock.wait(Duration::from_secs(1)) => {}
@@ -212,5 +213,83 @@ async fn what_a_killed_run_left_open_is_settled_by_what_the_next_one_sees() {
         let journal = stage.store.journal();
         assert_eq!(journal.first().unwrap().completion, expected);
         next.close(None).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_lost_and_regained_stops_the_record() {
+    let stage = Stage::new();
+    let ledger = stage.ledger(1).await.unwrap();
+    stage.clock.wait(Duration::from_secs(20)).await;
+    let now = stage.clock.true_time();
+    let lease = Duration::from_secs(15);
+    let other = stage.store.acquire("bob", lease, now).await;
+    assert!(other.unwrap().is_some(), "it was over");
+    stage.store.release("bob").await.unwrap();
+    let never = || async { call_that_must_not_be() };
+    let told = ledger.take(stage.account, stage.deed(), never).await;
+    let fenced = matches!(
+        told,
+        Err(NotTaken::NotBegun(SweepError::Store(
+            StoreError::Fenced { .. }
+        )))
+    );
+    assert!(fenced, "{told:?}");
+    assert_eq!(stage.store.journal(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_found_yet_is_called_again_unless_writing_is_stopped_meanwhile() {
+    let stage = Stage::new();
+    let ledger = stage.ledger(1).await.unwrap();
+    let calls = AtomicU32::new(0);
+    let third = || async {
+        match calls.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => Err(Fault::new(Category::NotFound, "no such role")),
+            _ => Ok(Stage::receipt()),
+        }
+    };
+    let told = ledger.take(stage.account, stage.deed(), third).await;
+    assert!(told.is_ok(), "{told:?}");
+
+    calls.store(0, Ordering::Relaxed);
+    let halting = || async {
+        assert_eq!(calls.fetch_add(1, Ordering::Relaxed), 0, "halted");
+        let halt = Halt {
+            why: "incident 4711".to_owned(),
+            by: "bob".to_owned(),
+            at: stage.clock.true_time(),
+        };
+        stage.store.halt(&halt).await.unwrap();
+        Err(Fault::new(Category::NotFound, "no such role"))
+    };
+    let told = ledger.take(stage.account, stage.deed(), halting).await;
+    assert!(
+        matches!(told, Err(NotTaken::NotBegun(SweepError::Halted { .. }))),
+        "{told:?}"
+    );
+    let journal = stage.store.journal();
+    let end = journal.last().unwrap().completion.as_ref();
+    assert!(matches!(end, Some(Completion::Failed(fault)) if fault.category == Category::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_answer_was_lost_is_settled_by_the_next_run() {
+    let stage = Stage::new();
+    let categories = [Category::Timeout, Category::Network, Category::Service];
+    for (salt, category) in (1..).step_by(2).zip(categories) {
+        let ledger = stage.ledger(salt).await.unwrap();
+        let lost = || async { Err(Fault::new(category, "no answer")) };
+        let told = ledger.take(stage.account, stage.deed(), lost).await;
+        assert!(matches!(told, Err(NotTaken::Failed(_))), "{told:?}");
+        ledger.close(Some("no answer")).await.unwrap();
+        let journal = stage.store.journal();
+        assert_eq!(journal.last().unwrap().completion, None);
+        let next = stage.ledger(salt + 1).await.unwrap();
+        next.settle(&stage.role, &stage.seen(true)).await.unwrap();
+        next.close(None).await.unwrap();
+        let journal = stage.store.journal();
+        let end = journal.last().unwrap().completion.clone();
+        assert_eq!(end, Some(Completion::SettledDone));
     }
 }

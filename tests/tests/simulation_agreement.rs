@@ -86,7 +86,7 @@ impl Stage {
             self.clock.wait(Duration::from_secs(1)).await;
             if let Some(waiting) = self.store.waiting().pop() {
                 let now = self.clock.true_time();
-                assert!(self.store.approve(&waiting, "ann", now).await.unwrap());
+                assert!(self.store.approve(&waiting, "bob", now).await.unwrap());
                 return;
             }
         }
@@ -157,6 +157,9 @@ async fn a_wider_specification_waits_until_somebody_agrees_and_is_known_from_the
     let record = record.unwrap();
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
     assert_eq!(record.summary.repaired, 6, "{record:?}");
+    let agreed = stage.store.agreed_specs().await.unwrap();
+    let by: Vec<_> = agreed.iter().map(|spec| spec.by.as_str()).collect();
+    assert_eq!(by, ["bob"], "the one who approved it is on record");
     assert!(stage.world.plant(stage.account(3), Drift::PolicyNarrower));
     let (record, writes) = stage.sweep(wider(), order(Mode::Repair)).await;
     assert_eq!(record.widens, Vec::<String>::new());

@@ -29,7 +29,7 @@ mod queue;
 pub use client::{Aws, BuildError, ClientBuilder, HubKeys, Settings, Timeouts};
 pub use directory::Directory;
 pub use event::{Content, Hint, HintKind};
-pub use queue::{Backlog, EventQueue, Message};
+pub use queue::{Backlog, EventQueue, Message, queue_arn};
 pub use reader::Reader;
 pub use session::{AuditOnly, NoWriter, Sessions};
 pub use transport::{Transport, TransportFailure, TransportFuture};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::{Builder, Region};
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::arn::{Arn, Partition};
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::Fault;
 
@@ -187,11 +189,27 @@ fn region_of(url: &str) -> Option<&str> {
     let ours = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
     let name = ours.iter().find_map(|end| host.strip_suffix(end))?;
     match name.split('.').collect::<Vec<_>>().as_slice() {
-        ["sqs" | "sqs-fips", region] | [region, "queue"] => Some(region),
+        ["sqs" | "sqs-fips", region] | [region, "queue"] | [_, "sqs", region, "vpce"] => {
+            Some(region)
+        }
         // The oldest form of all.
         ["queue"] => Some("us-east-1"),
         _ => None,
     }
+}
+
+/// The ARN of a queue, from its URL. None for an address that is not AWS's.
+pub fn queue_arn(url: &str, partition: Partition) -> Option<Arn> {
+    let region = region_of(url)?;
+    let path = url.split_once("://")?.1.split_once('/')?.1;
+    let (account, name) = path.trim_end_matches('/').split_once('/')?;
+    let account: AccountId = account.parse().ok()?;
+    if name.is_empty() || name.contains('/') {
+        return None;
+    }
+    format!("arn:{partition}:sqs:{region}:{account}:{name}")
+        .parse()
+        .ok()
 }
 
 fn whole_seconds(duration: Duration) -> i32 {
@@ -200,7 +218,9 @@ fn whole_seconds(duration: Duration) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::region_of;
+    use rolekeeper_domain::arn::Partition;
+
+    use super::{queue_arn, region_of};
 
     #[test]
     fn a_queue_is_asked_in_the_region_that_its_url_names() {
@@ -230,9 +250,26 @@ mod tests {
                 "https://queue.amazonaws.com/123456789012/q",
                 Some("us-east-1"),
             ),
+            (
+                "https://vpce-0a1b-c2d3-us-east-1a.sqs.us-east-1.vpce.amazonaws.com/123456789012/q",
+                Some("us-east-1"),
+            ),
             ("https://vpce-0a1b.sqs.example.com/123456789012/q", None),
         ] {
             assert_eq!(region_of(url), region, "{url}");
+            // Whoever is asked in a Region needs a permission for a queue in it.
+            let arn = queue_arn(url, Partition::Aws).map(|arn| arn.to_string());
+            let name = url.rsplit('/').next().unwrap_or_default();
+            let expected = region.map(|region| format!("arn:aws:sqs:{region}:123456789012:{name}"));
+            assert_eq!(arn, expected, "{url}");
+        }
+        for url in [
+            "https://sqs.us-east-1.amazonaws.com/q",
+            "https://sqs.us-east-1.amazonaws.com/123456789012/",
+            "https://sqs.us-east-1.amazonaws.com/123456789012/q/r",
+            "https://sqs.us-east-1.amazonaws.com/ops/q",
+        ] {
+            assert_eq!(queue_arn(url, Partition::Aws), None, "{url}");
         }
     }
 }

@@ -139,6 +139,20 @@ impl Terminal {
         ));
     }
 
+    /// Whether a person agreed: with `--yes`, or asked. Nobody's silence is a yes.
+    pub(crate) async fn agreed(&self, yes: bool, question: &str) -> Result<bool, Failure> {
+        if yes {
+            return Ok(true);
+        }
+        if !self.can_ask {
+            return Err(Failure::new(
+                "this needs --yes where nobody can be asked; nothing was written to AWS",
+            )
+            .with_help("--plan shows what would be done"));
+        }
+        self.ask(question).await
+    }
+
     /// Asks a question; only yes is yes. Ctrl-C and SIGTERM are no answer: they end the command.
     pub(crate) async fn ask(&self, question: &str) -> Result<bool, Failure> {
         self.put(question)?;

@@ -235,15 +235,20 @@ fn next_external_id(entry: &Entry) -> Result<Option<NextExternalId>, TemplateErr
     Ok(Some(NextExternalId { id, goal }))
 }
 
-/// The specification in an account that stands for any. The ids are AWS's own examples.
+/// What stands for `${hub_account_id}`, `${account_id}` and `${organization_id}` before AWS was asked: AWS's own examples.
+const SAMPLE_HUB: &str = "210987654321";
+const SAMPLE_ACCOUNT: &str = "123456789012";
+const SAMPLE_ORGANIZATION: &str = "o-exampleorgid";
+
+/// The specification in an account that stands for any.
 fn sample(template: &SpecTemplate, config: &Config) -> Result<Option<RoleSpec>, TemplateError> {
-    let (Ok(hub), Ok(account)) = ("210987654321".parse(), "123456789012".parse()) else {
+    let (Ok(hub), Ok(account)) = (SAMPLE_HUB.parse(), SAMPLE_ACCOUNT.parse()) else {
         return Ok(None);
     };
     let binding = Binding {
         partition: partition_of(&config.aws.region),
         hub_account_id: hub,
-        organization_id: Some("o-exampleorgid".to_owned()),
+        organization_id: Some(SAMPLE_ORGANIZATION.to_owned()),
     };
     let spec = template.clone().bind(binding)?.in_account(account)?;
     Ok(Some(spec.as_ref().clone()))
@@ -262,9 +267,19 @@ pub(crate) fn partition_of(region: &str) -> Partition {
 
 /// Refuses what is dangerous wherever it is written; answers what was said to be understood.
 fn guard(role: &Role, spec: &RoleSpec, config: &Config) -> Result<Vec<String>, ConfigError> {
+    let ways_in = config.aws.organization_role_arn.iter();
+    let ways_in = ways_in.map(|arn| arn.as_str().to_owned());
     let surroundings = Surroundings {
-        admin_roles: config.aws.admin_roles.clone(),
-        ..Surroundings::default()
+        admin_roles: config
+            .aws
+            .admin_roles
+            .iter()
+            .cloned()
+            .chain(ways_in)
+            .collect(),
+        own_accounts: SAMPLE_HUB.parse().into_iter().collect(),
+        // An organization's id that is written out is not known to be ours; the placeholder is.
+        organization: Some(SAMPLE_ORGANIZATION.to_owned()),
     };
     let mut warnings = Vec::new();
     for danger in dangers(spec, &surroundings) {

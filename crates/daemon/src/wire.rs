@@ -17,7 +17,7 @@ use rolekeeper_engine::rollout::{Rollout, Share};
 use rolekeeper_engine::schedule::{Cadence, Schedule};
 use rolekeeper_engine::settings::{EngineSettings, Freeze, Limits, Remedy};
 use rolekeeper_engine::{Engine, Ports};
-use rolekeeper_store::Store;
+use rolekeeper_store::{OpenError, Store};
 use secrecy::ExposeSecret;
 
 use crate::commands::iam_policy;
@@ -93,6 +93,23 @@ pub(crate) async fn store(config: &Config) -> Result<Arc<Store>, Failure> {
     Ok(Arc::new(
         rolekeeper_store::open(config.store_url.expose_secret()).await?,
     ))
+}
+
+/// The store that the daemon or another command made, for what is told to it. An empty one, made here, would
+/// hear it in the place of theirs.
+pub(crate) async fn store_of_others(config: &Config) -> Result<Arc<Store>, Failure> {
+    let opened = rolekeeper_store::open_existing(config.store_url.expose_secret()).await;
+    let store = opened.map_err(|error| match error {
+        OpenError::Missing { place } => {
+            Failure::new(format!("no store at {place}: is store.url the daemon's?")).with_help(
+                "a relative store.url begins in the folder that a command is started in. Before the daemon's first start \
+                 there is nothing to tell: to have it start halted, make its store with `rolekeeper plan`, which \
+                 writes nothing to AWS, and halt then",
+            )
+        }
+        error => error.into(),
+    })?;
+    Ok(Arc::new(store))
 }
 
 /// The store as it is, for commands that only look.

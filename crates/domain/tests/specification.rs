@@ -12,9 +12,9 @@ use rolekeeper_domain::arn::Partition;
 use rolekeeper_domain::policy::{Context, Document, Kind, Verdict, compare};
 use rolekeeper_domain::role::{Adopt, Ensure, Extras};
 use rolekeeper_domain::spec::{
-    Binding, BoundTemplate, BoundaryTemplate, ExternalId, ManagedPolicyTemplate, NextExternalId,
-    PRESETS, Preset, RotationGoal, SpecTemplate, Standing, Surroundings, TemplateError, dangers,
-    preset,
+    Binding, BoundTemplate, BoundaryTemplate, Danger, ExternalId, ManagedPolicyTemplate,
+    NextExternalId, PRESETS, Preset, RotationGoal, SpecTemplate, Standing, Surroundings,
+    TemplateError, dangers, preset,
 };
 
 const HUB: &str = "111111111111";
@@ -317,8 +317,10 @@ fn danger(name: &str, path: &str, trust: &str, expected: &Expect) {
         admin_roles: vec![
             "OrganizationAccountAccessRole".to_owned(),
             "/ops/KeeperAdmin".to_owned(),
+            "arn:aws:iam::222222222222:role/ops/OrganizationReader".to_owned(),
         ],
         own_accounts: BTreeSet::from([id(HUB)]),
+        organization: Some("o-abcdef1234".to_owned()),
     };
     let found: Vec<String> = dangers(&spec, &surroundings)
         .iter()
@@ -436,9 +438,170 @@ fn dangers_are_found() {
     );
 }
 
+/// The names of the dangers of a trust policy, in one line.
+fn named(principal: &str, condition: &str) -> String {
+    let mut template = cloudcoreo();
+    template.trust = lets_in(principal, &format!(r#","Condition":{condition}"#));
+    let spec = bind(template).unwrap().in_account(id(HUB)).unwrap();
+    let surroundings = Surroundings {
+        own_accounts: BTreeSet::from([id(HUB)]),
+        organization: Some("o-abcdef1234".to_owned()),
+        ..Surroundings::default()
+    };
+    let names = dangers(&spec, &surroundings);
+    let names: Vec<&str> = names.iter().map(Danger::name).collect();
+    names.join(" ")
+}
+
+#[test]
+fn a_wildcard_where_the_account_stands_narrows_nothing() {
+    for (condition, narrows) in [
+        (
+            r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::222222222222:role/x"}}"#,
+            true,
+        ),
+        (
+            r#"{"ArnLike":{"aws:PrincipalArn":"arn:*:iam::222222222222:role/*"}}"#,
+            true,
+        ),
+        (
+            r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam::222222222222:*"}}"#,
+            true,
+        ),
+        (
+            r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/x"}}"#,
+            false,
+        ),
+        (
+            r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::22222222222?:role/x"}}"#,
+            false,
+        ),
+        (
+            r#"{"ArnLike":{"aws:PrincipalArn":["arn:aws:iam::222222222222:role/x","arn:aws:iam::*:role/y"]}}"#,
+            false,
+        ),
+        (
+            r#"{"StringLike":{"aws:PrincipalArn":"arn:aws:iam::*"}}"#,
+            false,
+        ),
+        // A user's path may hold what the pattern asks for.
+        (
+            r#"{"StringLike":{"aws:PrincipalArn":"arn:*:iam::222222222222:role/x"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalArn":"${aws:PrincipalArn}"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalAccount":"222222222222"}}"#,
+            true,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalAccount":"${aws:ResourceAccount}"}}"#,
+            true,
+        ),
+        (r#"{"StringLike":{"aws:PrincipalAccount":"2*"}}"#, false),
+        (
+            r#"{"StringEquals":{"aws:PrincipalAccount":"${aws:PrincipalAccount}"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-other12345"}}"#,
+            true,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"${aws:ResourceOrgID}"}}"#,
+            true,
+        ),
+        (r#"{"StringLike":{"aws:PrincipalOrgID":"o-*"}}"#, false),
+        (
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-abcdef1234/r-ab12/*"}}"#,
+            true,
+        ),
+        (
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-abc*"}}"#,
+            false,
+        ),
+        (
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-*/r-ab12/*"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringLike":{"aws:userid":"AROAEXAMPLEEXAMPLE123:*"}}"#,
+            true,
+        ),
+        (r#"{"StringLike":{"aws:userid":"*:session"}}"#, false),
+        (r#"{"StringLike":{"aws:userid":"AROA*"}}"#, false),
+    ] {
+        let expected = if narrows { "" } else { "anyone_may_assume" };
+        assert_eq!(named(r#""*""#, condition), expected, "{condition}");
+    }
+}
+
+#[test]
+fn only_a_literal_external_id_or_our_own_organization_vouches_for_another_company() {
+    let vendor = r#"{"AWS":"arn:aws:iam::999999999999:root"}"#;
+    for (condition, vouches) in [
+        (r#"{"StringEquals":{"sts:ExternalId":"x1"}}"#, true),
+        (r#"{"StringEquals":{"sts:ExternalId":["x1","x2"]}}"#, true),
+        (r#"{"StringLike":{"sts:ExternalId":"a*"}}"#, false),
+        (r#"{"StringLike":{"sts:ExternalId":"abc"}}"#, false),
+        (
+            r#"{"StringEqualsIgnoreCase":{"sts:ExternalId":"abc"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"sts:ExternalId":"${aws:username}"}}"#,
+            false,
+        ),
+        (r#"{"StringEquals":{"sts:ExternalId":["x1",""]}}"#, false),
+        (
+            r#"{"ForAllValues:StringEquals":{"sts:ExternalId":"x1"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"${organization_id}"}}"#,
+            true,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"${aws:ResourceOrgID}"}}"#,
+            true,
+        ),
+        (
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"${organization_id}/*"}}"#,
+            true,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalOrgID":"o-other12345"}}"#,
+            false,
+        ),
+        (
+            r#"{"StringEquals":{"aws:PrincipalOrgID":["${organization_id}","o-other12345"]}}"#,
+            false,
+        ),
+        (r#"{"StringLike":{"aws:PrincipalOrgID":"o-*"}}"#, false),
+        (
+            r#"{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-other12345/*"}}"#,
+            false,
+        ),
+    ] {
+        let expected = if vouches { "" } else { "no_external_id" };
+        assert_eq!(named(vendor, condition), expected, "{condition}");
+    }
+}
+
 #[test]
 fn names_that_are_not_ours_to_manage_are_refused() {
     let trust = lets_in(r#"{"AWS":"111111111111"}"#, "");
+    danger(
+        "OrganizationReader",
+        "/",
+        &trust,
+        &expect![
+            "locks_us_out (never): arn:aws:iam::222222222222:role/ops/OrganizationReader is the admin role that rolekeeper comes in by: managing it would lock rolekeeper out"
+        ],
+    );
     danger(
         "organizationaccountaccessrole",
         "/",

@@ -133,7 +133,7 @@ where
                 role: role.clone(),
                 digest: agreed.digest(),
                 body: agreed.record(),
-                by: self.who_agreed(role),
+                by: self.who_agreed(role).await?,
                 sweep: self.sweep.clone(),
                 at: self.engine.gateway.clock.now(),
             };
@@ -144,15 +144,19 @@ where
         Ok(())
     }
 
-    fn who_agreed(&self, role: &RoleName) -> String {
+    async fn who_agreed(&self, role: &RoleName) -> Result<String, End> {
         if !self.agreement.is_wider(role) {
-            return "nobody: it gives no more than the one before".to_owned();
+            return Ok("nobody: it gives no more than the one before".to_owned());
         }
-        match &self.order.approved_by {
-            Some(person) => person.clone(),
-            None if self.is_approved() => "whoever approved the sweep".to_owned(),
-            None => "nobody: rollout.approve_widening is off".to_owned(),
+        if let Some(person) = &self.order.approved_by {
+            return Ok(person.clone());
         }
+        if !self.is_approved() {
+            return Ok("nobody: rollout.approve_widening is off".to_owned());
+        }
+        let person = self.engine.store.approved_by(&self.sweep).await;
+        let person = person.map_err(|error| self.store_failed(&error))?;
+        Ok(person.unwrap_or_else(|| "whoever approved the sweep".to_owned()))
     }
 }
 

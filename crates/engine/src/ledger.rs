@@ -6,9 +6,10 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::fault::Fault;
+use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::observation::Observation;
 use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::planner::{Effect, effect};
@@ -19,12 +20,20 @@ use crate::apply::completion;
 use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::session::Receipt;
-use crate::port::store::{Completion, Deed, Fence, Intent, JournalEntry, Store};
+use crate::port::store::{Completion, Deed, Fence, Intent, JournalEntry, Store, StoreError};
 use crate::settings::EngineSettings;
 use crate::settle::LATE;
 
 /// How often the lease is renewed before it would end.
 const RENEWALS: u32 = 3;
+
+/// How often a step is tried that does not find what was made a moment ago, and the time between: IAM is eventually consistent.
+pub const LOOKS: u32 = 20;
+/// The time between two looks.
+pub const BETWEEN: Duration = Duration::from_secs(3);
+
+/// What is on record of a step that was intended and then not taken.
+const UNTAKEN: &str = "the call was not made: writing was no longer allowed";
 
 /// A record of writes, opened for one command. Closed with [`Ledger::close`]; one that is not, is
 /// settled like the sweep of a process that died.
@@ -34,6 +43,8 @@ pub struct Ledger<S, C> {
     settings: EngineSettings,
     sweep: SweepId,
     requested_by: String,
+    /// The one it began with. Another one means that somebody else wrote in between.
+    fence: Fence,
 }
 
 /// Why a step is not known to be done.
@@ -61,14 +72,15 @@ impl<S: Store, C: Clock> Ledger<S, C> {
         salt: u32,
     ) -> Result<Self, SweepError> {
         let now = clock.now();
+        let fence = lead(store.as_ref(), clock.as_ref(), &settings).await?;
         let ledger = Self {
             sweep: SweepId::new(now, salt),
             store,
             clock,
             settings,
             requested_by,
+            fence,
         };
-        ledger.may_write().await?;
         let begun = SweepRecord {
             id: ledger.sweep.clone(),
             mode: Mode::Repair,
@@ -90,43 +102,32 @@ impl<S: Store, C: Clock> Ledger<S, C> {
         &self.sweep
     }
 
-    /// The fence, unless something stands against writing now.
-    async fn may_write(&self) -> Result<Fence, SweepError> {
-        if let Some(halt) = self.store.halted().await? {
-            return Err(SweepError::Halted {
-                by: halt.by,
-                why: halt.why,
-            });
+    /// Whether the lease is the one it began with, and nothing else stands against writing now.
+    async fn may_write(&self) -> Result<(), SweepError> {
+        let fence = lead(self.store.as_ref(), self.clock.as_ref(), &self.settings).await?;
+        if fence.0 == self.fence.0 {
+            return Ok(());
         }
-        let now = self.clock.now();
-        let frozen = self.settings.freeze.as_ref().and_then(|frozen| frozen(now));
-        if let Some(why) = frozen {
-            return Err(SweepError::Frozen { why });
+        Err(StoreError::Fenced {
+            ours: self.fence.0,
+            held: fence.0,
         }
-        let holder = &self.settings.holder;
-        let lease = self.settings.limits.lease;
-        if let Some(fence) = self.store.acquire(holder, lease, now).await? {
-            return Ok(fence);
-        }
-        let (holder, until) = match self.store.holder().await? {
-            Some(holder) => holder,
-            None => ("another process".to_owned(), now),
-        };
-        Err(SweepError::NotLeader { holder, until })
+        .into())
     }
 
-    /// Takes one step: its intent is on disk before `call` begins, its end after.
+    /// Takes one step: its intent is on disk before `call` begins, its end after. One that does not find what
+    /// was made a moment ago is called again. One whose answer was lost has no end until a look settles it.
     ///
     /// # Errors
     ///
     /// When it was not begun, or AWS did not say yes.
-    pub async fn take(
+    pub async fn take<F: Future<Output = Result<Receipt, Fault>>>(
         &self,
         account: AccountId,
         deed: Deed<'_>,
-        call: impl Future<Output = Result<Receipt, Fault>>,
+        call: impl Fn() -> F,
     ) -> Result<Receipt, NotTaken> {
-        let fence = self.may_write().await?;
+        self.may_write().await?;
         let intent = Intent {
             sweep: &self.sweep,
             requested_by: &self.requested_by,
@@ -134,20 +135,48 @@ impl<S: Store, C: Clock> Ledger<S, C> {
             deed,
             at: self.clock.now(),
         };
-        let entry = self.store.intend(&intent, fence).await;
+        let entry = self.store.intend(&intent, self.fence).await;
         let entry = entry.map_err(SweepError::from)?;
-        let answer = tokio::select! {
-            biased;
-            answer = call => answer,
-            never = self.keep_leading() => match never {},
+        let (answer, stopped) = self.calls(call).await;
+        let recorded = if is_lost(&answer) {
+            Ok(())
+        } else {
+            let (end, now) = (completion(&answer), self.clock.now());
+            self.store.complete(entry, &end, now).await
         };
-        let recorded = self
-            .store
-            .complete(entry, &completion(&answer), self.clock.now())
-            .await;
+        if let Some(stopped) = stopped {
+            return Err(stopped.into());
+        }
         let receipt = answer.map_err(NotTaken::Failed)?;
         recorded.map_err(SweepError::from)?;
         Ok(receipt)
+    }
+
+    /// The last answer, and why no further call was made where one was due. Each call is asked for anew: the
+    /// intent may have waited for the disk, and the one before for what it did not find.
+    async fn calls<F: Future<Output = Result<Receipt, Fault>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> (Result<Receipt, Fault>, Option<SweepError>) {
+        let mut answer = Err(Fault::new(Category::Internal, UNTAKEN));
+        for look in 0..=LOOKS {
+            if look > 0 {
+                self.clock.sleep(BETWEEN).await;
+            }
+            if let Err(stopped) = self.may_write().await {
+                return (answer, Some(stopped));
+            }
+            answer = tokio::select! {
+                biased;
+                answer = call() => answer,
+                never = self.keep_leading() => match never {},
+            };
+            match &answer {
+                Err(fault) if fault.category == Category::NotFound => {}
+                _ => break,
+            }
+        }
+        (answer, None)
     }
 
     /// Renews the lease for as long as a step takes. One that is lost shows at the next step.
@@ -159,7 +188,8 @@ impl<S: Store, C: Clock> Ledger<S, C> {
         }
     }
 
-    /// Settles what an earlier process left open about a role, by what was seen just now.
+    /// Settles what an earlier process left open about a role, by what was seen just now. What it made is ours
+    /// from then on.
     ///
     /// # Errors
     ///
@@ -197,6 +227,45 @@ impl<S: Store, C: Clock> Ledger<S, C> {
         self.store.finish(&self.sweep, outcome, failed, now).await?;
         self.store.release(&self.settings.holder).await?;
         Ok(())
+    }
+}
+
+/// The fence, unless something stands against writing now.
+async fn lead(
+    store: &impl Store,
+    clock: &impl Clock,
+    settings: &EngineSettings,
+) -> Result<Fence, SweepError> {
+    if let Some(halt) = store.halted().await? {
+        return Err(SweepError::Halted {
+            by: halt.by,
+            why: halt.why,
+        });
+    }
+    let now = clock.now();
+    let frozen = settings.freeze.as_ref().and_then(|frozen| frozen(now));
+    if let Some(why) = frozen {
+        return Err(SweepError::Frozen { why });
+    }
+    let lease = settings.limits.lease;
+    if let Some(fence) = store.acquire(&settings.holder, lease, now).await? {
+        return Ok(fence);
+    }
+    let (holder, until) = match store.holder().await? {
+        Some(holder) => holder,
+        None => ("another process".to_owned(), now),
+    };
+    Err(SweepError::NotLeader { holder, until })
+}
+
+/// Whether AWS may have done what was asked although nobody heard it say so.
+const fn is_lost(answer: &Result<Receipt, Fault>) -> bool {
+    match answer {
+        Ok(_) => false,
+        Err(fault) => matches!(
+            fault.category,
+            Category::Timeout | Category::Network | Category::Service
+        ),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::db::{Row, corrupt, values};
 use crate::journal::chain::{Kind, Links, append};
 use crate::journal::check_fence;
+use crate::lease::moment;
 use crate::open::Store;
 use crate::rows::{from_json, to_json};
 
@@ -175,6 +176,17 @@ impl Control for Store {
 
     async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
+        // The process that waits holds the lease. Without one, nothing would go on.
+        let now = moment(&mut tx, at).await?;
+        let led = tx
+            .row(
+                "SELECT 1 FROM lease WHERE id = 1 AND holder IS NOT NULL AND expires_at > $1",
+                values![now],
+            )
+            .await?;
+        if led.is_none() {
+            return Ok(false);
+        }
         let row = tx
             .locked_row(
                 "SELECT changes, widens FROM approvals WHERE sweep = $1 AND approved_at IS NULL \
@@ -200,6 +212,12 @@ impl Control for Store {
         .await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    async fn approved_by(&self, sweep: &SweepId) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT approved_by FROM approvals WHERE sweep = $1 AND approved_at IS NOT NULL";
+        let row = self.db.row(sql, values![sweep]).await?;
+        row.map(|row| row.text(0)).transpose()
     }
 
     async fn approved(&self, sweep: &SweepId) -> Result<bool, StoreError> {

@@ -72,7 +72,7 @@ impl Lease for Store {
 
 /// Now, in microseconds. Replicas run on different hosts, whose clocks differ: the
 /// server's one clock decides when a lease ends. A file has one host, whose clock the caller read.
-async fn moment(tx: &mut Tx, now: Timestamp) -> Result<i64, StoreError> {
+pub(crate) async fn moment(tx: &mut Tx, now: Timestamp) -> Result<i64, StoreError> {
     if !tx.is_postgres() {
         return Ok(now.as_microsecond());
     }

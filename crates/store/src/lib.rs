@@ -11,7 +11,7 @@
 //! with damage is refused and left as it is.
 
 mod open;
-pub use open::{OpenError, Store, open, open_read_only};
+pub use open::{OpenError, Store, open, open_existing, open_read_only};
 
 mod journal;
 pub use journal::{Break, ExportLine, Head, InvalidHead, Verified, Verifier};

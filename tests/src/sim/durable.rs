@@ -393,6 +393,12 @@ impl Control for Durable {
             .await
     }
 
+    async fn approved_by(&self, sweep: &SweepId) -> Answer<Option<String>> {
+        let sweep = sweep.clone();
+        self.with(|store| async move { store.approved_by(&sweep).await })
+            .await
+    }
+
     async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
         let sweep = sweep.clone();
         self.with(|store| async move { store.approved(&sweep).await })

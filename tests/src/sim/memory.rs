@@ -68,7 +68,7 @@ struct State {
     cancelled: Vec<SweepId>,
     waiting: BTreeMap<SweepId, u64>,
     asked: BTreeMap<SweepId, Timestamp>,
-    approved: Vec<SweepId>,
+    approved: BTreeMap<SweepId, String>,
     agreed: BTreeMap<RoleName, AgreedSpec>,
     lease: Option<(String, Timestamp)>,
     fence: i64,
@@ -588,17 +588,22 @@ impl Control for MemoryStore {
         Ok(self.read()?.asked.get(sweep).copied())
     }
 
-    async fn approve(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<bool> {
+    async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Answer<bool> {
         let mut state = self.write()?;
-        let waited = state.runs(sweep) && state.waiting.remove(sweep).is_some();
+        let led = state.lease.as_ref().is_some_and(|(_, until)| at < *until);
+        let waited = led && state.runs(sweep) && state.waiting.remove(sweep).is_some();
         if waited {
-            state.approved.push(sweep.clone());
+            state.approved.insert(sweep.clone(), by.to_owned());
         }
         Ok(waited)
     }
 
+    async fn approved_by(&self, sweep: &SweepId) -> Answer<Option<String>> {
+        Ok(self.read()?.approved.get(sweep).cloned())
+    }
+
     async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
-        Ok(self.read()?.approved.contains(sweep))
+        Ok(self.read()?.approved.contains_key(sweep))
     }
 
     async fn agreed_specs(&self) -> Answer<Vec<AgreedSpec>> {

@@ -291,10 +291,16 @@ pub(super) async fn approve(
             done: "approved",
         }))
     } else {
-        Err(Problem::new(
-            StatusCode::CONFLICT,
-            format!("sweep {} does not wait for approval", sweep.id),
-        ))
+        let waiting = state.store.awaiting_approval().await?;
+        let detail = if waiting.iter().any(|(waits, _)| *waits == sweep.id) {
+            format!(
+                "sweep {} was not approved: no process holds the lease, so none waits for it",
+                sweep.id
+            )
+        } else {
+            format!("sweep {} does not wait for approval", sweep.id)
+        };
+        Err(Problem::new(StatusCode::CONFLICT, detail))
     }
 }
 

@@ -6,6 +6,8 @@
     reason = "a test panics on purpose"
 )]
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use expect_test::{Expect, expect};
@@ -17,7 +19,7 @@ use rolekeeper_domain::outcome::{
     SweepRecord, Trigger,
 };
 use rolekeeper_engine::event::{Event, EventSink};
-use rolekeeper_engine::port::store::{Control, Memory, Sweeps};
+use rolekeeper_engine::port::store::{Control, Lease, Memory, Sweeps};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -519,6 +521,16 @@ async fn approval_is_for_sweeps_that_wait() {
         .await
         .unwrap();
     let path = format!("/api/v1/sweeps/{id}/approve");
+    // Whoever asked has died since.
+    let (status, told) = served.ask(Method::POST, &path, Some("s3cret"), None).await;
+    assert_eq!(status, 409);
+    assert!(told.contains("no process holds the lease"), "{told}");
+    assert!(!served.state.store.approved(&id).await.unwrap());
+    let lease = served
+        .state
+        .store
+        .acquire("the one that waits", Duration::from_secs(60), NOW);
+    assert!(lease.await.unwrap().is_some());
     assert_eq!(
         served
             .ask(Method::POST, &path, Some("s3cret"), None)

@@ -2,6 +2,7 @@
 
 use rolekeeper_domain::outcome::SweepId;
 use rolekeeper_engine::port::store::{Control, Sweeps};
+use rolekeeper_store::Store;
 
 use crate::app::App;
 use crate::exit::Exit;
@@ -13,33 +14,46 @@ use crate::wire;
 
 /// Approves a sweep; without one, shows what waits.
 pub(crate) async fn run(app: &App, sweep: Option<SweepId>) -> Result<Exit, Failure> {
-    let store = wire::store(&app.config()?).await?;
-    let Some(sweep) = sweep else {
-        let waiting = store.awaiting_approval().await?;
-        if waiting.is_empty() {
-            app.terminal.result("Nothing waits for approval.\n")?;
-        }
-        for (sweep, changes) in waiting {
-            let record = store.sweep(&sweep).await?;
-            let widens = record.map(|record| record.widens).unwrap_or_default();
-            let mut text = format!("{sweep}  would change {}\n", accounts(changes));
-            for sentence in &widens {
-                text.push_str(&format!("    {}\n", plain(sentence)));
-            }
-            app.terminal.result(&text)?;
-        }
-        store.close().await;
-        return Ok(Exit::Clean);
+    let store = wire::store_of_others(&app.config()?).await?;
+    let done = match sweep {
+        None => show(app, &store).await,
+        Some(sweep) => approve(app, &store, &sweep).await,
     };
-    let approved = store.approve(&sweep, &app.person(), time_of_day()).await?;
     store.close().await;
-    if !approved {
-        return Err(
-            Failure::new(format!("sweep {sweep} does not wait for approval"))
-                .with_help("`rolekeeper approve` shows what waits"),
-        );
+    done.map(|()| Exit::Clean)
+}
+
+async fn show(app: &App, store: &Store) -> Result<(), Failure> {
+    let waiting = store.awaiting_approval().await?;
+    if waiting.is_empty() {
+        app.terminal.result("Nothing waits for approval.\n")?;
     }
-    app.terminal
-        .tell(&format!("Sweep {sweep} is approved and goes on."));
-    Ok(Exit::Clean)
+    for (sweep, changes) in waiting {
+        let record = store.sweep(&sweep).await?;
+        let widens = record.map(|record| record.widens).unwrap_or_default();
+        let mut text = format!("{sweep}  would change {}\n", accounts(changes));
+        for sentence in &widens {
+            text.push_str(&format!("    {}\n", plain(sentence)));
+        }
+        app.terminal.show(&text)?;
+    }
+    Ok(())
+}
+
+async fn approve(app: &App, store: &Store, sweep: &SweepId) -> Result<(), Failure> {
+    if store.approve(sweep, &app.person(), time_of_day()).await? {
+        app.terminal
+            .tell(&format!("Sweep {sweep} is approved and goes on."));
+        return Ok(());
+    }
+    let waiting = store.awaiting_approval().await?;
+    Err(if waiting.iter().any(|(waits, _)| waits == sweep) {
+        Failure::new(format!(
+            "sweep {sweep} was not approved: no process is there that waits for it"
+        ))
+        .with_help("start the daemon, or repair again: the next sweep asks anew")
+    } else {
+        Failure::new(format!("sweep {sweep} does not wait for approval"))
+            .with_help("`rolekeeper approve` shows what waits")
+    })
 }

@@ -15,7 +15,7 @@ pub(crate) async fn halt(app: &App, why: String) -> Result<Exit, Failure> {
             "a halt needs a reason: somebody will read it at night",
         ));
     }
-    let store = wire::store(&app.config()?).await?;
+    let store = wire::store_of_others(&app.config()?).await?;
     store
         .halt(&Halt {
             why,
@@ -31,7 +31,7 @@ pub(crate) async fn halt(app: &App, why: String) -> Result<Exit, Failure> {
 
 /// Lifts the halt.
 pub(crate) async fn resume(app: &App) -> Result<Exit, Failure> {
-    let store = wire::store(&app.config()?).await?;
+    let store = wire::store_of_others(&app.config()?).await?;
     match store.halted().await? {
         None => app.terminal.tell("Writes are not halted."),
         Some(halt) => {

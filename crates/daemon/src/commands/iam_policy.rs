@@ -1,6 +1,6 @@
 //! `rolekeeper iam-policy`: what rolekeeper itself needs, no more.
 
-use rolekeeper_domain::arn::Arn;
+use rolekeeper_aws::queue_arn;
 use rolekeeper_domain::least_privilege::{Audience, RoleScope, Scope, policy_for};
 
 use crate::app::App;
@@ -21,6 +21,13 @@ pub(crate) fn run(app: &App, args: &IamPolicyArgs) -> Result<Exit, Failure> {
         Whose::Bootstrap => Audience::Bootstrap,
     };
     let mut scope = scope(&config, !args.audit_only);
+    if audience == Audience::Hub && scope.queue.is_none() && config.events.is_some() {
+        // A policy without the queue would look whole.
+        return Err(Failure::new(
+            "events.queue_url does not say in which Region and account the queue is, so the policy cannot name it",
+        )
+        .with_help("give the URL that AWS gives: https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"));
+    }
     scope.rollback &= !args.no_rollback;
     scope.walls = args.with_check;
     app.terminal
@@ -40,7 +47,7 @@ pub(crate) fn scope(config: &Config, writes: bool) -> Scope {
         queue: config
             .events
             .as_ref()
-            .and_then(|events| queue_arn(events.queue_url.as_deref()?, partition.as_str())),
+            .and_then(|events| queue_arn(events.queue_url.as_deref()?, partition)),
         repair: writes,
         rollback: writes,
         tag_selectors: !config.include.tags.is_empty() || !config.exclude.tags.is_empty(),
@@ -48,36 +55,5 @@ pub(crate) fn scope(config: &Config, writes: bool) -> Scope {
         source_identity: config.aws.source_identity.is_some(),
         hub_managed: config.aws.management_account == ManagementAccount::Include,
         ..Scope::default()
-    }
-}
-
-/// The ARN of a queue, from its URL: `https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`.
-fn queue_arn(url: &str, partition: &str) -> Option<Arn> {
-    let (host, path) = url.split_once("://")?.1.split_once('/')?;
-    let region = host.strip_prefix("sqs.")?.split('.').next()?;
-    let (account, name) = path.trim_end_matches('/').split_once('/')?;
-    format!("arn:{partition}:sqs:{region}:{account}:{name}")
-        .parse()
-        .ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::queue_arn;
-
-    #[test]
-    fn queue_is_named_by_its_url() {
-        let arn = queue_arn(
-            "https://sqs.eu-west-1.amazonaws.com/123456789012/rolekeeper",
-            "aws",
-        );
-        assert_eq!(
-            arn.map(|arn| arn.to_string()).as_deref(),
-            Some("arn:aws:sqs:eu-west-1:123456789012:rolekeeper")
-        );
-        assert_eq!(
-            queue_arn("http://127.0.0.1:4566/123456789012/rolekeeper", "aws"),
-            None
-        );
     }
 }

@@ -51,9 +51,17 @@ pub(crate) async fn verify(
             app.terminal.show(&words(&verified))?;
             Ok(Exit::Clean)
         }
-        Err(broken) => Err(Failure::new(plain(&broken.to_string())).with_help(
-            "somebody with access to the database or the file did that: see docs/SECURITY.md, and compare with an older copy",
-        )),
+        Err(broken) => {
+            let help = match &broken {
+                Break::TooOld { .. } => {
+                    "check it against an export that reaches back so far; from now on keep a newer place: `rolekeeper journal verify` prints it"
+                }
+                _ => {
+                    "somebody with access to the database or the file did that: see docs/SECURITY.md, and compare with an older copy"
+                }
+            };
+            Err(Failure::new(plain(&broken.to_string())).with_help(help))
+        }
     }
 }
 

@@ -227,13 +227,9 @@ fn refused(report: &AccountReport, user: &str) -> Option<String> {
     step.reason.clone()
 }
 
-/// Asks whether to go on. Without a person, or with `--yes`, nobody is asked.
 async fn agreed(app: &App, args: &RetireArgs, users: usize) -> Result<bool, Failure> {
-    if args.yes || !app.terminal.can_ask {
-        return Ok(true);
-    }
     let question = format!("Retire the user in {}?", accounts(users as u64));
-    app.terminal.ask(&question).await
+    app.terminal.agreed(args.yes, &question).await
 }
 
 async fn retire(

@@ -75,7 +75,7 @@ settings! {
         jitter: f64 = percent(), default "\"10%\"";
         /// `audit` reads and reports; `repair` also writes.
         mode: Mode = one_of(&[("audit", Mode::Audit), ("repair", Mode::Repair)]), default "\"audit\"";
-        /// Whether people and events may ask the daemon for a repair although its schedule only audits. While false and `mode` is `audit`, the process has no way to write.
+        /// Whether people may ask the daemon for a repair, on the page or through the API, although its schedule only audits. Events never do: whether they repair is `mode`'s to say. While false and `mode` is `audit`, the process has no way to write.
         repair_on_request: bool = boolean(), default "false";
     }
 }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -20,7 +21,7 @@ use rolekeeper_domain::drift::{Drift, DriftKind, Severity};
 use rolekeeper_domain::outcome::{
     AccountReport, Mode, Outcome, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
 };
-use rolekeeper_engine::port::store::{Control, Halt, Notice, Outbox, StoreError, Sweeps};
+use rolekeeper_engine::port::store::{Control, Halt, Lease, Notice, Outbox, StoreError, Sweeps};
 use rolekeeper_store::Store;
 use serde_json::Value;
 use sha2::Sha256;
@@ -425,7 +426,9 @@ async fn a_sweep_that_waits_for_approval_tells_what_it_widens_and_what_it_has_se
     let wanted = wanted.iter().find(|heard| heard.id == waiting[0]).unwrap();
     let wanted: Value = serde_json::from_str(&wanted.body).unwrap();
     assert_eq!(wanted["data"]["widens"][0], widens[0].as_str());
-    store.approve(&sweep.id, "ops", after(85)).await.unwrap();
+    let lease = store.acquire("the one that waits", Duration::from_secs(60), after(80));
+    assert!(lease.await.unwrap().is_some());
+    assert!(store.approve(&sweep.id, "ops", after(85)).await.unwrap());
     store.record(&sweep.id, &[late]).await.unwrap();
     store
         .finish(&sweep.id, SweepOutcome::Completed, None, after(95))

@@ -1,9 +1,16 @@
 //! The FAQ's own steps: a role from temporary keys, and the user that held them retired.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use expect_test::expect_file;
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::outcome::SweepId;
+use rolekeeper_domain::plan::{Band, PlannedStep, Step};
+use rolekeeper_domain::policy::{Document, Kind};
+use rolekeeper_domain::role::RoleName;
+use rolekeeper_engine::port::store::{Deed, Intent, Journal as _, Lease as _};
 use rolekeeper_simulator::{Drift, HUB_ACCESS_KEY};
 
 use crate::golden;
@@ -46,6 +53,12 @@ fn user_is_retired_where_the_role_works_and_only_there() {
         .run(&["retire-user", USER, "--accounts", &both, "--plan"])
         .exits(2);
     let key = key_in(&plan);
+    assert!(world.user_names(works).contains(&USER.to_owned()));
+    // No terminal, no `--yes`: nobody said a word.
+    let unasked = desk
+        .run(&["retire-user", USER, "--accounts", &both])
+        .exits(1);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     assert!(world.user_names(works).contains(&USER.to_owned()));
     let retired = desk
         .run(&["retire-user", USER, "--accounts", &both, "--yes"])
@@ -97,6 +110,7 @@ fn user_is_not_retired_while_writes_are_halted_or_frozen() {
     assert!(world.plant(account, Drift::LegacyUser));
     let id = account.to_string();
     let retire = ["retire-user", USER, "--accounts", id.as_str(), "--yes"];
+    desk.run(&["plan"]);
     desk.run(&["halt", "--why", "incident 4711"]).exits(0);
     let halted = desk.run(&retire).exits(1);
     assert!(halted.stderr.contains("incident 4711"), "{}", halted.stderr);
@@ -164,6 +178,21 @@ fn temporary_user(desk: &Desk) -> String {
     id.unwrap().to_owned()
 }
 
+/// Runs a command with that key of the temporary user on standard input.
+fn with_keys(desk: &Desk, key: &str, arguments: &[&str]) -> Ran {
+    let mut child = desk
+        .command(arguments)
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    write!(child.stdin.take().unwrap(), "{key}\nits-secret\n").unwrap();
+    Ran::new(arguments, &child.wait_with_output().unwrap(), desk)
+}
+
 #[test]
 fn temporary_keys_make_the_role_and_nothing_else() {
     let desk = orderly();
@@ -171,20 +200,10 @@ fn temporary_keys_make_the_role_and_nothing_else() {
     let account = world.management_account().unwrap();
     let key = temporary_user(&desk);
     world.reset();
-    let with_keys = |arguments: &[&str]| {
-        let mut child = desk
-            .command(arguments)
-            .env_remove("AWS_ACCESS_KEY_ID")
-            .env_remove("AWS_SECRET_ACCESS_KEY")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        write!(child.stdin.take().unwrap(), "{key}\nits-secret\n").unwrap();
-        Ran::new(arguments, &child.wait_with_output().unwrap(), &desk)
-    };
+    let with_keys = |arguments: &[&str]| with_keys(&desk, &key, arguments);
     let plan = with_keys(&["bootstrap", "--stdin", "--plan"]).exits(2);
+    let unasked = with_keys(&["bootstrap", "--stdin"]).exits(1);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
     assert!(world.role(account, ROLE).is_none());
     // The configuration asks for a tag, and the six permissions set none: that much is left.
     let made = with_keys(&["bootstrap", "--stdin", "--yes"]).exits(2);
@@ -211,7 +230,7 @@ fn temporary_keys_make_the_role_and_nothing_else() {
     let history = desk.run(&["history", &account.to_string()]).exits(0);
     let verified = desk.run(&["journal", "verify"]).exits(0);
     assert!(
-        verified.stdout.starts_with("6 records"),
+        verified.stdout.starts_with("8 records"),
         "{}",
         verified.stdout
     );
@@ -272,6 +291,7 @@ fn bootstrap_writes_nothing_while_writes_are_halted() {
     let desk = orderly();
     let world = desk.simulator.world();
     let account = world.management_account().unwrap();
+    desk.run(&["plan"]);
     desk.run(&["halt", "--why", "incident 4711"]).exits(0);
     world.reset();
     // The hub's own keys stand in for the temporary user's.
@@ -279,4 +299,148 @@ fn bootstrap_writes_nothing_while_writes_are_halted() {
     assert!(halted.stderr.contains("incident 4711"), "{}", halted.stderr);
     assert!(world.role(account, ROLE).is_none());
     assert_eq!(crate::writes(&desk), 0);
+}
+
+const ATTACH_LIST: [(&str, &str); 2] = [("Action", "ListAttachedRolePolicies"), ("RoleName", ROLE)];
+
+#[test]
+fn a_policy_that_was_there_before_is_not_attached_unless_it_can_be_read() {
+    let desk = orderly();
+    let world = desk.simulator.world();
+    let account = world.management_account().unwrap();
+    let key = temporary_user(&desk);
+    let all =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    iam(
+        &desk,
+        &[
+            ("Action", "CreatePolicy"),
+            ("PolicyName", ROLE),
+            ("PolicyDocument", all),
+        ],
+    );
+    let plan = with_keys(&desk, &key, &["bootstrap", "--stdin", "--plan"]).exits(3);
+    assert!(plan.stdout.contains("not verified"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains("iam:GetPolicyVersion"),
+        "{}",
+        plan.stdout
+    );
+    let refused = with_keys(&desk, &key, &["bootstrap", "--stdin", "--yes"]).exits(3);
+    assert!(
+        refused.stderr.contains("Nothing was written"),
+        "{}",
+        refused.stderr
+    );
+    assert!(world.role(account, ROLE).is_none());
+
+    // With keys that may read it, it is known to be another one.
+    let read = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:GetPolicyVersion","Resource":"*"}]}"#;
+    iam(
+        &desk,
+        &[
+            ("Action", "PutUserPolicy"),
+            ("UserName", USER),
+            ("PolicyName", "read"),
+            ("PolicyDocument", read),
+        ],
+    );
+    let plan = with_keys(&desk, &key, &["bootstrap", "--stdin", "--plan"]);
+    assert!(!plan.stdout.contains("not verified"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("policy_document"), "{}", plan.stdout);
+}
+
+#[test]
+fn a_policy_that_somebody_else_has_is_not_taken_for_attached_to_the_role() {
+    let desk = orderly();
+    let world = desk.simulator.world();
+    let account = world.management_account().unwrap();
+    let key = temporary_user(&desk);
+    with_keys(&desk, &key, &["bootstrap", "--stdin", "--yes"]).exits(2);
+    let arn = format!("arn:aws:iam::{account}:policy/{ROLE}");
+    let trust = world.role(account, ROLE).unwrap().trust;
+    iam(
+        &desk,
+        &[
+            ("Action", "CreateRole"),
+            ("RoleName", "Other"),
+            ("AssumeRolePolicyDocument", &trust),
+        ],
+    );
+    for (action, role) in [("AttachRolePolicy", "Other"), ("DetachRolePolicy", ROLE)] {
+        iam(
+            &desk,
+            &[("Action", action), ("RoleName", role), ("PolicyArn", &arn)],
+        );
+    }
+    assert!(!iam(&desk, &ATTACH_LIST).contains(&arn));
+    with_keys(&desk, &key, &["bootstrap", "--stdin", "--yes"]).exits(2);
+    assert!(iam(&desk, &ATTACH_LIST).contains(&arn));
+}
+
+#[test]
+fn what_a_killed_bootstrap_left_open_is_settled_also_where_nothing_is_left_to_do() {
+    let desk = orderly();
+    let world = desk.simulator.world();
+    let account = world.management_account().unwrap();
+    // The hub's own keys, which may list and read.
+    desk.run(&["bootstrap", "--yes"]).exits(2);
+    for file in ["", "-wal", "-shm"] {
+        drop(std::fs::remove_file(
+            desk.path(&format!("rolekeeper-demo.db{file}")),
+        ));
+    }
+    let url = format!("sqlite:{}", desk.path("rolekeeper-demo.db").display());
+    let trust = world.role(account, ROLE).unwrap().trust;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(left_open(&url, account, &trust));
+    let history = desk.run(&["history", &account.to_string()]).exits(0);
+    assert!(
+        !history.stdout.contains("Made or adopted"),
+        "{}",
+        history.stdout
+    );
+    desk.run(&["bootstrap", "--yes"]).exits(2);
+    let history = desk.run(&["history", &account.to_string()]).exits(0);
+    let owned = format!("Made or adopted by rolekeeper\n  role/{ROLE}");
+    assert!(history.stdout.contains(&owned), "{}", history.stdout);
+}
+
+/// The store of a process that was killed after the role was made and before it heard so.
+async fn left_open(url: &str, account: AccountId, trust: &str) {
+    let store = rolekeeper_store::open(url).await.unwrap();
+    let role: RoleName = ROLE.parse().unwrap();
+    let step = PlannedStep {
+        step: Step::CreateRole {
+            role: role.clone(),
+            path: "/".parse().unwrap(),
+            trust: Document::parse(Kind::Trust, trust).unwrap(),
+            description: None,
+            max_session_duration: None,
+            boundary: None,
+            tags: BTreeMap::new(),
+        },
+        band: Band::Widen,
+        preconditions: Vec::new(),
+        because: Vec::new(),
+        before: None,
+    };
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let lease = std::time::Duration::from_secs(15);
+    let fence = store.acquire("killed", lease, at).await.unwrap().unwrap();
+    let intent = Intent {
+        sweep: &SweepId::parse("sweep-1").unwrap(),
+        requested_by: "ann",
+        account,
+        deed: Deed::Role {
+            role: &role,
+            step: &step,
+        },
+        at,
+    };
+    store.intend(&intent, fence).await.unwrap();
+    store.close().await;
 }

@@ -141,6 +141,22 @@ fn configuration_and_policies_can_be_looked_at_without_aws() {
             .exits(1),
         desk.run(&["policy", "explain", "wider.json"]).exits(0),
     ];
+    // A queue that cannot be named would be missing from the policy without a word.
+    desk.write(
+        "stand-in.toml",
+        &format!(
+            "{}\n[events]\nqueue_url = \"http://127.0.0.1:4566/123456789012/rolekeeper\"\n",
+            desk.configuration()
+        ),
+    );
+    let unnamed = desk
+        .run(&["iam-policy", "hub", "--config", "stand-in.toml"])
+        .exits(1);
+    assert!(
+        unnamed.stderr.contains("events.queue_url"),
+        "{}",
+        unnamed.stderr
+    );
     assert_eq!(desk.simulator.world().requests().len(), 0);
     golden(
         &runs,

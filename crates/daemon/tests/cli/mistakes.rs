@@ -14,6 +14,7 @@ fn every_mistake_is_told_with_what_to_do() {
     );
     desk.write("anyone.toml", "[[roles]]\nname = \"Open\"\ntrust_policy = '''{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"sts:AssumeRole\"}]}'''\n");
     desk.write("protected.toml", "[[roles]]\npreset = \"cloudcoreo\"\nname = \"AWSControlTowerExecution\"\nvendor_account_id = \"999999999999\"\nexternal_id = \"abcdef\"\n");
+    desk.write("organization.toml", "[aws]\norganization_role_arn = \"arn:aws:iam::111111111111:role/ops/OrganizationReader\"\n[[roles]]\npreset = \"cloudcoreo\"\nname = \"OrganizationReader\"\nvendor_account_id = \"999999999999\"\nexternal_id = \"abcdef\"\n");
     desk.write("placeholder.toml", "[[roles]]\npreset = \"cloudcoreo\"\nvendor_account_id = \"999999999999\"\nexternal_id = \"abcdef\"\ndescription = \"for ${acount_id}\"\n");
     desk.write(
         "dead.toml",
@@ -37,6 +38,8 @@ fn every_mistake_is_told_with_what_to_do() {
         desk.run(&["check", "--offline", "--config", "anyone.toml"])
             .exits(1),
         desk.run(&["check", "--offline", "--config", "protected.toml"])
+            .exits(1),
+        desk.run(&["check", "--offline", "--config", "organization.toml"])
             .exits(1),
         desk.run(&["check", "--offline", "--config", "placeholder.toml"])
             .exits(1),

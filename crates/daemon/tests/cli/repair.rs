@@ -94,7 +94,14 @@ fn plan_file_is_for_its_owner_alone_and_cannot_be_edited() {
 #[test]
 fn halt_stops_repairs_until_it_is_lifted() {
     let desk = Desk::with(|settings| settings.denied = 0.0);
+    // In the wrong folder nobody would hear it.
+    let unheard = desk.run(&["halt", "--why", "incident 4711"]).exits(1);
+    desk.run(&["resume"]).exits(1);
+    desk.run(&["approve"]).exits(1);
+    assert!(!desk.path("rolekeeper-demo.db").exists());
+    desk.run(&["plan"]).exits(2);
     let runs = [
+        unheard,
         desk.run(&["halt", "--why", "incident 4711"]).exits(0),
         desk.run(&["apply", "--yes"]).exits(1),
         desk.run(&["resume"]).exits(0),
@@ -144,6 +151,7 @@ fn repair_that_nobody_agreed_to_waits_and_is_approved_from_another_terminal() {
     });
     let world = desk.simulator.world();
     assert!(world.plant(world.reachable()[0], Drift::RoleMissing));
+    desk.run(&["plan"]).exits(2);
     desk.run(&["approve"]).exits(0);
     desk.run(&["approve", "20261124T063000Z-0badcafe"]).exits(1);
     // No terminal, no `--yes`: nobody said a word yet.

@@ -5,17 +5,20 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::pins;
 use crate::account::AccountId;
-use crate::policy::{Condition, Effect, Name, Quantifier, Statement, Test};
+use crate::policy::{Effect, Name, Statement};
 use crate::role::RoleSpec;
 
 /// What a specification is judged against.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    /// Names of the admin roles that rolekeeper comes in by, with or without path.
+    /// The roles that rolekeeper comes in by: names, with or without path, or ARNs.
     pub admin_roles: Vec<String>,
     /// Accounts of the same company, the hub at least: they need no external id.
     pub own_accounts: BTreeSet<AccountId>,
+    /// The organization: who has to be in it needs no external id. Another one vouches for nobody.
+    pub organization: Option<String>,
 }
 
 /// A danger in a specification.
@@ -183,7 +186,7 @@ fn in_statement(
         return;
     };
     let anyone = principals.is_negated() || principals.names().contains(&Name::Everyone);
-    if anyone && !narrows_principals(statement) {
+    if anyone && !pins::principals(statement) {
         found.push(Danger::AnyoneMayAssume { statement: place });
     }
     if principals.is_negated() {
@@ -197,55 +200,12 @@ fn in_statement(
             .own_accounts
             .iter()
             .any(|own| own.to_string() == account);
-        if !own && !wants_external_id(statement) && !within_organization(statement) {
+        let organization = surroundings.organization.as_deref();
+        let vouched = pins::external_id(statement) || pins::within(statement, organization);
+        if !own && !vouched {
             found.push(Danger::NoExternalId {
                 principal: name.to_string(),
             });
         }
     }
-}
-
-/// Whether a condition leaves only principals of a kind: `Principal *` with
-/// `aws:PrincipalOrgID` is a common and safe way to say "us".
-fn narrows_principals(statement: &Statement) -> bool {
-    const KEYS: [&str; 6] = [
-        "aws:principalorgid",
-        "aws:principalorgpaths",
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:userid",
-        "aws:sourceaccount",
-    ];
-    statement
-        .conditions()
-        .iter()
-        .any(|condition| KEYS.contains(&condition.key_lower()) && pins(condition))
-}
-
-fn wants_external_id(statement: &Statement) -> bool {
-    statement
-        .conditions()
-        .iter()
-        .any(|condition| condition.key_lower() == "sts:externalid" && pins(condition))
-}
-
-fn within_organization(statement: &Statement) -> bool {
-    const KEYS: [&str; 2] = ["aws:principalorgid", "aws:principalorgpaths"];
-    statement
-        .conditions()
-        .iter()
-        .any(|condition| KEYS.contains(&condition.key_lower()) && pins(condition))
-}
-
-/// Whether a condition demands a value of its key, and not just any.
-fn pins(condition: &Condition) -> bool {
-    let operator = condition.operator();
-    let compares = matches!(
-        operator.test,
-        Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike | Test::Arn
-    );
-    let demands =
-        !operator.negated && !operator.if_exists && operator.quantifier != Quantifier::All;
-    let any_value = |value: &String| value.bytes().all(|byte| byte == b'*' || byte == b'?');
-    compares && demands && !condition.values().iter().any(any_value)
 }

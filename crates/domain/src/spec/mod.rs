@@ -2,6 +2,7 @@
 
 mod filler;
 mod guard;
+mod pins;
 mod presets;
 mod progress;
 mod rotation;

@@ -316,10 +316,13 @@ pub trait Control: Send + Sync + 'static {
     ) -> impl StoreFuture<()>;
     /// When a sweep first asked for approval, if it ever did.
     fn approval_asked_at(&self, sweep: &SweepId) -> impl StoreFuture<Option<Timestamp>>;
-    /// Approves a sweep's changes; answers whether it was waiting.
+    /// Approves a sweep's changes; answers whether it was waiting and a process holds the lease: without one
+    /// nothing waits any more, whatever is on record.
     fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<bool>;
     /// Whether a sweep has been approved.
     fn approved(&self, sweep: &SweepId) -> impl StoreFuture<bool>;
+    /// Who approved a sweep, if somebody has.
+    fn approved_by(&self, sweep: &SweepId) -> impl StoreFuture<Option<String>>;
     /// The specifications that were agreed to last, one a role, by role.
     fn agreed_specs(&self) -> impl StoreFuture<Vec<AgreedSpec>>;
     /// Remembers a specification as the one that was agreed to, in the place of its role's last.

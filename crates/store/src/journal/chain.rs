@@ -2,8 +2,9 @@
 //!
 //! A record's hash is the SHA-256 of the hash before it, its number, its kind and its body,
 //! a line each. A record that is changed, taken out or put in breaks every hash
-//! after it. Only the end can be cut without a trace in what remains, which is
-//! why `verify` names the last record: an export that was carried away earlier knows it.
+//! after it. The old end is cut by retention alone, which leaves a record of it. Only the new
+//! end can be cut without a trace in what remains, which is why `verify` names the last record: an
+//! export that was carried away earlier knows it.
 
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
@@ -14,6 +15,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::db::{Tx, corrupt, values};
 use crate::rows::to_json;
+
+/// The hash before the first record: the name of the format.
+pub(crate) const GENESIS: &str = "rolekeeper.journal/v1";
 
 /// What a record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,17 +131,17 @@ pub(crate) fn digest(lines: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::link;
+    use super::{GENESIS, link};
 
     #[test]
     fn a_link_is_what_sha256sum_says() {
         // printf '%s\n1\nintent\n{}' rolekeeper.journal/v1 | sha256sum
         let expected = "9f9699a3b034272a3c209ea0c597acd2778bda9b1486262e772b5181ebe9b82d";
-        let hash = link("rolekeeper.journal/v1", 1, "intent", "{}");
+        let hash = link(GENESIS, 1, "intent", "{}");
         assert_eq!(hash, expected);
-        assert_ne!(link("rolekeeper.journal/v1", 2, "intent", "{}"), hash);
-        assert_ne!(link("rolekeeper.journal/v1", 1, "halt", "{}"), hash);
-        assert_ne!(link("rolekeeper.journal/v1", 1, "intent", "{ }"), hash);
+        assert_ne!(link(GENESIS, 2, "intent", "{}"), hash);
+        assert_ne!(link(GENESIS, 1, "halt", "{}"), hash);
+        assert_ne!(link(GENESIS, 1, "intent", "{ }"), hash);
         assert_ne!(link(&hash, 1, "intent", "{}"), hash);
     }
 }

@@ -6,7 +6,7 @@ use rolekeeper_engine::port::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::chain::link;
+use super::chain::{GENESIS, Kind, link};
 use crate::db::{corrupt, values};
 use crate::open::Store;
 use crate::rows::from_json;
@@ -108,6 +108,29 @@ pub enum Break {
         /// The place that should be in it.
         known: Head,
     },
+    /// The chain begins after its first record, and no record tells that retention did that.
+    #[error(
+        "the journal begins after record {}, and no record of retention leads there: its old end was cut",
+        from.seq
+    )]
+    OldEnd {
+        /// Where it says that it begins.
+        from: Head,
+    },
+    /// A known place lies before the first record, so that nothing can be said about it.
+    #[error(
+        "{known} cannot be checked: older than what {} kept, which begins after record {}",
+        if *retained { "retention" } else { "this export" },
+        from.seq
+    )]
+    TooOld {
+        /// The place that should be in it.
+        known: Head,
+        /// Where the records begin.
+        from: Head,
+        /// Whether it is a store that was asked, and not an export.
+        retained: bool,
+    },
 }
 
 /// What was verified.
@@ -130,6 +153,8 @@ pub struct Verifier {
     at: Option<Head>,
     known: Option<Head>,
     met: bool,
+    /// Of a store: whether a record tells why the chain begins where it does.
+    told: Option<bool>,
 }
 
 impl Verifier {
@@ -143,7 +168,18 @@ impl Verifier {
             at: None,
             known,
             met,
+            told: None,
         }
+    }
+
+    /// Begins with the place before the first record of a store, which has to be the empty chain
+    /// or what a record of retention names.
+    fn anchored(anchor: Head, known: Option<Head>) -> Self {
+        let mut verifier = Self::new(known);
+        let empty = anchor.seq == 0 && anchor.hash == GENESIS;
+        verifier.told = Some(empty);
+        verifier.begin(anchor);
+        verifier
     }
 
     /// Takes the next line of an export; an empty one is passed over.
@@ -180,14 +216,40 @@ impl Verifier {
             hash: String::new(),
         };
         let to = self.at.unwrap_or_else(|| empty.clone());
+        let from = self.from.unwrap_or(empty);
+        if self.told == Some(false) {
+            return Err(Break::OldEnd { from });
+        }
         match self.known {
+            Some(known) if !self.met && known.seq < from.seq => Err(Break::TooOld {
+                known,
+                from,
+                retained: self.told.is_some(),
+            }),
             Some(known) if !self.met => Err(Break::Cut { known }),
             _ => Ok(Verified {
                 records: self.records,
-                from: self.from.unwrap_or(empty),
+                from,
                 to,
             }),
         }
+    }
+
+    /// Takes what a record says about a place: that the chain led there when it was written.
+    fn testimony(&mut self, place: &Head) -> Result<(), Break> {
+        if let Some(told) = &mut self.told {
+            *told |= self.from.as_ref() == Some(place);
+        }
+        match &self.known {
+            Some(known) if known == place => self.met = true,
+            Some(known) if known.seq == place.seq => {
+                return Err(Break::Cut {
+                    known: known.clone(),
+                });
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn begin(&mut self, from: Head) {
@@ -234,10 +296,25 @@ impl Verifier {
             }
             self.met = true;
         }
+        if kind == Kind::Pruned.as_str()
+            && let Ok(pruned) = serde_json::from_str::<Pruned>(body)
+        {
+            self.testimony(&Head {
+                seq: pruned.upto,
+                hash: pruned.hash,
+            })?;
+        }
         self.records += 1;
         self.at = Some(head);
         Ok(())
     }
+}
+
+/// What a record of retention says: the last record that was removed.
+#[derive(Deserialize)]
+struct Pruned {
+    upto: i64,
+    hash: String,
 }
 
 impl Store {
@@ -288,11 +365,22 @@ impl Store {
         &self,
         known: Option<Head>,
     ) -> Result<Result<Verified, Break>, StoreError> {
-        let anchor = self.anchor().await?;
-        // What retention removed cannot be asked for any more.
-        let known = known.filter(|known| known.seq >= anchor.seq);
-        let mut verifier = Verifier::new(known);
-        verifier.begin(anchor.clone());
+        loop {
+            let anchor = self.anchor().await?;
+            let told = self.verify_from(anchor.clone(), known.clone()).await?;
+            // Retention may have cut beneath a walk under way; one that stands still breaks nothing.
+            if told.is_ok() || self.anchor().await? == anchor {
+                return Ok(told);
+            }
+        }
+    }
+
+    async fn verify_from(
+        &self,
+        anchor: Head,
+        known: Option<Head>,
+    ) -> Result<Result<Verified, Break>, StoreError> {
+        let mut verifier = Verifier::anchored(anchor.clone(), known);
         let mut prev = anchor;
         loop {
             let sql =

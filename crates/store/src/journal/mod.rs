@@ -3,6 +3,8 @@
 mod body;
 pub(crate) mod chain;
 mod export;
+#[cfg(test)]
+mod old_end_tests;
 mod ownership;
 
 pub use export::{Break, ExportLine, Head, InvalidHead, Verified, Verifier};

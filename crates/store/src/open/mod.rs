@@ -14,6 +14,8 @@ use crate::db::{Db, is_damage};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     /// It is made if it is missing, and brought to this version's schema.
+    Make,
+    /// It must be there, and is brought to this version's schema.
     Write,
     /// It must be there with this version's schema.
     Read,
@@ -58,6 +60,15 @@ impl Store {
 /// When the place holds something else, something damaged or something a newer
 /// version made, and when it cannot be reached. Nothing is changed in any of these cases.
 pub async fn open(url: &str) -> Result<Store, OpenError> {
+    open_as(url, Access::Make).await
+}
+
+/// Opens the store at `url` for writing, if there is one: for what is told to a process that has it.
+///
+/// # Errors
+///
+/// As [`open`]; also when there is no store yet.
+pub async fn open_existing(url: &str) -> Result<Store, OpenError> {
     open_as(url, Access::Write).await
 }
 

@@ -37,16 +37,16 @@ pub(super) async fn open(url: &str, access: Access) -> Result<Store, OpenError> 
     let found = identify(&pool, &schema, &place).await?;
     match found {
         Some(version) => check_version(&place, version, &MIGRATIONS, access)?,
-        None if access == Access::Read => return Err(OpenError::Missing { place }),
+        None if access != Access::Make => return Err(OpenError::Missing { place }),
         None => {}
     }
-    if access == Access::Write {
+    if access != Access::Read {
         migrate(&pool, &schema, &place).await?;
     }
     Ok(Store {
         db: Db::Postgres {
             pool,
-            writes: access == Access::Write,
+            writes: access != Access::Read,
         },
         place,
     })

@@ -58,7 +58,7 @@ pub(super) async fn open(path: &str, access: Access) -> Result<Store, OpenError>
         .disable_statement_logging();
     let write = match access {
         Access::Read => None,
-        Access::Write => Some(writer(base.clone(), &place).await?),
+        Access::Make | Access::Write => Some(writer(base.clone(), &place).await?),
     };
     let read = SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -99,10 +99,10 @@ async fn inspect(path: &Path, place: &str, access: Access) -> Result<u64, OpenEr
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return match access {
-                Access::Read => Err(OpenError::Missing {
+                Access::Read | Access::Write => Err(OpenError::Missing {
                     place: place.to_owned(),
                 }),
-                Access::Write => create(path).await.map(|()| 0).map_err(failed),
+                Access::Make => create(path).await.map(|()| 0).map_err(failed),
             };
         }
         Err(error) => return Err(failed(error)),
@@ -115,10 +115,10 @@ async fn inspect(path: &Path, place: &str, access: Access) -> Result<u64, OpenEr
     }
     if metadata.len() == 0 {
         return match access {
-            Access::Read => Err(OpenError::Missing {
+            Access::Read | Access::Write => Err(OpenError::Missing {
                 place: place.to_owned(),
             }),
-            Access::Write => Ok(0),
+            Access::Make => Ok(0),
         };
     }
     let mut head = [0; MAGIC.len()];
@@ -171,7 +171,7 @@ async fn identify(path: &Path, place: &str, length: u64, access: Access) -> Resu
     match application {
         APPLICATION_ID => check_version(place, version, &MIGRATIONS, access)?,
         // A database in which nothing was made yet: a start that was interrupted.
-        0 if objects == 0 && access == Access::Write => {}
+        0 if objects == 0 && access == Access::Make => {}
         0 if objects == 0 => {
             return Err(OpenError::Missing {
                 place: place.to_owned(),

@@ -122,8 +122,18 @@ pub(crate) async fn an_approval_needs_a_sweep_that_waits(place: &Place) {
     store.await_approval(&id, 40, &widens, at(3)).await.unwrap();
     assert_eq!(store.awaiting_approval().await.unwrap(), [(id.clone(), 40)]);
     assert!(!store.approved(&id).await.unwrap());
+    assert!(
+        !store.approve(&id, "ann", at(4)).await.unwrap(),
+        "nobody holds the lease, so nobody waits"
+    );
+    lead(&store, "first").await;
+    assert_eq!(store.approved_by(&id).await.unwrap(), None);
     assert!(place.open().await.approve(&id, "ann", at(4)).await.unwrap());
     assert!(store.approved(&id).await.unwrap());
+    assert_eq!(
+        store.approved_by(&id).await.unwrap().as_deref(),
+        Some("ann")
+    );
     assert_eq!(store.awaiting_approval().await.unwrap(), []);
     assert!(
         !store.approve(&id, "bob", at(5)).await.unwrap(),
@@ -157,6 +167,7 @@ pub(crate) async fn what_people_tell_is_in_the_journal(place: &Place) {
         .await_approval(&id, 2, &["more".to_owned()], at(4))
         .await
         .unwrap();
+    lead(&store, "first").await;
     store.approve(&id, "ann", at(5)).await.unwrap();
     let told: Vec<_> = store
         .export_journal(0, 100)

@@ -6,7 +6,7 @@ use rolekeeper_domain::plan::Step;
 use rolekeeper_engine::port::store::{
     Completion, Control as _, FleetOrder, Journal as _, ReportFilter, Sweeps as _,
 };
-use rolekeeper_store::{Pruned, Retention};
+use rolekeeper_store::{Break, Head, Pruned, Retention};
 
 use crate::given::{
     Place, account, at, begun, drifted, intend, lead, planned, report, retrust, sweep, sweep_id,
@@ -86,6 +86,7 @@ pub(crate) async fn the_journal_is_cut_at_its_old_end_and_still_verifies(place: 
             .await
             .unwrap();
     }
+    let cut_at = store.head().await.unwrap();
     store.cancel(&id, "ann", at(20 * DAY)).await.unwrap();
     let known = store.head().await.unwrap();
     let pruned = store.prune(SHORT, at(25 * DAY)).await.unwrap();
@@ -109,6 +110,45 @@ pub(crate) async fn the_journal_is_cut_at_its_old_end_and_still_verifies(place: 
     assert_eq!(lines[1].body["hash"], verified.from.hash);
     let again = store.prune(SHORT, at(25 * DAY)).await.unwrap();
     assert_eq!(again, Pruned::default());
+
+    // The place that the record of the cut names is known from it; an older one is not.
+    assert!(
+        store
+            .verify_journal(Some(cut_at.clone()))
+            .await
+            .unwrap()
+            .is_ok()
+    );
+    let older = Head {
+        seq: 3,
+        hash: "00".to_owned(),
+    };
+    let told = store.verify_journal(Some(older.clone())).await.unwrap();
+    let too_old = Break::TooOld {
+        known: older,
+        from: cut_at.clone(),
+        retained: true,
+    };
+    assert_eq!(
+        too_old.to_string(),
+        "3:00 cannot be checked: older than what retention kept, which begins after record 6"
+    );
+    assert_eq!(told, Err(too_old));
+    let forged = Head {
+        hash: "00".to_owned(),
+        ..cut_at.clone()
+    };
+    let told = store.verify_journal(Some(forged.clone())).await.unwrap();
+    assert_eq!(told, Err(Break::Cut { known: forged }));
+
+    // A second cut: what the first one led to is still told, as long as its record is kept.
+    store
+        .cancel(&sweep_id(9), "ann", at(40 * DAY))
+        .await
+        .unwrap();
+    let pruned = store.prune(SHORT, at(31 * DAY)).await.unwrap();
+    assert_eq!(pruned.journal, 1);
+    assert!(store.verify_journal(Some(cut_at)).await.unwrap().is_ok());
 }
 
 pub(crate) async fn an_open_entry_is_never_forgotten(place: &Place) {

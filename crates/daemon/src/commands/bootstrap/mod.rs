@@ -2,9 +2,10 @@
 //! temporary user and nothing else. The keys are used and forgotten; what is written with them is on record.
 //!
 //! With these six permissions little can be read: not what is attached, not what a policy says. What follows from
-//! what can be read is taken for seen (a role that is not there has nothing attached); where nothing follows,
-//! nothing is changed and the reason is told.
+//! what can be read or is on record is taken for seen (a role that is not there has nothing attached, a policy that a
+//! run made says what it was made with); where nothing follows, nothing is changed and the reason is told.
 
+mod known;
 mod site;
 
 use std::io::Read as _;
@@ -13,14 +14,20 @@ use std::sync::Arc;
 use rolekeeper_aws::HubKeys;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::observation::Observation;
+use rolekeeper_domain::outcome::SweepId;
+use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::ledger::{Ledger, NotTaken};
 use rolekeeper_engine::port::directory::Directory as _;
+use rolekeeper_engine::port::store::{Journal as _, JournalEntry};
 use rolekeeper_engine::settings::{Place, Roles as _};
-use secrecy::SecretString;
+use rolekeeper_store::{OpenError, Store};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use self::site::{Job, Record, Site, Weighed};
 use crate::app::App;
 use crate::args::BootstrapArgs;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::plain;
@@ -53,7 +60,6 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
         plain(caller.arn.as_str()),
         caller.account
     ));
-    let clock = Arc::new(WallClock::start());
     let place = Place {
         account: caller.account,
         partition: caller.partition,
@@ -61,19 +67,32 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
         hub_account: caller.account,
     };
     let specs = Specs::new(&config)?.0.wanted(&place).map_err(told)?;
+    let earlier = earlier(&config, args.plan).await?;
     let site = |spec| Site {
         app,
         aws: &aws,
         caller: &caller,
         spec,
+        store: earlier.as_deref(),
     };
-    let mut all_done = true;
+    let (mut all_done, mut unread) = (true, false);
     let mut wanting = Vec::new();
+    let mut looks = Vec::new();
     for spec in specs.iter() {
-        match site(spec).weigh().await? {
+        let (looked, weighed) = site(spec).weigh().await?;
+        looks.push((&spec.name, looked.to_settle()));
+        match weighed {
             Weighed::Done(done) => all_done &= done,
             Weighed::Wants(job) => wanting.push((site(spec), job)),
+            Weighed::Unread => unread = true,
         }
+    }
+    if let Some(store) = earlier.as_ref().filter(|_| !args.plan) {
+        settle(&config, store, app.person(), caller.account, &looks).await?;
+    }
+    if unread {
+        app.terminal.tell("Nothing was written to AWS.");
+        return Ok(Exit::Incomplete);
     }
     if args.plan && !wanting.is_empty() {
         return Ok(Exit::Drift);
@@ -83,16 +102,8 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }
-        let store = wire::store(&config).await?;
-        let settings = wire::settings(&config)?;
-        let by = app.person();
-        let ledger = Ledger::open(Arc::clone(&store), clock, settings, by, wire::salt()).await?;
-        let result = carry_out(&ledger, wanting).await;
-        let failed = result.as_ref().err().map(Failure::message);
-        let sweep = ledger.sweep().clone();
-        ledger.close(failed).await?;
-        store.close().await;
-        all_done &= result?;
+        let (done, sweep) = on_record(&config, app.person(), wanting).await?;
+        all_done &= done;
         app.terminal.tell(&format!(
             "Every step is on record: rolekeeper history {}. Sweep {sweep}.",
             caller.account
@@ -104,19 +115,79 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
     Ok(if all_done { Exit::Clean } else { Exit::Drift })
 }
 
-async fn agreed(app: &App, args: &BootstrapArgs, account: AccountId) -> Result<bool, Failure> {
-    if args.yes || !app.terminal.can_ask {
-        return Ok(true);
+/// The store, if there is one: a look makes none.
+async fn earlier(config: &Config, only_look: bool) -> Result<Option<Arc<Store>>, Failure> {
+    let url = config.store_url.expose_secret();
+    let opened = match only_look {
+        true => rolekeeper_store::open_read_only(url).await,
+        false => rolekeeper_store::open_existing(url).await,
+    };
+    match opened {
+        Ok(store) => Ok(Some(Arc::new(store))),
+        Err(OpenError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
+}
+
+async fn ledger(config: &Config, store: &Arc<Store>, by: String) -> Result<Record, Failure> {
+    let clock = Arc::new(WallClock::start());
+    let settings = wire::settings(config)?;
+    Ok(Ledger::open(Arc::clone(store), clock, settings, by, wire::salt()).await?)
+}
+
+/// Settles what an earlier run left open when it was killed or its answer was lost, also where nothing is left to do.
+async fn settle(
+    config: &Config,
+    store: &Arc<Store>,
+    by: String,
+    account: AccountId,
+    looks: &[(&RoleName, Observation)],
+) -> Result<(), Failure> {
+    let open = store.open().await?;
+    let ours = |entry: &JournalEntry| {
+        let role = entry.subject.role();
+        entry.account == account && looks.iter().any(|(name, _)| Some(*name) == role)
+    };
+    if !open.iter().any(ours) {
+        return Ok(());
+    }
+    let ledger = ledger(config, store, by).await?;
+    for (role, observation) in looks {
+        ledger.settle(role, observation).await?;
+    }
+    Ok(ledger.close(None).await?)
+}
+
+async fn agreed(app: &App, args: &BootstrapArgs, account: AccountId) -> Result<bool, Failure> {
     let question = format!("Do this in account {account}?");
-    app.terminal.ask(&question).await
+    app.terminal.agreed(args.yes, &question).await
+}
+
+/// Makes what is missing, in a record of its own.
+async fn on_record(
+    config: &Config,
+    by: String,
+    wanting: Vec<(Site<'_>, Box<Job>)>,
+) -> Result<(bool, SweepId), Failure> {
+    let store = wire::store(config).await?;
+    let ledger = ledger(config, &store, by).await?;
+    let result = carry_out(&store, &ledger, wanting).await;
+    let failed = result.as_ref().err().map(Failure::message);
+    let sweep = ledger.sweep().clone();
+    ledger.close(failed).await?;
+    store.close().await;
+    Ok((result?, sweep))
 }
 
 /// Makes what is missing, role by role; answers whether all are there as specified.
-async fn carry_out(ledger: &Record, wanting: Vec<(Site<'_>, Box<Job>)>) -> Result<bool, Failure> {
+async fn carry_out(
+    store: &Store,
+    ledger: &Record,
+    wanting: Vec<(Site<'_>, Box<Job>)>,
+) -> Result<bool, Failure> {
     let mut all_done = true;
     for (site, job) in wanting {
-        all_done &= site.provision(ledger, *job).await?;
+        all_done &= site.provision(store, ledger, *job).await?;
     }
     Ok(all_done)
 }

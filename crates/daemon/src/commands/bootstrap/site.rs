@@ -6,33 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use rolekeeper_aws::Aws;
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_domain::diff::diff;
-use rolekeeper_domain::drift::Diff;
+use rolekeeper_domain::drift::{Diff, Drift, DriftKind};
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::judge::{Guardrails, judge};
 use rolekeeper_domain::observation::{Observation, ObservedDocument, ObservedPolicy, Sighting};
-use rolekeeper_domain::outcome::Mode;
+use rolekeeper_domain::outcome::{Mode, SweepId};
 use rolekeeper_domain::ownership::OwnershipRecord;
-use rolekeeper_domain::plan::{Plan, Step};
+use rolekeeper_domain::plan::{Plan, PlannedStep, Step};
 use rolekeeper_domain::planner::plan;
-use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_domain::role::{RoleName, RoleSpec};
 use rolekeeper_domain::verdict::Verdict;
-use rolekeeper_engine::ledger::Ledger;
+use rolekeeper_engine::ledger::{BETWEEN, LOOKS, Ledger};
 use rolekeeper_engine::port::directory::Caller;
 use rolekeeper_engine::port::session::{
-    Entry, Receipt, RoleReader, RoleWriter as _, SessionProvider as _, SessionRequest,
+    Entry, RoleReader, RoleWriter as _, SessionProvider as _, SessionRequest,
 };
 use rolekeeper_engine::port::store::Deed;
 use rolekeeper_store::Store;
 
+use super::known::Known;
 use super::{SIX, not_taken, told};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::output::{Style, plain};
 use crate::wall_clock::{WallClock, pause};
-
-/// Looks at what was made before giving up, and the time between them: IAM is eventually consistent.
-const LOOKS: u32 = 20;
-const BETWEEN: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// One role in the one account.
 pub(super) struct Site<'a> {
@@ -40,6 +37,8 @@ pub(super) struct Site<'a> {
     pub(super) aws: &'a Aws,
     pub(super) caller: &'a Caller,
     pub(super) spec: &'a RoleSpec,
+    /// Earlier runs are on record in it, if there is one.
+    pub(super) store: Option<&'a Store>,
 }
 
 /// The record of what is done.
@@ -60,14 +59,72 @@ pub(super) enum Weighed {
     Done(bool),
     /// Something to do.
     Wants(Box<Job>),
+    /// A policy of a name that is wanted says nobody knows what: nothing is done.
+    Unread,
+}
+
+/// What a look showed.
+pub(super) struct Looked {
+    observation: Observation,
+    /// Whether the role's attachments were listed, and not only those of this run are known.
+    listed: bool,
+}
+
+impl Looked {
+    /// The same for settling what an earlier run left open: what was not listed is not known to be absent.
+    pub(super) fn to_settle(&self) -> Observation {
+        let mut observation = self.observation.clone();
+        if !self.listed && observation.attachments.seen().is_some() {
+            let why = "what is attached to the role was not listed";
+            observation.attachments = Sighting::Unread(Fault::new(Category::AccessDenied, why));
+        }
+        observation
+    }
+
+    /// Policies that are there and could not be read.
+    fn unread(&self) -> impl Iterator<Item = (&ObservedPolicy, &Fault)> {
+        let policies = self.observation.policies.values();
+        let seen = policies.filter_map(Sighting::seen);
+        seen.filter_map(|policy| Some((policy, policy.document.fault()?)))
+    }
 }
 
 impl Site<'_> {
     /// Looks, and shows what differs and what would be done.
-    pub(super) async fn weigh(&self) -> Result<Weighed, Failure> {
-        let observation = self.look().await?;
+    pub(super) async fn weigh(&self) -> Result<(Looked, Weighed), Failure> {
+        let looked = self.look(self.store, None).await?;
+        if looked.unread().next().is_some() {
+            self.show_unread(&looked)?;
+            return Ok((looked, Weighed::Unread));
+        }
+        let weighed = self.compare(&looked)?;
+        Ok((looked, weighed))
+    }
+
+    fn show_unread(&self, looked: &Looked) -> Result<(), Failure> {
+        for (policy, fault) in looked.unread() {
+            let words = format!(
+                "{}: it was there before, it is not on record as made by rolekeeper, and what it says cannot be read ({fault}). \
+                 It is not attached to anything. Let the keys read it (iam:GetPolicyVersion), or remove it, or name \
+                 another policy in [[roles]]; then run this again",
+                policy.arn.resource()
+            );
+            self.app.terminal.show(&format!(
+                "{} {}\n",
+                self.app.terminal.paint(Style::Warning, "not verified"),
+                plain(&words)
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, looked: &Looked) -> Result<Weighed, Failure> {
+        let observation = looked.observation.clone();
         let difference = diff(self.spec, &observation, &OwnershipRecord::default());
-        for drift in &difference.drifts {
+        // What was not listed is not known to be missing.
+        let unlisted =
+            |drift: &&Drift| !looked.listed && drift.kind == DriftKind::AttachmentMissing;
+        for drift in difference.drifts.iter().filter(|drift| !unlisted(drift)) {
             self.app.terminal.show(&format!(
                 "{} {}: {}\n",
                 drift.severity,
@@ -95,6 +152,12 @@ impl Site<'_> {
                 .terminal
                 .show(&format!("{}\n", plain(&step.step.to_string())))?;
         }
+        let attaches = |step: &PlannedStep| matches!(step.step, Step::AttachRolePolicy { .. });
+        if !looked.listed && planned.steps.iter().any(attaches) {
+            self.app.terminal.tell(
+                "What is attached to the role cannot be listed with these keys. Attaching again what is attached changes nothing.",
+            );
+        }
         if planned.is_empty() {
             let right = difference.is_in_sync();
             if right {
@@ -114,18 +177,21 @@ impl Site<'_> {
     }
 
     /// Makes what is missing; answers whether the role is now there as specified.
-    pub(super) async fn provision(&self, ledger: &Record, job: Job) -> Result<bool, Failure> {
+    pub(super) async fn provision(
+        &self,
+        store: &Store,
+        ledger: &Record,
+        job: Job,
+    ) -> Result<bool, Failure> {
         let Job {
             plan,
             observation,
             difference,
             leaves,
         } = job;
-        // What an earlier run left open when it was killed.
-        ledger.settle(&self.spec.name, &observation).await?;
         self.carry_out(ledger, plan, &observation, &difference)
             .await?;
-        Ok(self.settled(ledger).await? && !leaves)
+        Ok(self.settled(store, ledger).await? && !leaves)
     }
 
     async fn reader(&self) -> Result<rolekeeper_aws::Reader, Failure> {
@@ -145,32 +211,39 @@ impl Site<'_> {
         }
     }
 
-    /// What can be seen with `GetRole` and `GetPolicy`, and what follows from it.
-    async fn look(&self) -> Result<Observation, Failure> {
+    /// What can be seen with `GetRole` and `GetPolicy`, and what is on record. What neither shows is asked for,
+    /// in case the keys may do more.
+    async fn look(&self, store: Option<&Store>, run: Option<&SweepId>) -> Result<Looked, Failure> {
         let reader = self.reader().await?;
         let role = reader.role(&self.spec.name).await.map_err(told)?;
+        let account = self.caller.account;
+        let known = match store {
+            Some(store) => Known::read(store, account, &self.spec.name, run).await?,
+            None => Known::default(),
+        };
         let mut policies = BTreeMap::new();
-        let mut attached: BTreeSet<Arn> = BTreeSet::new();
         for policy in &self.spec.managed_policies {
             let arn = self.spec.policy_arn(self.caller.account, policy);
             let sighting = match reader.policy(&arn).await.map_err(told)? {
                 None => Sighting::Absent,
                 Some(found) => {
-                    if role.is_some() && found.attachment_count > 0 {
-                        attached.insert(arn.clone());
-                    }
-                    // The text cannot be read; AWS makes `v1` with the policy, and only a person makes others.
-                    let document = ObservedDocument::Valid(policy.document.clone());
-                    Sighting::Seen(ObservedPolicy {
-                        document: Sighting::Seen(document),
-                        ..found
-                    })
+                    let document = match known.document(&found) {
+                        Some(document) => Sighting::Seen(document),
+                        None => read(&reader, &found).await.map_err(told)?,
+                    };
+                    Sighting::Seen(ObservedPolicy { document, ..found })
                 }
             };
             policies.insert(arn, sighting);
         }
+        let (mut attached, mut listed) = (known.attached().clone(), role.is_none());
+        if role.is_some()
+            && !self.all_attached(&attached)
+            && let Some(all) = list(&reader, &self.spec.name).await.map_err(told)?
+        {
+            (attached, listed) = (all, true);
+        }
         let (attachments, inline) = if role.is_some() {
-            // Policies of others cannot be seen; attaching again what is attached changes nothing.
             (
                 Sighting::Seen(attached),
                 Sighting::Seen(
@@ -184,15 +257,27 @@ impl Site<'_> {
         } else {
             (Sighting::Absent, Sighting::Absent)
         };
-        Ok(Observation {
-            account: self.caller.account,
+        let observation = Observation {
+            account,
             role: role.map_or(Sighting::Absent, Sighting::Seen),
             attachments,
             inline,
             policies,
             foreign_documents: BTreeMap::new(),
             legacy_users: Sighting::Seen(BTreeSet::new()),
+        };
+        Ok(Looked {
+            observation,
+            listed,
         })
+    }
+
+    /// Whether everything that the specification attaches is among these.
+    fn all_attached(&self, attached: &BTreeSet<Arn>) -> bool {
+        let made = self.spec.managed_policies.iter();
+        let made = made.map(|policy| self.spec.policy_arn(self.caller.account, policy));
+        made.chain(self.spec.attach.iter().cloned())
+            .all(|arn| attached.contains(&arn))
     }
 
     async fn carry_out(
@@ -227,7 +312,7 @@ impl Site<'_> {
                 role: &self.spec.name,
                 step,
             };
-            let call = self.take(&writer, &step.step);
+            let call = || writer.execute(&step.step);
             let taken = ledger.take(self.caller.account, deed, call).await;
             taken.map_err(not_taken)?;
             self.app.terminal.show(&format!(
@@ -239,25 +324,15 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// Takes one step; what was made a moment ago may not be seen yet by the next.
-    async fn take(&self, writer: &rolekeeper_aws::Writer, step: &Step) -> Result<Receipt, Fault> {
-        let mut looks = 0;
-        loop {
-            match writer.execute(step).await {
-                Err(fault) if fault.category == Category::NotFound && looks < LOOKS => looks += 1,
-                answer => return answer,
-            }
-            pause(BETWEEN).await;
-        }
-    }
-
     /// Looks until the role reads back right; answers whether nothing at all is left.
-    async fn settled(&self, ledger: &Record) -> Result<bool, Failure> {
+    async fn settled(&self, store: &Store, ledger: &Record) -> Result<bool, Failure> {
         for _ in 0..LOOKS {
-            let observation = self.look().await?;
-            let difference = diff(self.spec, &observation, &OwnershipRecord::default());
-            if difference.drifts.iter().all(|drift| is_beyond(drift.kind)) {
-                ledger.settle(&self.spec.name, &observation).await?;
+            let looked = self.look(Some(store), Some(ledger.sweep())).await?;
+            let observation = &looked.observation;
+            let difference = diff(self.spec, observation, &OwnershipRecord::default());
+            let rest = difference.drifts.iter().all(|drift| is_beyond(drift.kind));
+            if rest && difference.blind.is_empty() {
+                ledger.settle(&self.spec.name, observation).await?;
                 let whole = difference.drifts.is_empty();
                 let but = if whole {
                     ""
@@ -280,9 +355,44 @@ impl Site<'_> {
     }
 }
 
+/// What the policy says, if the keys may read it.
+async fn read(
+    reader: &impl RoleReader,
+    found: &ObservedPolicy,
+) -> Result<Sighting<ObservedDocument>, Fault> {
+    let version = &found.default_version_id;
+    match reader.policy_document(&found.arn, version).await {
+        Ok(Some(document)) => Ok(Sighting::Seen(document)),
+        Ok(None) => {
+            let why = format!("its version {version} is gone");
+            Ok(Sighting::Unread(Fault::new(Category::NotFound, why)))
+        }
+        Err(fault) if fault.category == Category::AccessDenied => Ok(Sighting::Unread(fault)),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// What is attached to the role, if the keys may list it.
+async fn list(reader: &impl RoleReader, role: &RoleName) -> Result<Option<BTreeSet<Arn>>, Fault> {
+    let mut all = BTreeSet::new();
+    let mut next: Option<String> = None;
+    loop {
+        let page = match reader.attachments(role, next.as_deref()).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
+            Err(fault) if fault.category == Category::AccessDenied => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        all.extend(page.items);
+        next = page.next;
+        if next.is_none() {
+            return Ok(Some(all));
+        }
+    }
+}
+
 /// Tags need permissions of their own, which the FAQ's user lacks.
-const fn is_beyond(kind: rolekeeper_domain::drift::DriftKind) -> bool {
-    use rolekeeper_domain::drift::DriftKind;
+const fn is_beyond(kind: DriftKind) -> bool {
     matches!(kind, DriftKind::RoleTags | DriftKind::PolicyTags)
 }
 
