@@ -53,8 +53,11 @@ impl Stage {
         }
     }
 
+    /// By id, as a canary is drawn where all were seen at the same time.
     fn account(&self, index: usize) -> AccountId {
-        *self.world.reachable().get(index).expect("an account")
+        let mut accounts = self.world.reachable();
+        accounts.sort();
+        *accounts.get(index).expect("an account")
     }
 
     fn spoil(&self, accounts: std::ops::Range<usize>) {
@@ -207,14 +210,13 @@ async fn a_freeze_that_begins_in_the_midst_of_an_account_holds_from_its_next_ste
     };
     let (record, written) = tokio::join!(repair(&process), freeze);
     assert_eq!(process.wire.writes(), written, "{record:?}");
-    let reports = stage.store.all_reports(&record.id);
-    assert!(
-        reports.iter().all(|report| report
-            .reason
-            .as_deref()
-            .is_some_and(|why| why.contains("year's end"))),
-        "{reports:#?}"
-    );
+    let mut reports = stage.store.all_reports(&record.id);
+    reports.retain(|report| report.outcome != Outcome::Skipped);
+    assert_eq!(reports.len(), 2);
+    for report in reports {
+        let why = report.reason.clone().unwrap_or_default();
+        assert!(why.contains("year's end"), "{report:#?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
