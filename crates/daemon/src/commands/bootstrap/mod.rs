@@ -14,9 +14,7 @@ use std::sync::Arc;
 use rolekeeper_aws::HubKeys;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::observation::Observation;
 use rolekeeper_domain::outcome::SweepId;
-use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::ledger::{Ledger, NotTaken};
 use rolekeeper_engine::port::directory::Directory as _;
 use rolekeeper_engine::port::store::{Journal as _, JournalEntry};
@@ -24,7 +22,7 @@ use rolekeeper_engine::settings::{Place, Roles as _};
 use rolekeeper_store::{OpenError, Store};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use self::site::{Job, Record, Site, Weighed};
+use self::site::{Job, Looked, Record, Site, Weighed};
 use crate::app::App;
 use crate::args::BootstrapArgs;
 use crate::config::Config;
@@ -79,16 +77,17 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
     let mut wanting = Vec::new();
     let mut looks = Vec::new();
     for spec in specs.iter() {
-        let (looked, weighed) = site(spec).weigh().await?;
-        looks.push((&spec.name, looked.to_settle()));
-        match weighed {
-            Weighed::Done(done) => all_done &= done,
-            Weighed::Wants(job) => wanting.push((site(spec), job)),
-            Weighed::Unread => unread = true,
-        }
+        looks.push((site(spec), site(spec).seen().await?));
     }
     if let Some(store) = earlier.as_ref().filter(|_| !args.plan) {
-        settle(&config, store, app.person(), caller.account, &looks).await?;
+        settle(&config, store, app.person(), &looks).await?;
+    }
+    for (site, looked) in looks {
+        match site.weigh(&looked).await? {
+            Weighed::Done(done) => all_done &= done,
+            Weighed::Wants(job) => wanting.push((site, job)),
+            Weighed::Unread => unread = true,
+        }
     }
     if unread {
         app.terminal.tell("Nothing was written to AWS.");
@@ -140,20 +139,21 @@ async fn settle(
     config: &Config,
     store: &Arc<Store>,
     by: String,
-    account: AccountId,
-    looks: &[(&RoleName, Observation)],
+    looks: &[(Site<'_>, Looked)],
 ) -> Result<(), Failure> {
     let open = store.open().await?;
     let ours = |entry: &JournalEntry| {
         let role = entry.subject.role();
-        entry.account == account && looks.iter().any(|(name, _)| Some(*name) == role)
+        looks
+            .iter()
+            .any(|(site, _)| entry.account == site.caller.account && role == Some(&site.spec.name))
     };
     if !open.iter().any(ours) {
         return Ok(());
     }
     let ledger = ledger(config, store, by).await?;
-    for (role, observation) in looks {
-        ledger.settle(role, observation).await?;
+    for (site, looked) in looks {
+        ledger.settle(&site.spec.name, &looked.to_settle()).await?;
     }
     Ok(ledger.close(None).await?)
 }

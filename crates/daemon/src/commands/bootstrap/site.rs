@@ -21,7 +21,7 @@ use rolekeeper_engine::port::directory::Caller;
 use rolekeeper_engine::port::session::{
     Entry, RoleReader, RoleWriter as _, SessionProvider as _, SessionRequest,
 };
-use rolekeeper_engine::port::store::Deed;
+use rolekeeper_engine::port::store::{Deed, Journal as _};
 use rolekeeper_store::Store;
 
 use super::known::Known;
@@ -90,15 +90,27 @@ impl Looked {
 }
 
 impl Site<'_> {
-    /// Looks, and shows what differs and what would be done.
-    pub(super) async fn weigh(&self) -> Result<(Looked, Weighed), Failure> {
-        let looked = self.look(self.store, None).await?;
+    /// Looks before anything is done.
+    pub(super) async fn seen(&self) -> Result<Looked, Failure> {
+        self.look(self.store, None).await
+    }
+
+    /// Shows what differs and what would be done. What earlier runs made is ours: they may have been killed half-way.
+    pub(super) async fn weigh(&self, looked: &Looked) -> Result<Weighed, Failure> {
         if looked.unread().next().is_some() {
-            self.show_unread(&looked)?;
-            return Ok((looked, Weighed::Unread));
+            self.show_unread(looked)?;
+            return Ok(Weighed::Unread);
         }
-        let weighed = self.compare(&looked)?;
-        Ok((looked, weighed))
+        let owned = match self.store {
+            Some(store) => self.owned(store).await?,
+            None => OwnershipRecord::default(),
+        };
+        self.compare(looked, &owned)
+    }
+
+    async fn owned(&self, store: &Store) -> Result<OwnershipRecord, Failure> {
+        let owned = store.owned(self.caller.account).await?;
+        Ok(OwnershipRecord::new(owned))
     }
 
     fn show_unread(&self, looked: &Looked) -> Result<(), Failure> {
@@ -118,9 +130,9 @@ impl Site<'_> {
         Ok(())
     }
 
-    fn compare(&self, looked: &Looked) -> Result<Weighed, Failure> {
+    fn compare(&self, looked: &Looked, owned: &OwnershipRecord) -> Result<Weighed, Failure> {
         let observation = looked.observation.clone();
-        let difference = diff(self.spec, &observation, &OwnershipRecord::default());
+        let difference = diff(self.spec, &observation, owned);
         // What was not listed is not known to be missing.
         let unlisted =
             |drift: &&Drift| !looked.listed && drift.kind == DriftKind::AttachmentMissing;
@@ -132,12 +144,7 @@ impl Site<'_> {
                 plain(&drift.explanation)
             ))?;
         }
-        let planned = plan(
-            self.spec,
-            &observation,
-            &difference,
-            &OwnershipRecord::default(),
-        );
+        let planned = plan(self.spec, &observation, &difference, owned);
         let (planned, beyond) = within_the_six(planned);
         for step in &beyond {
             let words = format!("{step}: not one of the six permissions; it is left to a person");
@@ -329,7 +336,8 @@ impl Site<'_> {
         for _ in 0..LOOKS {
             let looked = self.look(Some(store), Some(ledger.sweep())).await?;
             let observation = &looked.observation;
-            let difference = diff(self.spec, observation, &OwnershipRecord::default());
+            let owned = self.owned(store).await?;
+            let difference = diff(self.spec, observation, &owned);
             let rest = difference.drifts.iter().all(|drift| is_beyond(drift.kind));
             if rest && difference.blind.is_empty() {
                 ledger.settle(&self.spec.name, observation).await?;
