@@ -55,6 +55,44 @@ fn a_service_control_policy_denies_administrators_too_but_not_the_management_acc
 }
 
 #[test]
+fn a_boundary_leaves_only_what_it_names_however_much_the_policies_allow() {
+    let hub = Hand::tame(1);
+    let (account, admin) = hub.first_account();
+    let made = admin.iam(
+        "CreatePolicy",
+        &[
+            ("PolicyName", "Fence"),
+            ("PolicyDocument", &allowing("iam:Get*")),
+        ],
+    );
+    assert_eq!(made.code(), "ok", "{}", made.body);
+    let fence = format!("arn:aws:iam::{account}:policy/Fence");
+    let fields = [
+        ("RoleName", "Fenced"),
+        ("AssumeRolePolicyDocument", &trusting(&account.to_string())),
+        ("PermissionsBoundary", &fence),
+    ];
+    assert_eq!(admin.iam("CreateRole", &fields).code(), "ok");
+    let everything = [
+        ("RoleName", "Fenced"),
+        ("PolicyName", "All"),
+        ("PolicyDocument", &allowing("*")),
+    ];
+    assert_eq!(admin.iam("PutRolePolicy", &everything).code(), "ok");
+    let fenced = admin.assume(account, "Fenced", &[]);
+    assert_eq!(fenced.iam("GetRole", &[("RoleName", ADMIN)]).code(), "ok");
+    let refused = fenced.iam("ListRoles", &[]);
+    assert_eq!(refused.code(), "AccessDenied");
+    assert!(
+        refused
+            .message()
+            .ends_with("because no permissions boundary allows the iam:ListRoles action"),
+        "{}",
+        refused.message()
+    );
+}
+
+#[test]
 fn a_policy_that_demands_a_boundary_and_a_tag_sees_both_in_the_call() {
     let hub = Hand::tame(1);
     let (_, admin) = hub.first_account();

@@ -179,3 +179,27 @@ fn a_seed_repeats_a_run_to_the_letter() {
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
+
+#[test]
+fn the_tail_of_the_latency_is_long_and_thin() {
+    let latency = Duration::from_millis(40);
+    let hub = Hand::hub(World::new(Settings {
+        latency,
+        limits: Limits::none(),
+        ..Settings::default()
+    }));
+    let mut delays = std::collections::BTreeMap::<Duration, u32>::new();
+    for _ in 0..20_000 {
+        let reply = hub.sts("GetCallerIdentity", &[]);
+        *delays.entry(reply.answer.delay).or_default() += 1;
+    }
+    // One in a hundred takes three times as long, one in a thousand ten times.
+    assert_eq!(
+        delays.keys().copied().collect::<Vec<_>>(),
+        [latency, latency * 3, latency * 10]
+    );
+    let thrice = delays.get(&(latency * 3)).copied().unwrap_or_default();
+    let tenfold = delays.get(&(latency * 10)).copied().unwrap_or_default();
+    assert!((120..=280).contains(&thrice), "{delays:?}");
+    assert!((5..=45).contains(&tenfold), "{delays:?}");
+}

@@ -57,6 +57,24 @@ fn list_accounts_goes_by_pages_some_short_some_empty_and_forgets_nobody() {
 }
 
 #[test]
+fn fifty_thousand_accounts_live_in_one_process_and_each_can_be_entered() {
+    let settings = Settings {
+        accounts: 50_000,
+        provisioned: true,
+        limits: Limits::none(),
+        ..Settings::default()
+    };
+    let hub = Hand::hub(World::new(settings));
+    let reachable = hub.world.reachable();
+    assert!(40_000 < reachable.len(), "{}", reachable.len());
+    for account in reachable.iter().step_by(1_000) {
+        let entered = hub.assume(*account, common::ADMIN, &[]);
+        let role = entered.iam("GetRole", &[("RoleName", DEMO_ROLE)]);
+        assert_eq!(role.code(), "ok", "{account}: {}", role.body);
+    }
+}
+
+#[test]
 fn an_account_shows_its_state_its_place_and_what_is_left_of_status() {
     let hub = Hand::hub(Simulator::builder().accounts(5).world());
     let account = hub.world.accounts()[1].clone();

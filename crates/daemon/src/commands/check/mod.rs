@@ -5,10 +5,12 @@ mod lines;
 mod registration;
 mod template;
 mod walls;
+mod writing;
 
 use std::sync::Arc;
 
 use rolekeeper_aws::Aws;
+use rolekeeper_domain::outcome::Mode;
 use rolekeeper_domain::policy::{Document, Lint, LintContext, LintSeverity, lint};
 use rolekeeper_domain::role::Boundary;
 use rolekeeper_engine::port::directory::{Caller, Organization};
@@ -158,6 +160,7 @@ async fn store(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
         let words = format!("writes are halted by {}: {}", halt.by, halt.why);
         lines.warning("halt", &words, "`rolekeeper resume` lifts it")?;
     }
+    writing::look(config, &store, lines).await?;
     registration::outcomes(config, &store, lines).await?;
     store.close().await;
     Ok(())
@@ -289,8 +292,13 @@ async fn events(config: &Config, aws: &Aws, lines: &mut Lines<'_>) -> Result<(),
         Ok(backlog) => lines.ok(
             "events",
             &format!(
-                "the queue can be asked; {} wait, {} are being read",
-                backlog.waiting, backlog.in_flight
+                "the queue can be asked; {} wait, {} are being read; what they name is {}",
+                backlog.waiting,
+                backlog.in_flight,
+                match config.schedule.mode {
+                    Mode::Audit => "looked at and reported, since schedule.mode is \"audit\"",
+                    Mode::Repair => "repaired, as far as that was agreed to",
+                }
             ),
         ),
         Err(fault) => lines.error("events", &fault.to_string(), &remedy(config, &fault)),
