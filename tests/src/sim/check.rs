@@ -1,32 +1,82 @@
 //! What must hold after every change to the world, whatever goes wrong.
 
-use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::policy::{Document, Kind, Principal};
+use rolekeeper_engine::port::store::{Completion, JournalEntry};
 use rolekeeper_simulator::check::Probe;
 use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_VENDOR, World};
 
-use super::memory::MemoryStore;
+use super::memory::{MemoryStore, Span};
 use super::rig::{POLICY, document, trust_text};
+use super::sent::{Sent, Watched as _, difference};
 
-/// A change of the world that was not on record when it was made, in words.
+/// A change of the world that was not on record when it was made, in words: an intent that was open then
+/// says the same account and call with the same parameters, documents and all.
 pub fn unrecorded(world: &World, store: &MemoryStore) -> Option<String> {
-    let (journal, spans) = (store.journal(), store.spans());
+    against(world, &store.journal(), &store.spans(), store.sent())
+}
+
+/// The same against any journal.
+pub fn against(
+    world: &World,
+    journal: &[JournalEntry],
+    spans: &[Span],
+    sent: &Sent,
+) -> Option<String> {
     for (index, change) in world.history().iter().enumerate() {
-        let operation = Operation::from_action(&format!("iam:{}", change.operation));
-        let known = journal.iter().zip(&spans).any(|(entry, span)| {
+        let what = format!("{} in {} was made", change.operation, change.account);
+        let Some(body) = sent.of(index) else {
+            return Some(format!("{what} by a call that nobody sent"));
+        };
+        let open = journal.iter().zip(spans).filter(|(entry, span)| {
             entry.account == change.account
-                && Some(entry.operation) == operation
                 && span.from <= index
                 && span.to.is_none_or(|to| index < to)
         });
-        if !known {
+        let mut differences = Vec::new();
+        for (entry, _) in open {
+            differences.push(difference(entry, change, &body));
+        }
+        if !differences.contains(&None) {
+            let found: Vec<String> = differences.into_iter().flatten().collect();
             return Some(format!(
-                "{} in {} was made without an intent on record",
-                change.operation, change.account
+                "{what} without an intent on record; open were: {found:?}"
             ));
         }
     }
     None
+}
+
+/// What is wrong with the journal once nothing is under way, in words: an entry that is open, a change that
+/// is on record as done never or twice, or an entry that is done and changed nothing.
+pub fn unsettled(world: &World, store: &MemoryStore) -> Option<String> {
+    let (journal, sent) = (store.journal(), store.sent());
+    if let Some(open) = journal.iter().find(|entry| entry.completion.is_none()) {
+        return Some(format!("still open: {open:?}"));
+    }
+    let is_done = |entry: &&JournalEntry| {
+        matches!(
+            entry.completion,
+            Some(Completion::Done { .. } | Completion::SettledDone)
+        )
+    };
+    let mut done: Vec<&JournalEntry> = journal.iter().filter(is_done).collect();
+    for (index, change) in world.history().iter().enumerate() {
+        let body = sent.of(index).unwrap_or_default();
+        let entry = done
+            .iter()
+            .position(|entry| difference(entry, change, &body).is_none());
+        match entry {
+            Some(found) => drop(done.remove(found)),
+            None => {
+                return Some(format!(
+                    "{} in {} was made and no entry says so",
+                    change.operation, change.account
+                ));
+            }
+        }
+    }
+    let first = done.first()?;
+    Some(format!("done on record and not in the world: {first:?}"))
 }
 
 /// A change that touched what is not ours, in words.

@@ -22,6 +22,8 @@ use rolekeeper_engine::port::store::{
 };
 use rolekeeper_simulator::World;
 
+use super::sent::{Sent, Watched};
+
 type Answer<T> = Result<T, StoreError>;
 
 /// The store.
@@ -29,6 +31,7 @@ type Answer<T> = Result<T, StoreError>;
 pub struct MemoryStore {
     state: Mutex<State>,
     world: OnceLock<Arc<World>>,
+    sent: Arc<Sent>,
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -164,6 +167,12 @@ impl State {
             summary: self.summary(&sweep.id),
             ..sweep.clone()
         }
+    }
+}
+
+impl Watched for MemoryStore {
+    fn sent(&self) -> &Arc<Sent> {
+        &self.sent
     }
 }
 

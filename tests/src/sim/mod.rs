@@ -7,3 +7,4 @@ pub mod durable;
 pub mod memory;
 pub mod rig;
 pub mod scenario;
+pub mod sent;

@@ -21,7 +21,6 @@ use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::{Adopt, Boundary, Ensure, Extras, ManagedPolicySpec, RoleSpec};
 use rolekeeper_domain::selector::{ManagementPolicy, Selector};
 use rolekeeper_engine::event::{Event, EventSink};
-use rolekeeper_engine::port::store::Store;
 use rolekeeper_engine::rollout::Rollout;
 use rolekeeper_engine::schedule::Schedule;
 use rolekeeper_engine::settings::{Place, Roles};
@@ -34,6 +33,7 @@ use rolekeeper_simulator::{
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
+use super::sent::{Sent, Watched};
 
 /// The policy of the FAQ.
 pub const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Action":["*"],"Effect":"Allow","Resource":"*"},{"Action":["iam:CreateUser"],"Effect":"Deny","Resource":"*"}]}"#;
@@ -267,11 +267,13 @@ impl Wire {
 struct Carrier {
     way: InProcess<SimClock>,
     wire: Arc<Wire>,
+    sent: Arc<Sent>,
 }
 
 impl Transport for Carrier {
     fn carry(&self, request: http::Request<Bytes>) -> TransportFuture {
         let (way, wire) = (self.way.clone(), Arc::clone(&self.wire));
+        let sent = Arc::clone(&self.sent);
         Box::pin(async move {
             wire.gate().await;
             let write = operation(&request).filter(|operation| operation.access() == Access::Write);
@@ -283,6 +285,11 @@ impl Transport for Carrier {
             let fate = wire.fate();
             if fate == Fate::RequestLost {
                 return Err(lost());
+            }
+            if index.is_some() {
+                // The world acts before it first waits: the change, if there is one, has this number.
+                let body = String::from_utf8_lossy(request.body());
+                sent.note(way.world().history().len(), &body);
             }
             let answer = way.handle(request).await;
             if index.is_some_and(|index| wire.dies(index, Moment::After)) {
@@ -324,7 +331,7 @@ pub struct Process<S> {
     pub clock: SimClock,
 }
 
-impl<S: Store> Process<S> {
+impl<S: Watched> Process<S> {
     /// Starts a process over a world and a store.
     #[expect(clippy::expect_used, reason = "the rig is part of the tests")]
     pub async fn start(
@@ -340,6 +347,7 @@ impl<S: Store> Process<S> {
         let carrier = Carrier {
             way,
             wire: Arc::clone(&wire),
+            sent: Arc::clone(store.sent()),
         };
         let clock = clock.of_process(&wire);
         let keys = HubKeys::Keys {
