@@ -1,12 +1,13 @@
 //! What must hold after every change to the world, whatever goes wrong.
 
-use rolekeeper_domain::policy::{Document, Kind, Principal};
+use rolekeeper_domain::policy::{Document, Principal};
+use rolekeeper_domain::role::{Ensure, RoleSpec};
 use rolekeeper_engine::port::store::{Completion, JournalEntry};
 use rolekeeper_simulator::check::Probe;
-use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_VENDOR, World};
+use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_VENDOR, World};
 
 use super::memory::{MemoryStore, Span};
-use super::rig::{POLICY, document, trust_text};
+use super::rig::demo_spec;
 use super::sent::{Sent, Watched as _, difference};
 
 /// A change of the world that was not on record when it was made, in words: an intent that was open then
@@ -81,7 +82,12 @@ pub fn unsettled(world: &World, store: &MemoryStore) -> Option<String> {
 
 /// A change that touched what is not ours, in words.
 pub fn strayed(world: &World) -> Option<String> {
-    let ours = [format!("role/{DEMO_ROLE}"), format!("policy/{DEMO_ROLE}")];
+    strayed_from(world, &[demo_spec()])
+}
+
+/// The same for any roles.
+pub fn strayed_from(world: &World, specs: &[RoleSpec]) -> Option<String> {
+    let ours: Vec<String> = specs.iter().flat_map(names).collect();
     let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
     let (change, others) = world.strayed(&ours).into_iter().next()?;
     Some(format!(
@@ -92,23 +98,43 @@ pub fn strayed(world: &World) -> Option<String> {
     ))
 }
 
+/// What a specification names.
+fn names(spec: &RoleSpec) -> Vec<String> {
+    let policies = spec.managed_policies.iter();
+    let policies = policies.map(|policy| format!("policy/{}", policy.name));
+    std::iter::once(format!("role/{}", spec.name))
+        .chain(policies)
+        .collect()
+}
+
 /// A moment at which somebody could do what they could neither before nor by the
 /// specification, in words. Counts the changes from number `start` on.
 pub fn exposed(world: &World, start: usize) -> Option<String> {
-    let trust = document(Kind::Trust, &trust_text());
-    let policies = [document(Kind::Identity, POLICY)];
-    let exposure = exposures(world, &trust, &policies, start)?;
-    Some(exposure)
+    exposed_under(world, &[demo_spec()], start)
+}
+
+/// The same for any roles; one that should be absent gives nothing to anybody.
+pub fn exposed_under(world: &World, specs: &[RoleSpec], start: usize) -> Option<String> {
+    specs.iter().find_map(|spec| {
+        let managed = spec.managed_policies.iter();
+        let managed = managed.map(|policy| policy.document.clone());
+        let policies: Vec<Document> = match spec.ensure {
+            Ensure::Present => managed.chain(spec.inline.values().cloned()).collect(),
+            Ensure::Absent => Vec::new(),
+        };
+        exposures(world, spec.name.as_str(), &spec.trust, &policies, start)
+    })
 }
 
 fn exposures(
     world: &World,
+    role: &str,
     trust: &Document,
     policies: &[Document],
     start: usize,
 ) -> Option<String> {
     let found = world
-        .exposures(DEMO_ROLE, trust, policies, &probes(), start)
+        .exposures(role, trust, policies, &probes(), start)
         .into_iter()
         .next()?;
     Some(format!(
@@ -124,19 +150,9 @@ fn exposures(
 /// Who might try what: the vendor, the account that one drift trusts, and a stranger, with
 /// and without the agreed word; harmless and dangerous things.
 fn probes() -> Vec<Probe> {
-    let ids = [
-        None,
-        Some(DEMO_EXTERNAL_ID.to_owned()),
-        Some("guessed".to_owned()),
-    ];
-    let external = Some("stolen".to_owned());
-    let ids: Vec<Option<String>> = ids.into_iter().chain([external]).collect();
-    let actions = [
-        "s3:GetObject",
-        "iam:CreateUser",
-        "iam:AttachRolePolicy",
-        "ec2:RunInstances",
-    ];
+    // One that is agreed, one that a drift asks for and nobody else, and none.
+    let ids = [None, Some(DEMO_EXTERNAL_ID), Some("stolen")];
+    let actions = ["s3:GetObject", "iam:CreateUser", "iam:AttachRolePolicy"];
     let mut probes = Vec::new();
     for account in [DEMO_VENDOR, "987654321098", "123456789012"] {
         for external_id in &ids {
@@ -145,7 +161,7 @@ fn probes() -> Vec<Probe> {
                     principal: Principal::User {
                         arn: format!("arn:aws:iam::{account}:user/engine"),
                     },
-                    external_id: external_id.clone(),
+                    external_id: external_id.map(str::to_owned),
                     action: action.to_owned(),
                     resource: "*".to_owned(),
                 });

@@ -8,3 +8,4 @@ pub mod memory;
 pub mod rig;
 pub mod scenario;
 pub mod sent;
+pub mod wanted;

@@ -90,8 +90,13 @@ impl Roles for Same {
     }
 }
 
-/// Settings over the demo's role.
+/// Settings over one role.
 pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
+    settings_of(holder, Arc::from([spec]))
+}
+
+/// Settings over these roles.
+pub fn settings_of(holder: &str, specs: Arc<[RoleSpec]>) -> EngineSettings {
     EngineSettings {
         admin_roles: vec![
             "OrganizationAccountAccessRole".to_owned(),
@@ -99,7 +104,7 @@ pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
         ],
         management: ManagementPolicy::Skip,
         selector: Selector::default(),
-        roles: Arc::new(Same(Arc::from([spec]))),
+        roles: Arc::new(Same(specs)),
         census: CensusLimits::default(),
         rollout: Rollout::default(),
         schedule: Schedule::NEVER,
