@@ -35,6 +35,7 @@ fn main() -> ExitCode {
                 total.crashes += report.crashes;
                 total.pauses += report.pauses;
                 total.halts += report.halts;
+                total.events += report.events;
                 total.seconds += report.seconds;
             }
             Err(violation) => {
@@ -44,12 +45,13 @@ fn main() -> ExitCode {
         }
     }
     println!(
-        "{ran} seeds: {} sweeps, {} changes, {} crashes, {} pauses, {} halts, {} simulated hours; nothing was violated",
+        "{ran} seeds: {} sweeps, {} changes, {} crashes, {} pauses, {} halts, {} events, {} simulated hours; nothing was violated",
         total.sweeps,
         total.changes,
         total.crashes,
         total.pauses,
         total.halts,
+        total.events,
         total.seconds / 3_600
     );
     ExitCode::SUCCESS

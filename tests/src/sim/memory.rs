@@ -121,6 +121,21 @@ impl MemoryStore {
         waiting.cloned().collect()
     }
 
+    /// How many sweeps were begun.
+    pub fn how_many_sweeps(&self) -> u64 {
+        self.raw().sweeps.len() as u64
+    }
+
+    /// Sweeps that somebody approved.
+    pub fn approvals(&self) -> Vec<SweepId> {
+        self.raw().approved.clone()
+    }
+
+    /// Everything that is remembered of what differed, resolved or not.
+    pub fn all_findings(&self) -> Vec<Finding> {
+        self.raw().findings.values().flatten().cloned().collect()
+    }
+
     fn raw(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,4 +8,7 @@ pub mod memory;
 pub mod rig;
 pub mod scenario;
 pub mod sent;
+pub mod storm;
+pub mod told;
+pub mod variety;
 pub mod wanted;
