@@ -5,6 +5,7 @@ pub mod check;
 pub mod clock;
 pub mod durable;
 pub mod memory;
+pub mod replica;
 pub mod rig;
 pub mod scenario;
 pub mod sent;

@@ -33,6 +33,7 @@ use rolekeeper_simulator::{
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
+use super::replica::Replica;
 use super::sent::{Sent, Watched};
 
 /// The policy of the FAQ.
@@ -181,6 +182,7 @@ pub struct Wire {
     pub dead: CancellationToken,
     paused: Mutex<Option<CancellationToken>>,
     loss: Mutex<Option<Loss>>,
+    replica: Mutex<Option<Arc<Replica>>>,
 }
 
 /// Messages that get lost.
@@ -219,6 +221,19 @@ impl Wire {
     /// Loses messages from now on, or none any more.
     pub fn lose(&self, loss: Option<Loss>) {
         *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = loss;
+    }
+
+    /// Lets reads be answered by a replica.
+    pub fn read_from(&self, replica: &Arc<Replica>) {
+        *self.replica.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(replica));
+    }
+
+    /// The replica that answers this request, if it is a read of IAM and there is one.
+    fn replica(&self, request: &http::Request<Bytes>) -> Option<(Arc<Replica>, String)> {
+        operation(request).filter(|operation| operation.access() == Access::Read)?;
+        let replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = String::from_utf8_lossy(request.body()).into_owned();
+        replica.clone().map(|replica| (replica, question))
     }
 
     /// Stops everything the process does, as `SIGSTOP` would; it goes on when the
@@ -296,7 +311,14 @@ impl Transport for Carrier {
                 let body = String::from_utf8_lossy(request.body());
                 sent.note(way.world().history().len(), &body);
             }
-            let answer = way.handle(request).await;
+            let replica = wire.replica(&request);
+            let asked_at = replica
+                .as_ref()
+                .map(|(replica, _)| replica.epoch(way.world()));
+            let mut answer = way.handle(request).await;
+            if let (Some((replica, question)), Some(epoch)) = (replica, asked_at) {
+                answer = answer.map(|truth| replica.answer(epoch, &question, truth));
+            }
             if index.is_some_and(|index| wire.dies(index, Moment::After)) {
                 return std::future::pending().await;
             }
