@@ -44,8 +44,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// This and another half.
-    fn and(&self, other: &Self) -> Self {
+    /// What this and another went through.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
         Self {
             seed: self.seed,
             sweeps: self.sweeps + other.sweeps,
