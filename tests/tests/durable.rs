@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolekeeper_domain::drift::DriftKind;
 use rolekeeper_domain::outcome::{
     AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
 };
@@ -35,6 +36,12 @@ const DRIFTS: [&[Drift]; 2] = [
     ],
 ];
 
+/// A small repair to take back.
+const UNDONE: [&[Drift]; 2] = [
+    &[Drift::RoleMissing],
+    &[Drift::TrustOpen, Drift::AttachmentUnexpected],
+];
+
 struct Stage {
     world: Arc<World>,
     folder: TempDir,
@@ -42,9 +49,9 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Self {
+    fn of(drifts: &[&[Drift]]) -> Self {
         let world = Arc::new(World::new(Settings {
-            accounts: DRIFTS.len() as u32,
+            accounts: drifts.len() as u32,
             provisioned: true,
             inactive: 0.0,
             control_tower: 0.0,
@@ -54,8 +61,8 @@ impl Stage {
             history: true,
             ..Settings::default()
         }));
-        for (account, drifts) in world.reachable().iter().zip(DRIFTS) {
-            for drift in drifts {
+        for (account, drifts) in world.reachable().iter().zip(drifts) {
+            for drift in *drifts {
                 assert!(world.plant(*account, *drift), "{drift:?}");
             }
         }
@@ -144,7 +151,7 @@ fn undo(sweep: &SweepId) -> SweepOrder {
 
 #[tokio::test(start_paused = true)]
 async fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next_process() {
-    let whole = Stage::new();
+    let whole = Stage::of(&DRIFTS);
     let changes = whole.world.history().len();
     whole.sweep(order(Mode::Repair)).await;
     let steps = (whole.world.history().len() - changes) as u64;
@@ -152,7 +159,7 @@ async fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next_process() {
     for index in 0..steps {
         for moment in [Moment::Before, Moment::After] {
             let what = format!("killed {moment:?} write {index} of {steps}");
-            let stage = Stage::new();
+            let stage = Stage::of(&DRIFTS);
             stage
                 .killed(order(Mode::Repair), index, moment, &what)
                 .await;
@@ -188,37 +195,49 @@ async fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next_process() {
     }
 }
 
+/// What differs, as an audit sees it.
+async fn differences(stage: &Stage, what: &str) -> Vec<(DriftKind, Option<String>, String)> {
+    let record = stage.sweep(order(Mode::Audit)).await;
+    let store = stage.store().await;
+    let reports = store
+        .reports(&record.id, &ReportFilter::default(), None, 100)
+        .await
+        .unwrap();
+    let seen = reports
+        .iter()
+        .filter(|report| report.outcome != Outcome::Skipped)
+        .count();
+    assert_eq!(seen, stage.world.reachable().len(), "{what}");
+    let drifts = reports.into_iter().flat_map(|report| report.drifts);
+    drifts
+        .map(|drift| (drift.kind, drift.subject, format!("{:?}", drift.before)))
+        .collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_rollback_from_the_file_of_a_process_that_is_gone_ends_as_it_began() {
-    let stage = Stage::new();
-    let differences = async |what: &str| {
-        let record = stage.sweep(order(Mode::Audit)).await;
-        let store = stage.store().await;
-        let reports = store
-            .reports(&record.id, &ReportFilter::default(), None, 100)
-            .await
-            .unwrap();
-        let seen = reports
-            .iter()
-            .filter(|report| report.outcome != Outcome::Skipped)
-            .count();
-        assert_eq!(seen, DRIFTS.len(), "{what}");
-        let drifts = reports.into_iter().flat_map(|report| report.drifts);
-        drifts
-            .map(|drift| (drift.kind, drift.subject, drift.before))
-            .collect::<Vec<_>>()
-    };
-    let before = differences("before").await;
-    assert!(before.len() >= 4, "{before:?}");
-    let repaired = stage.sweep(order(Mode::Repair)).await;
-    assert_eq!(differences("after the repair").await, []);
-    stage
-        .killed(undo(&repaired.id), 3, Moment::After, "the first rollback")
-        .await;
-    let undone = stage.sweep(undo(&repaired.id)).await;
-    assert_eq!(undone.outcome, Some(SweepOutcome::Completed), "{undone:?}");
-    assert_eq!(differences("after the rollback").await, before);
-    stage.adds_up("the rollback").await;
-    // The halt it leaves holds for whoever opens the file next.
-    assert!(stage.store().await.halted().await.unwrap().is_some());
+async fn a_rollback_that_is_killed_at_any_step_ends_as_it_began_when_another_process_repeats_it() {
+    let whole = Stage::of(&UNDONE);
+    let repaired = whole.sweep(order(Mode::Repair)).await;
+    let changes = whole.world.history().len();
+    whole.sweep(undo(&repaired.id)).await;
+    let steps = (whole.world.history().len() - changes) as u64;
+    assert!(steps >= 4, "only {steps} steps");
+    for index in 0..steps {
+        for moment in [Moment::Before, Moment::After] {
+            let what = format!("killed {moment:?} write {index} of {steps} of the rollback");
+            let stage = Stage::of(&UNDONE);
+            let before = differences(&stage, &what).await;
+            assert!(before.len() >= 3, "{what}: {before:?}");
+            let repaired = stage.sweep(order(Mode::Repair)).await;
+            assert_eq!(differences(&stage, &what).await, [], "{what}");
+            stage.killed(undo(&repaired.id), index, moment, &what).await;
+            let undone = stage.sweep(undo(&repaired.id)).await;
+            let completed = Some(SweepOutcome::Completed);
+            assert_eq!(undone.outcome, completed, "{what}: {undone:?}");
+            assert_eq!(differences(&stage, &what).await, before, "{what}");
+            stage.adds_up(&what).await;
+            // The halt it leaves holds for whoever opens the file next.
+            assert!(stage.store().await.halted().await.unwrap().is_some());
+        }
+    }
 }

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome};
+use rolekeeper_domain::role::{Ensure, RoleSpec};
 use rolekeeper_engine::SweepError;
 use rolekeeper_engine::event::Event;
+use rolekeeper_engine::port::store::Journal as _;
 use rolekeeper_simulator::check::Mutation;
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
 use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
@@ -21,6 +23,7 @@ use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
+use rolekeeper_tests::sim::wanted::{SECOND_ROLE, absent, second_spec, untagged};
 use tokio_util::sync::CancellationToken;
 
 /// What is wrong in the accounts: between them every step that a plan can have.
@@ -49,16 +52,123 @@ const DRIFTS: [&[Drift]; 6] = [
     ],
 ];
 
+/// What is on the roles that are to go: between them every way to take something off a role.
+const LEAVING: [&[Drift]; 3] = [
+    &[Drift::AttachmentUnexpected, Drift::InlineUnexpected],
+    &[Drift::PolicyVersionsFull, Drift::RolePermissionsBoundary],
+    &[Drift::AttachmentMissing, Drift::TrustOpen],
+];
+
+/// What makes a role and its policy another hand's, and what is wrong with them.
+const FOREIGN: [&[Drift]; 3] = [
+    &[Drift::RoleTags, Drift::PolicyTags],
+    &[
+        Drift::RoleTags,
+        Drift::TrustOpen,
+        Drift::AttachmentUnexpected,
+        Drift::InlineUnexpected,
+    ],
+    &[
+        Drift::RoleTags,
+        Drift::PolicyTags,
+        Drift::PolicyWider,
+        Drift::RoleDescription,
+    ],
+];
+
+/// A repair to be killed.
+struct Scenario {
+    name: &'static str,
+    /// What is wanted.
+    specs: Vec<RoleSpec>,
+    /// What stands in the accounts at first. Drift is planted in the first of them.
+    built: Vec<RoleSpec>,
+    drifts: &'static [&'static [Drift]],
+    /// Whether the last role is missing in every other account.
+    holes: bool,
+    /// Whether each of them becomes ours.
+    adopts: bool,
+    /// Fewer steps would show too little.
+    at_least: u64,
+}
+
+impl Scenario {
+    fn drifted() -> Self {
+        Self {
+            name: "drift",
+            specs: vec![demo_spec()],
+            built: vec![demo_spec()],
+            drifts: &DRIFTS,
+            holes: false,
+            adopts: false,
+            at_least: 15,
+        }
+    }
+
+    fn leaving() -> Self {
+        Self {
+            name: "ensure = absent",
+            specs: vec![absent(demo_spec())],
+            built: vec![demo_spec()],
+            drifts: &LEAVING,
+            holes: false,
+            adopts: false,
+            at_least: 12,
+        }
+    }
+
+    fn two_roles() -> Self {
+        Self {
+            name: "two roles",
+            specs: vec![second_spec(), demo_spec()],
+            built: vec![demo_spec(), second_spec()],
+            drifts: DRIFTS.split_at(3).0,
+            holes: true,
+            adopts: false,
+            at_least: 15,
+        }
+    }
+
+    fn one_comes_and_one_goes() -> Self {
+        Self {
+            name: "one role comes, one goes",
+            specs: vec![absent(demo_spec()), second_spec()],
+            built: vec![demo_spec(), second_spec()],
+            drifts: LEAVING.split_at(2).0,
+            holes: true,
+            adopts: false,
+            at_least: 10,
+        }
+    }
+
+    fn adopted() -> Self {
+        Self {
+            name: "adoption",
+            specs: vec![untagged(demo_spec())],
+            built: vec![untagged(demo_spec())],
+            drifts: &FOREIGN,
+            holes: false,
+            adopts: true,
+            at_least: 5,
+        }
+    }
+}
+
 struct Stage {
     world: Arc<World>,
     store: Arc<MemoryStore>,
     clock: SimClock,
+    specs: Arc<[RoleSpec]>,
 }
 
 impl Stage {
     fn new() -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts: DRIFTS.len() as u32,
+        Self::of(&Scenario::drifted())
+    }
+
+    fn of(scenario: &Scenario) -> Self {
+        let settings = Settings {
+            accounts: scenario.drifts.len() as u32,
             provisioned: true,
             inactive: 0.0,
             control_tower: 0.0,
@@ -67,10 +177,15 @@ impl Stage {
             latency: Duration::from_millis(20),
             history: true,
             ..Settings::default()
-        }));
-        for (account, drifts) in world.reachable().iter().zip(DRIFTS) {
-            for drift in drifts {
+        };
+        let built = scenario.built.clone();
+        let world = Arc::new(World::provisioned_with(settings, move |_| built.clone()));
+        for (index, (account, drifts)) in (0..).zip(world.reachable().iter().zip(scenario.drifts)) {
+            for drift in *drifts {
                 assert!(world.plant(*account, *drift));
+            }
+            if scenario.holes && index % 2 == 0 {
+                assert!(world.remove_role(*account, SECOND_ROLE));
             }
         }
         let store = Arc::new(MemoryStore::default());
@@ -79,11 +194,12 @@ impl Stage {
             world,
             store,
             clock: SimClock::start(),
+            specs: Arc::from(scenario.specs.clone()),
         }
     }
 
     async fn process(&self, holder: &str) -> Process<MemoryStore> {
-        let mut settings = rig::settings(holder, demo_spec());
+        let mut settings = rig::settings_of(holder, Arc::clone(&self.specs));
         // One account after the other: the steps have an order that can be counted.
         settings.limits.concurrency = 1;
         Process::start(&self.world, &self.clock, &self.store, settings, 1).await
@@ -111,6 +227,8 @@ impl Stage {
             .collect();
         assert!(wrong.is_empty(), "{what}: {wrong:#?}");
         self.holds(what);
+        assert_eq!(check::unsettled(&self.world, &self.store), None, "{what}");
+        self.is_as_specified(what);
         self.clock.wait(Duration::from_secs(30)).await;
         let quiet = self.process("third").await;
         quiet
@@ -126,15 +244,32 @@ impl Stage {
     }
 
     fn holds(&self, what: &str) {
-        assert_eq!(check::unrecorded(&self.world, &self.store), None, "{what}");
-        assert_eq!(check::strayed(&self.world), None, "{what}");
-        assert_eq!(check::exposed(&self.world, 0), None, "{what}");
+        let (world, specs) = (&self.world, &self.specs);
+        assert_eq!(check::unrecorded(world, &self.store), None, "{what}");
+        assert_eq!(check::strayed_from(world, specs), None, "{what}");
+        assert_eq!(check::exposed_under(world, specs, 0), None, "{what}");
+    }
+
+    /// What the reports say is what stands there.
+    fn is_as_specified(&self, what: &str) {
+        for account in self.world.reachable() {
+            for spec in self.specs.iter() {
+                let role = self.world.role(account, spec.name.as_str());
+                let is_wanted = spec.ensure == Ensure::Present;
+                assert_eq!(role.is_some(), is_wanted, "{what}: {}", spec.name);
+                for policy in &spec.managed_policies {
+                    let policy = self.world.policy(account, policy.name.as_str());
+                    assert_eq!(policy.is_some(), is_wanted, "{what}: {policy:?}");
+                }
+            }
+        }
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_not_put_right() {
-    let whole = Stage::new();
+/// Kills a repair at each of its steps, before and after the call.
+async fn killed_at_each_step(scenario: &Scenario) {
+    let name = scenario.name;
+    let whole = Stage::of(scenario);
     let process = whole.process("first").await;
     process
         .engine
@@ -142,15 +277,16 @@ async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_n
         .await
         .unwrap();
     whole.holds("the whole repair");
+    whole.is_as_specified("the whole repair");
     let steps = process.wire.writes();
     assert!(
-        steps >= 15,
-        "only {steps} steps: the drifts do not need enough of them"
+        steps >= scenario.at_least,
+        "only {steps} steps: {name} does not need enough of them"
     );
     for index in 0..steps {
         for moment in [Moment::Before, Moment::After] {
-            let what = format!("killed {moment:?} write {index} of {steps}");
-            let stage = Stage::new();
+            let what = format!("{name}: killed {moment:?} write {index} of {steps}");
+            let stage = Stage::of(scenario);
             let process = stage.process("first").await;
             process.wire.crash_at(index, moment);
             tokio::select! {
@@ -161,10 +297,38 @@ async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_n
                 }
             }
             drop(process);
-            stage.holds(&what);
             stage.converges(&what).await;
+            for account in stage.world.reachable().iter().filter(|_| scenario.adopts) {
+                let owned = stage.store.owned(*account).await.unwrap();
+                assert!(!owned.is_empty(), "{what}: not adopted in {account}");
+            }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_dies_at_any_step_leaves_nothing_that_the_next_one_does_not_put_right() {
+    killed_at_each_step(&Scenario::drifted()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_is_killed_at_any_step_is_finished_by_the_next_process() {
+    killed_at_each_step(&Scenario::leaving()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repair_of_two_roles_that_is_killed_at_any_step_is_finished_by_the_next_process() {
+    killed_at_each_step(&Scenario::two_roles()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_comes_while_another_goes_is_finished_by_the_next_process() {
+    killed_at_each_step(&Scenario::one_comes_and_one_goes()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adoption_that_is_killed_at_any_step_is_finished_by_the_next_process() {
+    killed_at_each_step(&Scenario::adopted()).await;
 }
 
 #[tokio::test(start_paused = true)]

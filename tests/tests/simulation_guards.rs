@@ -14,7 +14,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Denial};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult, SweepOutcome};
 use rolekeeper_engine::event::Event;
-use rolekeeper_engine::port::store::{Control as _, Halt, Memory as _};
+use rolekeeper_engine::port::store::{Control as _, Memory as _};
 use rolekeeper_engine::rollout::Rollout;
 use rolekeeper_engine::{EngineSettings, SweepError};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
@@ -295,36 +295,6 @@ async fn a_wave_is_verified_wholly_before_the_next_one_begins() {
         }
     }
     assert_eq!(finished, 60);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_halt_stops_the_writes_between_two_steps() {
-    let stage = Stage::bare(30);
-    let mut settings = stage.settings();
-    settings.limits.concurrency = 1;
-    let process = stage.process(settings).await;
-    let halt = async {
-        while process.wire.writes() < 4 {
-            stage.clock.wait(Duration::from_millis(5)).await;
-        }
-        let at = stage.clock.true_time();
-        stage
-            .store
-            .halt(&Halt {
-                why: "look at this first".to_owned(),
-                by: "somebody".to_owned(),
-                at,
-            })
-            .await
-            .unwrap();
-    };
-    let (record, ()) = tokio::join!(sweep(&process, Mode::Repair), halt);
-    assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
-    assert_eq!(record.reason.as_deref(), Some("look at this first"));
-    let written = process.wire.writes();
-    assert!(written < 3 * 30, "{written} writes");
-    assert_eq!(check::unrecorded(&stage.world, &stage.store), None);
-    assert_eq!(check::exposed(&stage.world, 0), None);
 }
 
 #[tokio::test(start_paused = true)]

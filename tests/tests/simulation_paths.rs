@@ -11,12 +11,13 @@ use std::time::Duration;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord};
 use rolekeeper_engine::EngineSettings;
-use rolekeeper_engine::port::store::Memory as _;
+use rolekeeper_engine::port::store::{JournalEntry, Memory as _};
 use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
+use rolekeeper_tests::sim::sent::Watched as _;
 use tokio_util::sync::CancellationToken;
 
 /// A world, a store and one process.
@@ -235,4 +236,48 @@ async fn a_change_that_is_not_on_record_would_be_noticed() {
     blank.watch(&stage.world);
     let noticed = check::unrecorded(&stage.world, &blank).expect("a finding");
     assert!(noticed.contains("UpdateRole"), "{noticed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_on_record_as_something_else_would_be_noticed() {
+    let stage = Stage::calm(2);
+    let account = *stage.world.reachable().first().unwrap();
+    stage.world.plant(account, Drift::TrustOpen);
+    stage.world.plant(account, Drift::AttachmentUnexpected);
+    stage.sweep(Mode::Repair).await;
+    let (journal, spans) = (stage.store.journal(), stage.store.spans());
+    let noticed = |doctored: &[JournalEntry]| {
+        check::against(&stage.world, doctored, &spans, stage.store.sent())
+    };
+    assert_eq!(noticed(&journal), None);
+    // Another document, another policy, another role: one at a time.
+    for (operation, from, to) in [
+        (
+            Operation::UpdateAssumeRolePolicy,
+            "999999999999",
+            "999999999998",
+        ),
+        (
+            Operation::DetachRolePolicy,
+            "AdministratorAccess",
+            "ReadOnlyAccess",
+        ),
+        (Operation::DetachRolePolicy, DEMO_ROLE, "Another"),
+    ] {
+        let mut doctored = journal.clone();
+        for entry in doctored
+            .iter_mut()
+            .filter(|entry| entry.operation == operation)
+        {
+            entry.parameters = entry.parameters.replace(from, to);
+        }
+        let found = noticed(&doctored).expect(to);
+        assert!(found.contains(to), "{found}");
+    }
+    let mut renamed = journal.clone();
+    for entry in &mut renamed {
+        entry.resource = entry.resource.replace(DEMO_ROLE, "Another");
+    }
+    let found = noticed(&renamed).expect("a finding");
+    assert!(found.contains("a record of role/Another"), "{found}");
 }

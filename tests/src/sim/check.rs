@@ -1,37 +1,93 @@
 //! What must hold after every change to the world, whatever goes wrong.
 
-use rolekeeper_domain::call::Operation;
-use rolekeeper_domain::policy::{Document, Kind, Principal};
+use rolekeeper_domain::policy::{Document, Principal};
+use rolekeeper_domain::role::{Ensure, RoleSpec};
+use rolekeeper_engine::port::store::{Completion, JournalEntry};
 use rolekeeper_simulator::check::Probe;
-use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_VENDOR, World};
+use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_VENDOR, World};
 
-use super::memory::MemoryStore;
-use super::rig::{POLICY, document, trust_text};
+use super::memory::{MemoryStore, Span};
+use super::rig::demo_spec;
+use super::sent::{Sent, Watched as _, difference};
 
-/// A change of the world that was not on record when it was made, in words.
+/// A change of the world that was not on record when it was made, in words: an intent that was open then
+/// says the same account and call with the same parameters, documents and all.
 pub fn unrecorded(world: &World, store: &MemoryStore) -> Option<String> {
-    let (journal, spans) = (store.journal(), store.spans());
+    against(world, &store.journal(), &store.spans(), store.sent())
+}
+
+/// The same against any journal.
+pub fn against(
+    world: &World,
+    journal: &[JournalEntry],
+    spans: &[Span],
+    sent: &Sent,
+) -> Option<String> {
     for (index, change) in world.history().iter().enumerate() {
-        let operation = Operation::from_action(&format!("iam:{}", change.operation));
-        let known = journal.iter().zip(&spans).any(|(entry, span)| {
+        let what = format!("{} in {} was made", change.operation, change.account);
+        let Some(body) = sent.of(index) else {
+            return Some(format!("{what} by a call that nobody sent"));
+        };
+        let open = journal.iter().zip(spans).filter(|(entry, span)| {
             entry.account == change.account
-                && Some(entry.operation) == operation
                 && span.from <= index
                 && span.to.is_none_or(|to| index < to)
         });
-        if !known {
+        let mut differences = Vec::new();
+        for (entry, _) in open {
+            differences.push(difference(entry, change, &body));
+        }
+        if !differences.contains(&None) {
+            let found: Vec<String> = differences.into_iter().flatten().collect();
             return Some(format!(
-                "{} in {} was made without an intent on record",
-                change.operation, change.account
+                "{what} without an intent on record; open were: {found:?}"
             ));
         }
     }
     None
 }
 
+/// What is wrong with the journal once nothing is under way, in words: an entry that is open, a change that
+/// is on record as done never or twice, or an entry that is done and changed nothing.
+pub fn unsettled(world: &World, store: &MemoryStore) -> Option<String> {
+    let (journal, sent) = (store.journal(), store.sent());
+    if let Some(open) = journal.iter().find(|entry| entry.completion.is_none()) {
+        return Some(format!("still open: {open:?}"));
+    }
+    let is_done = |entry: &&JournalEntry| {
+        matches!(
+            entry.completion,
+            Some(Completion::Done { .. } | Completion::SettledDone)
+        )
+    };
+    let mut done: Vec<&JournalEntry> = journal.iter().filter(is_done).collect();
+    for (index, change) in world.history().iter().enumerate() {
+        let body = sent.of(index).unwrap_or_default();
+        let entry = done
+            .iter()
+            .position(|entry| difference(entry, change, &body).is_none());
+        match entry {
+            Some(found) => drop(done.remove(found)),
+            None => {
+                return Some(format!(
+                    "{} in {} was made and no entry says so",
+                    change.operation, change.account
+                ));
+            }
+        }
+    }
+    let first = done.first()?;
+    Some(format!("done on record and not in the world: {first:?}"))
+}
+
 /// A change that touched what is not ours, in words.
 pub fn strayed(world: &World) -> Option<String> {
-    let ours = [format!("role/{DEMO_ROLE}"), format!("policy/{DEMO_ROLE}")];
+    strayed_from(world, &[demo_spec()])
+}
+
+/// The same for any roles.
+pub fn strayed_from(world: &World, specs: &[RoleSpec]) -> Option<String> {
+    let ours: Vec<String> = specs.iter().flat_map(names).collect();
     let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
     let (change, others) = world.strayed(&ours).into_iter().next()?;
     Some(format!(
@@ -42,23 +98,43 @@ pub fn strayed(world: &World) -> Option<String> {
     ))
 }
 
+/// What a specification names.
+fn names(spec: &RoleSpec) -> Vec<String> {
+    let policies = spec.managed_policies.iter();
+    let policies = policies.map(|policy| format!("policy/{}", policy.name));
+    std::iter::once(format!("role/{}", spec.name))
+        .chain(policies)
+        .collect()
+}
+
 /// A moment at which somebody could do what they could neither before nor by the
 /// specification, in words. Counts the changes from number `start` on.
 pub fn exposed(world: &World, start: usize) -> Option<String> {
-    let trust = document(Kind::Trust, &trust_text());
-    let policies = [document(Kind::Identity, POLICY)];
-    let exposure = exposures(world, &trust, &policies, start)?;
-    Some(exposure)
+    exposed_under(world, &[demo_spec()], start)
+}
+
+/// The same for any roles; one that should be absent gives nothing to anybody.
+pub fn exposed_under(world: &World, specs: &[RoleSpec], start: usize) -> Option<String> {
+    specs.iter().find_map(|spec| {
+        let managed = spec.managed_policies.iter();
+        let managed = managed.map(|policy| policy.document.clone());
+        let policies: Vec<Document> = match spec.ensure {
+            Ensure::Present => managed.chain(spec.inline.values().cloned()).collect(),
+            Ensure::Absent => Vec::new(),
+        };
+        exposures(world, spec.name.as_str(), &spec.trust, &policies, start)
+    })
 }
 
 fn exposures(
     world: &World,
+    role: &str,
     trust: &Document,
     policies: &[Document],
     start: usize,
 ) -> Option<String> {
     let found = world
-        .exposures(DEMO_ROLE, trust, policies, &probes(), start)
+        .exposures(role, trust, policies, &probes(), start)
         .into_iter()
         .next()?;
     Some(format!(
@@ -74,19 +150,9 @@ fn exposures(
 /// Who might try what: the vendor, the account that one drift trusts, and a stranger, with
 /// and without the agreed word; harmless and dangerous things.
 fn probes() -> Vec<Probe> {
-    let ids = [
-        None,
-        Some(DEMO_EXTERNAL_ID.to_owned()),
-        Some("guessed".to_owned()),
-    ];
-    let external = Some("stolen".to_owned());
-    let ids: Vec<Option<String>> = ids.into_iter().chain([external]).collect();
-    let actions = [
-        "s3:GetObject",
-        "iam:CreateUser",
-        "iam:AttachRolePolicy",
-        "ec2:RunInstances",
-    ];
+    // One that is agreed, one that a drift asks for and nobody else, and none.
+    let ids = [None, Some(DEMO_EXTERNAL_ID), Some("stolen")];
+    let actions = ["s3:GetObject", "iam:CreateUser", "iam:AttachRolePolicy"];
     let mut probes = Vec::new();
     for account in [DEMO_VENDOR, "987654321098", "123456789012"] {
         for external_id in &ids {
@@ -95,7 +161,7 @@ fn probes() -> Vec<Probe> {
                     principal: Principal::User {
                         arn: format!("arn:aws:iam::{account}:user/engine"),
                     },
-                    external_id: external_id.clone(),
+                    external_id: external_id.map(str::to_owned),
                     action: action.to_owned(),
                     resource: "*".to_owned(),
                 });

@@ -5,6 +5,7 @@
 //! still: for the simulation it takes no time at all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ use rolekeeper_engine::port::store::{
 use rolekeeper_store::Store;
 use tokio::runtime::Runtime;
 
+use super::sent::{Sent, Watched};
+
 type Answer<T> = Result<T, StoreError>;
 
 /// A store on disk.
@@ -29,6 +32,7 @@ type Answer<T> = Result<T, StoreError>;
 pub struct Durable {
     store: Store,
     runtime: Option<Runtime>,
+    sent: Arc<Sent>,
 }
 
 impl Durable {
@@ -47,6 +51,7 @@ impl Durable {
             Self {
                 store,
                 runtime: Some(runtime),
+                sent: Arc::default(),
             }
         });
         opened.await.expect("a store that opens")
@@ -78,6 +83,12 @@ impl Drop for Durable {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+impl Watched for Durable {
+    fn sent(&self) -> &Arc<Sent> {
+        &self.sent
     }
 }
 

@@ -24,6 +24,8 @@ use rolekeeper_engine::port::store::{
 };
 use rolekeeper_simulator::World;
 
+use super::sent::{Sent, Watched};
+
 type Answer<T> = Result<T, StoreError>;
 
 /// The store.
@@ -31,6 +33,7 @@ type Answer<T> = Result<T, StoreError>;
 pub struct MemoryStore {
     state: Mutex<State>,
     world: OnceLock<Arc<World>>,
+    sent: Arc<Sent>,
 }
 
 impl std::fmt::Debug for MemoryStore {
@@ -120,6 +123,21 @@ impl MemoryStore {
         waiting.cloned().collect()
     }
 
+    /// How many sweeps were begun.
+    pub fn how_many_sweeps(&self) -> u64 {
+        self.raw().sweeps.len() as u64
+    }
+
+    /// Sweeps that somebody approved.
+    pub fn approvals(&self) -> Vec<SweepId> {
+        self.raw().approved.clone()
+    }
+
+    /// Everything that is remembered of what differed, resolved or not.
+    pub fn all_findings(&self) -> Vec<Finding> {
+        self.raw().findings.values().flatten().cloned().collect()
+    }
+
     fn raw(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,6 +184,12 @@ impl State {
             summary: self.summary(&sweep.id),
             ..sweep.clone()
         }
+    }
+}
+
+impl Watched for MemoryStore {
+    fn sent(&self) -> &Arc<Sent> {
+        &self.sent
     }
 }
 

@@ -21,7 +21,6 @@ use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::{Adopt, Boundary, Ensure, Extras, ManagedPolicySpec, RoleSpec};
 use rolekeeper_domain::selector::{ManagementPolicy, Selector};
 use rolekeeper_engine::event::{Event, EventSink};
-use rolekeeper_engine::port::store::Store;
 use rolekeeper_engine::rollout::Rollout;
 use rolekeeper_engine::schedule::Schedule;
 use rolekeeper_engine::settings::{Place, Roles};
@@ -34,6 +33,8 @@ use rolekeeper_simulator::{
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
+use super::replica::Replica;
+use super::sent::{Sent, Watched};
 
 /// The policy of the FAQ.
 pub const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Action":["*"],"Effect":"Allow","Resource":"*"},{"Action":["iam:CreateUser"],"Effect":"Deny","Resource":"*"}]}"#;
@@ -90,8 +91,13 @@ impl Roles for Same {
     }
 }
 
-/// Settings over the demo's role.
+/// Settings over one role.
 pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
+    settings_of(holder, Arc::from([spec]))
+}
+
+/// Settings over these roles.
+pub fn settings_of(holder: &str, specs: Arc<[RoleSpec]>) -> EngineSettings {
     EngineSettings {
         admin_roles: vec![
             "OrganizationAccountAccessRole".to_owned(),
@@ -99,7 +105,7 @@ pub fn settings(holder: &str, spec: RoleSpec) -> EngineSettings {
         ],
         management: ManagementPolicy::Skip,
         selector: Selector::default(),
-        roles: Arc::new(Same(Arc::from([spec]))),
+        roles: Arc::new(Same(specs)),
         census: CensusLimits::default(),
         rollout: Rollout::default(),
         schedule: Schedule::NEVER,
@@ -177,6 +183,7 @@ pub struct Wire {
     pub dead: CancellationToken,
     paused: Mutex<Option<CancellationToken>>,
     loss: Mutex<Option<Loss>>,
+    replica: Mutex<Option<Arc<Replica>>>,
 }
 
 /// Messages that get lost.
@@ -215,6 +222,19 @@ impl Wire {
     /// Loses messages from now on, or none any more.
     pub fn lose(&self, loss: Option<Loss>) {
         *self.loss.lock().unwrap_or_else(PoisonError::into_inner) = loss;
+    }
+
+    /// Lets reads be answered by a replica.
+    pub fn read_from(&self, replica: &Arc<Replica>) {
+        *self.replica.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(replica));
+    }
+
+    /// The replica that answers this request, if it is a read of IAM and there is one.
+    fn replica(&self, request: &http::Request<Bytes>) -> Option<(Arc<Replica>, String)> {
+        operation(request).filter(|operation| operation.access() == Access::Read)?;
+        let replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
+        let question = String::from_utf8_lossy(request.body()).into_owned();
+        replica.clone().map(|replica| (replica, question))
     }
 
     /// Stops everything the process does, as `SIGSTOP` would; it goes on when the
@@ -268,11 +288,13 @@ impl Wire {
 struct Carrier {
     way: InProcess<SimClock>,
     wire: Arc<Wire>,
+    sent: Arc<Sent>,
 }
 
 impl Transport for Carrier {
     fn carry(&self, request: http::Request<Bytes>) -> TransportFuture {
         let (way, wire) = (self.way.clone(), Arc::clone(&self.wire));
+        let sent = Arc::clone(&self.sent);
         Box::pin(async move {
             wire.gate().await;
             let write = operation(&request).filter(|operation| operation.access() == Access::Write);
@@ -285,7 +307,19 @@ impl Transport for Carrier {
             if fate == Fate::RequestLost {
                 return Err(lost());
             }
-            let answer = way.handle(request).await;
+            if index.is_some() {
+                // The world acts before it first waits: the change, if there is one, has this number.
+                let body = String::from_utf8_lossy(request.body());
+                sent.note(way.world().history().len(), &body);
+            }
+            let replica = wire.replica(&request);
+            let asked_at = replica
+                .as_ref()
+                .map(|(replica, _)| replica.epoch(way.world()));
+            let mut answer = way.handle(request).await;
+            if let (Some((replica, question)), Some(epoch)) = (replica, asked_at) {
+                answer = answer.map(|truth| replica.answer(epoch, &question, truth));
+            }
             if index.is_some_and(|index| wire.dies(index, Moment::After)) {
                 return std::future::pending().await;
             }
@@ -325,7 +359,7 @@ pub struct Process<S> {
     pub clock: SimClock,
 }
 
-impl<S: Store> Process<S> {
+impl<S: Watched> Process<S> {
     /// Starts a process over a world and a store.
     #[expect(clippy::expect_used, reason = "the rig is part of the tests")]
     pub async fn start(
@@ -341,6 +375,7 @@ impl<S: Store> Process<S> {
         let carrier = Carrier {
             way,
             wire: Arc::clone(&wire),
+            sent: Arc::clone(store.sent()),
         };
         let clock = clock.of_process(&wire);
         let keys = HubKeys::Keys {

@@ -8,18 +8,19 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepOutcome};
+use rolekeeper_domain::outcome::{Mode, SweepId, SweepOutcome, Trigger};
 use rolekeeper_engine::port::store::{Control as _, Halt};
 use rolekeeper_engine::rollout::Rollout;
 use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
-use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
-use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
+use rolekeeper_simulator::{Drift, World};
 use tokio_util::sync::CancellationToken;
 
-use super::check;
 use super::clock::SimClock;
 use super::memory::MemoryStore;
-use super::rig::{self, Loss, Moment, Process, demo_spec, order};
+use super::rig::{self, Loss, Process, order};
+use super::storm::{Blow, Swarm, script, world_settings};
+use super::told;
+use super::variety::{Someone, Variety, WITH_A_WORD};
 
 /// What a simulation went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,8 +37,27 @@ pub struct Report {
     pub pauses: u64,
     /// Halts.
     pub halts: u64,
+    /// Events that arrived, doubled ones as often as they came.
+    pub events: u64,
     /// Simulated seconds.
     pub seconds: u64,
+}
+
+impl Report {
+    /// What this and another went through.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            seed: self.seed,
+            sweeps: self.sweeps + other.sweeps,
+            changes: self.changes + other.changes,
+            crashes: self.crashes + other.crashes,
+            pauses: self.pauses + other.pauses,
+            halts: self.halts + other.halts,
+            events: self.events + other.events,
+            seconds: self.seconds + other.seconds,
+        }
+    }
 }
 
 /// Something that must hold did not.
@@ -67,6 +87,26 @@ impl std::error::Error for Violation {}
 ///
 /// What did not hold.
 pub fn simulate(seed: u64) -> Result<Report, Violation> {
+    let storms = in_paused_time(seed, async {
+        let mut stage = Stage::new(seed);
+        let clock = stage.clock.clone();
+        let result = tokio::select! {
+            biased;
+            result = stage.play() => result,
+            () = clock.wait(rig::FOREVER) => Err("it never ended".to_owned()),
+        };
+        let report = stage.report();
+        (result.map(|()| report), stage.trail)
+    })?;
+    let told = in_paused_time(seed, told::play(seed))?;
+    Ok(storms.and(&told))
+}
+
+/// Runs one half of a simulation in its own runtime.
+fn in_paused_time(
+    seed: u64,
+    play: impl Future<Output = (Result<Report, String>, Vec<String>)>,
+) -> Result<Report, Violation> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -75,58 +115,21 @@ pub fn simulate(seed: u64) -> Result<Report, Violation> {
             seed,
             what: format!("no runtime: {error}"),
         })?;
-    runtime.block_on(async {
-        let mut stage = Stage::new(seed);
-        let clock = stage.clock.clone();
-        let result = tokio::select! {
-            biased;
-            result = stage.play() => result,
-            () = clock.wait(rig::FOREVER) => Err("it never ended".to_owned()),
-        };
-        let trail = stage.trail.join("\n");
-        result.map(|()| stage.report()).map_err(|what| Violation {
+    let (result, trail) = runtime.block_on(play);
+    result.map_err(|what| {
+        let trail = trail.join("\n");
+        Violation {
             seed,
             what: format!("seed {seed}: {what}\nwhat went before:\n{trail}"),
-        })
-    })
-}
-
-/// Kinds of trouble, each off or of some weight: a swarm differs from seed to seed in what
-/// can go wrong at all, which finds more than everything going wrong a little.
-#[derive(Clone, Debug)]
-struct Swarm {
-    lost: f64,
-    scripts: u32,
-    crashes: bool,
-    pauses: bool,
-    halts: bool,
-    jumps: bool,
-    broken_store: bool,
-    meddling: bool,
-    /// Whether a wider specification waits for a person's word. In a new store every one is wider.
-    asks: bool,
-}
-
-impl Swarm {
-    fn of(random: &mut StdRng) -> Self {
-        Self {
-            lost: *[0.0, 0.0, 0.02, 0.15].choose(random).unwrap_or(&0.0),
-            scripts: *[0, 0, 3, 12].choose(random).unwrap_or(&0),
-            crashes: random.random_bool(0.6),
-            pauses: random.random_bool(0.3),
-            halts: random.random_bool(0.3),
-            jumps: random.random_bool(0.3),
-            broken_store: random.random_bool(0.2),
-            meddling: random.random_bool(0.6),
-            asks: random.random_bool(0.3),
         }
-    }
+    })
 }
 
 /// The world of a simulation with everything around it.
 struct Stage {
     random: StdRng,
     swarm: Swarm,
+    variety: Variety,
     world: Arc<World>,
     store: Arc<MemoryStore>,
     clock: SimClock,
@@ -140,23 +143,14 @@ struct Stage {
     agreed: bool,
 }
 
-/// What happens to a process while it sweeps.
-#[derive(Clone, Copy, Debug)]
-enum Blow {
-    Crash(u64, Moment),
-    Pause(Duration, Duration),
-    Halt(Duration),
-    Cancel(Duration),
-    Jump(Duration, i64),
-    BreakStore(u64),
-}
-
 impl Stage {
     fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let swarm = Swarm::of(&mut random);
-        let first = format!("  {swarm:?}");
-        let world = Arc::new(World::new(world_settings(seed, &mut random)));
+        let variety = Variety::of(&mut random);
+        let settings = world_settings(seed, &mut random);
+        let world = Arc::new(variety.world(settings, &mut random));
+        let first = format!("  {swarm:?}\n  {variety}");
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         let clock = SimClock::start();
@@ -167,6 +161,7 @@ impl Stage {
         let mut stage = Self {
             random,
             swarm,
+            variety,
             world,
             store,
             clock,
@@ -220,6 +215,10 @@ impl Stage {
                 self.plant_some(2);
                 self.judged_from = self.world.history().len();
             }
+            if self.random.random_bool(0.4) && self.variety.leave() {
+                self.note("a role should be gone from now on".to_owned());
+                self.judged_from = self.world.history().len();
+            }
             let rest = self.random.random_range(0..60);
             self.clock.wait(Duration::from_secs(rest)).await;
         }
@@ -229,9 +228,9 @@ impl Stage {
     /// A sweep, or two beside each other, in which anything may go wrong.
     async fn storm(&mut self) -> Result<(), String> {
         for _ in 0..self.swarm.scripts {
-            self.script();
+            script(&self.world, &mut self.random);
         }
-        let blow = self.blow();
+        let blow = self.swarm.blow(&mut self.random);
         if let Some(Blow::BreakStore(writes)) = blow {
             self.store.break_after(writes);
         }
@@ -281,6 +280,7 @@ impl Stage {
     ) {
         let cancel = CancellationToken::new();
         self.report.sweeps += 1;
+        let someone = Someone::of(self.variety.approving, &mut self.random);
         let sweep = process.engine.sweep(order, cancel.clone());
         let (store, clock, wire) = (&self.store, &self.clock, &process.wire);
         let counts = &mut self.report;
@@ -328,9 +328,13 @@ impl Stage {
             wire.dead.cancelled().await;
         };
         let both = async {
-            let (ended, ()) = tokio::join!(sweep, strike);
-            // However a sweep ends in a storm, it is the state of the world that counts.
-            drop(ended);
+            let all = async { tokio::join!(sweep, strike) };
+            tokio::select! {
+                biased;
+                // However a sweep ends in a storm, it is the state of the world that counts.
+                ended = all => drop(ended),
+                never = someone.approve(store, clock) => match never {},
+            }
         };
         let died = tokio::select! {
             biased;
@@ -338,85 +342,9 @@ impl Stage {
             () = both => false,
         };
         self.report.crashes += u64::from(died);
+        self.agreed |= someone.has_approved();
         // Nothing of a process outlives it.
         process.wire.dead.cancel();
-    }
-
-    fn blow(&mut self) -> Option<Blow> {
-        let random = &mut self.random;
-        let mut blows: Vec<Blow> = Vec::new();
-        let soon = Duration::from_millis(random.random_range(0..60_000));
-        if self.swarm.crashes {
-            let moment = if random.random_bool(0.5) {
-                Moment::Before
-            } else {
-                Moment::After
-            };
-            blows.push(Blow::Crash(random.random_range(0..12), moment));
-        }
-        if self.swarm.pauses {
-            let length = Duration::from_secs(random.random_range(1..120));
-            blows.push(Blow::Pause(soon, length));
-        }
-        if self.swarm.halts {
-            blows.push(Blow::Halt(soon));
-            blows.push(Blow::Cancel(soon));
-        }
-        if self.swarm.jumps {
-            let seconds = *[-86_400, -60, 60, 86_400].choose(random).unwrap_or(&60);
-            blows.push(Blow::Jump(soon, seconds));
-        }
-        if self.swarm.broken_store {
-            blows.push(Blow::BreakStore(random.random_range(0..40)));
-        }
-        blows.choose(random).copied()
-    }
-
-    /// A reply that lies, an error, or a throttle, somewhere on the way.
-    fn script(&mut self) {
-        const OPERATIONS: [&str; 16] = [
-            "CreateRole",
-            "CreatePolicy",
-            "CreatePolicyVersion",
-            "DeletePolicyVersion",
-            "AttachRolePolicy",
-            "DetachRolePolicy",
-            "UpdateAssumeRolePolicy",
-            "UpdateRole",
-            "TagRole",
-            "DeleteRolePolicy",
-            "DeleteRolePermissionsBoundary",
-            "GetRole",
-            "GetPolicy",
-            "ListAttachedRolePolicies",
-            "AssumeRole",
-            "ListAccounts",
-        ];
-        let random = &mut self.random;
-        let Some(operation) = OPERATIONS.choose(random) else {
-            return;
-        };
-        let effect = if random.random_bool(0.5) {
-            Effect::Done
-        } else {
-            Effect::None
-        };
-        let error = |status, code: &'static str| Fault {
-            effect: Effect::None,
-            trouble: Trouble::Error(ApiError {
-                status,
-                code: code.into(),
-                message: "simulated".to_owned(),
-            }),
-        };
-        let fault = match random.random_range(0..6) {
-            0..=2 => Fault::internal(effect),
-            3 => error(400, "Throttling"),
-            4 => error(409, "ConcurrentModification"),
-            _ => error(403, "AccessDenied"),
-        };
-        self.world
-            .script(Script::on(operation, fault).nth(random.random_range(1..8)));
     }
 
     async fn start(&mut self) -> Result<Process<MemoryStore>, String> {
@@ -428,15 +356,13 @@ impl Stage {
     }
 
     fn settings(&mut self, holder: &str) -> EngineSettings {
-        let mut settings = rig::settings(holder, demo_spec());
+        let mut settings = self.variety.settings(holder);
         settings.limits.concurrency = self.random.random_range(1..9);
-        // The storms repair the same things over and over.
-        settings.flap_limit = 0;
         settings.approve_widening = self.swarm.asks;
         settings.limits.approval_wait = Duration::from_secs(60);
         settings.rollout = Rollout {
             canary: self.random.random_range(0..3),
-            ..Rollout::default()
+            ..settings.rollout
         };
         settings
     }
@@ -447,6 +373,9 @@ impl Stage {
         self.agreed = true;
         self.world.clear_scripts();
         self.clock.wait(Duration::from_secs(60)).await;
+        self.clock
+            .wait(self.variety.thaw(self.clock.true_time()))
+            .await;
         let resumed = self.store.resume("somebody", self.clock.true_time()).await;
         resumed.map_err(|error| error.to_string())?;
         let mut last = String::new();
@@ -491,7 +420,7 @@ impl Stage {
         self.report.sweeps += 1;
         let record = process
             .engine
-            .sweep(order(Mode::Repair), CancellationToken::new())
+            .sweep(agreed(Mode::Repair), CancellationToken::new())
             .await
             .map_err(|error| format!("the quiet sweep failed: {error:?}"))?;
         if process.wire.writes() > 0 {
@@ -503,18 +432,10 @@ impl Stage {
         self.wrong(&record.id).map_or(Ok(()), Err)
     }
 
-    /// An account that is not right and not withheld either, in words.
-    fn wrong(&self, sweep: &rolekeeper_domain::outcome::SweepId) -> Option<String> {
+    /// An account that is not right and not left alone for a reason, in words.
+    fn wrong(&self, sweep: &SweepId) -> Option<String> {
         let reports = self.store.all_reports(sweep);
-        let wrong = reports.iter().find(|report| match report.outcome {
-            Outcome::InSync | Outcome::Repaired | Outcome::Skipped => false,
-            Outcome::Drifted => !report
-                .steps
-                .iter()
-                .all(|step| step.result == StepResult::Withheld),
-            Outcome::Failed | Outcome::Pending => true,
-        })?;
-        Some(format!("{wrong:?}"))
+        self.variety.wrong(&self.world, &reports)
     }
 
     /// Nobody agreed to the specification: then it is made nowhere.
@@ -528,9 +449,8 @@ impl Stage {
     }
 
     fn holds(&self) -> Result<(), String> {
-        let broken = check::unrecorded(&self.world, &self.store)
-            .or_else(|| check::strayed(&self.world))
-            .or_else(|| check::exposed(&self.world, self.judged_from));
+        let (world, store) = (&self.world, &self.store);
+        let broken = self.variety.violated(world, store, self.judged_from);
         broken.map_or(Ok(()), Err)
     }
 }
@@ -539,7 +459,7 @@ impl Stage {
 fn agreed(mode: Mode) -> SweepOrder {
     SweepOrder {
         approved_by: Some("somebody".to_owned()),
-        ..order(mode)
+        ..SweepOrder::new(mode, Trigger::CommandLine, WITH_A_WORD)
     }
 }
 
@@ -555,30 +475,5 @@ async fn take_over(rival: &Process<MemoryStore>, clock: &SimClock) {
             // However it ends in a storm, it is the state of the world that counts.
             Ok(_) | Err(_) => return,
         }
-    }
-}
-
-fn world_settings(seed: u64, random: &mut StdRng) -> Settings {
-    let rate = |random: &mut StdRng, rates: &[Option<f64>]| rates.choose(random).copied().flatten();
-    let limits = Limits {
-        published: random.random_bool(0.5),
-        iam_rate: rate(random, &[None, None, Some(20.0), Some(100.0)]),
-        target_rate: rate(random, &[None, None, Some(5.0), Some(25.0)]),
-    };
-    let stale = *[0, 0, 1, 4, 12].choose(random).unwrap_or(&0);
-    Settings {
-        accounts: random.random_range(1..9),
-        seed,
-        provisioned: random.random_bool(0.7),
-        inactive: 0.0,
-        control_tower: if random.random_bool(0.3) { 0.5 } else { 0.0 },
-        ragged_pages: random.random_bool(0.5),
-        limits,
-        latency: Duration::from_millis(*[0, 5, 80].choose(random).unwrap_or(&5)),
-        errors: 0.0,
-        stale: Duration::from_secs(stale),
-        history: true,
-        log_capacity: 1_000,
-        ..Settings::default()
     }
 }
