@@ -4,23 +4,21 @@
 //! this one keeps a simulation a function of its seed. It keeps the same promises: one
 //! lease, fencing checked with the intent, findings folded with the report.
 
+mod control;
+mod journal;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::{Finding, fold};
-use rolekeeper_domain::outcome::{
-    AccountReport, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
-};
+use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
-    AgreedSpec, Completion, Control, EntryId, Fence, FleetOrder, FleetPosition, FleetTotals, Halt,
-    Intent, Journal, JournalEntry, Lease, Memory, Notice, Outbox, ReportFilter, StoreError,
-    SweepRequest, Sweeps, UnitTotals,
+    AgreedSpec, FleetOrder, FleetPosition, FleetTotals, Halt, JournalEntry, Memory, ReportFilter,
+    StoreError, SweepRequest, Sweeps, UnitTotals,
 };
 use rolekeeper_simulator::World;
 
@@ -130,7 +128,7 @@ impl MemoryStore {
 
     /// Sweeps that somebody approved.
     pub fn approvals(&self) -> Vec<SweepId> {
-        self.raw().approved.clone()
+        self.raw().approved.keys().cloned().collect()
     }
 
     /// Everything that is remembered of what differed, resolved or not.
@@ -381,128 +379,6 @@ impl Sweeps for MemoryStore {
     }
 }
 
-impl Journal for MemoryStore {
-    async fn intend(&self, intent: &Intent<'_>, fence: Fence) -> Answer<EntryId> {
-        let from = self.changes();
-        let mut state = self.write()?;
-        if state.fence != fence.0 {
-            return Err(StoreError::Fenced {
-                ours: fence.0,
-                held: state.fence,
-            });
-        }
-        state.spans.push(Span { from, to: None });
-        let id = EntryId(i64::try_from(state.journal.len()).unwrap_or(i64::MAX) + 1);
-        state.journal.push(JournalEntry {
-            id,
-            sweep: intent.sweep.clone(),
-            requested_by: intent.requested_by.to_owned(),
-            account: intent.account,
-            subject: intent.deed.subject(),
-            operation: intent.deed.operation(),
-            resource: intent.deed.resource(),
-            parameters: intent.deed.parameters(),
-            preconditions: intent.deed.preconditions(),
-            before: intent.deed.before().map(str::to_owned),
-            after: None,
-            intended_at: intent.at,
-            completed_at: None,
-            completion: None,
-        });
-        Ok(id)
-    }
-
-    async fn complete(&self, entry: EntryId, completion: &Completion, at: Timestamp) -> Answer<()> {
-        let to = self.changes();
-        let mut state = self.write()?;
-        let index = usize::try_from(entry.0 - 1).unwrap_or(usize::MAX);
-        if let Some(found) = state.journal.get_mut(index) {
-            found.completion = Some(completion.clone());
-            found.completed_at = Some(at);
-        }
-        if let Some(span) = state.spans.get_mut(index) {
-            span.to = Some(to);
-        }
-        Ok(())
-    }
-
-    async fn open(&self) -> Answer<Vec<JournalEntry>> {
-        let state = self.read()?;
-        Ok(state
-            .journal
-            .iter()
-            .filter(|entry| entry.completion.is_none())
-            .cloned()
-            .collect())
-    }
-
-    async fn history(
-        &self,
-        account: AccountId,
-        before: Option<EntryId>,
-        limit: u32,
-    ) -> Answer<Vec<JournalEntry>> {
-        let state = self.read()?;
-        let older = state.journal.iter().rev().filter(|entry| {
-            entry.account == account && before.is_none_or(|before| entry.id < before)
-        });
-        Ok(older.take(limit as usize).cloned().collect())
-    }
-
-    async fn of_sweep(
-        &self,
-        sweep: &SweepId,
-        after: Option<EntryId>,
-        limit: u32,
-    ) -> Answer<Vec<JournalEntry>> {
-        let state = self.read()?;
-        let newer = state
-            .journal
-            .iter()
-            .filter(|entry| entry.sweep == *sweep && after.is_none_or(|after| entry.id > after));
-        Ok(newer.take(limit as usize).cloned().collect())
-    }
-
-    async fn owned(&self, account: AccountId) -> Answer<Vec<String>> {
-        let state = self.read()?;
-        let made = state.journal.iter().filter(|entry| {
-            entry.account == account
-                && matches!(
-                    entry.operation,
-                    Operation::CreateRole | Operation::CreatePolicy
-                )
-                && !matches!(
-                    entry.completion,
-                    Some(Completion::Failed(_) | Completion::SettledUndone)
-                )
-        });
-        let adopted = state.adopted.iter().filter(|(at, _)| *at == account);
-        let made = made.map(|entry| entry.resource.clone());
-        Ok(made
-            .chain(adopted.map(|(_, resource)| resource.clone()))
-            .collect())
-    }
-
-    async fn adopt(
-        &self,
-        account: AccountId,
-        resource: &str,
-        _: &SweepId,
-        _: Timestamp,
-        fence: Fence,
-    ) -> Answer<()> {
-        let mut state = self.write()?;
-        if state.fence != fence.0 {
-            return Err(StoreError::Fenced {
-                ours: fence.0,
-                held: state.fence,
-            });
-        }
-        state.adopted.push((account, resource.to_owned()));
-        Ok(())
-    }
-}
-
 impl Memory for MemoryStore {
     async fn known_documents(
         &self,
@@ -555,154 +431,5 @@ impl Memory for MemoryStore {
             .iter()
             .map(|(id, report)| (*id, report.observed_at))
             .collect())
-    }
-}
-
-impl Control for MemoryStore {
-    async fn halted(&self) -> Answer<Option<Halt>> {
-        Ok(self.read()?.halt.clone())
-    }
-
-    async fn halt(&self, halt: &Halt) -> Answer<()> {
-        self.write()?.halt = Some(halt.clone());
-        Ok(())
-    }
-
-    async fn resume(&self, _: &str, _: Timestamp) -> Answer<()> {
-        self.write()?.halt = None;
-        Ok(())
-    }
-
-    async fn request(&self, request: &SweepRequest) -> Answer<i64> {
-        let mut state = self.write()?;
-        state.requests.push(request.clone());
-        Ok(request.id)
-    }
-
-    async fn take_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
-        let mut state = self.read()?;
-        let is_meant = |request: &SweepRequest| trigger.is_none_or(|by| request.trigger == by);
-        let oldest = state.requests.iter().position(is_meant);
-        Ok(oldest.map(|index| state.requests.remove(index)))
-    }
-
-    async fn cancel(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<()> {
-        self.write()?.cancelled.push(sweep.clone());
-        Ok(())
-    }
-
-    async fn cancelled(&self, sweep: &SweepId) -> Answer<bool> {
-        Ok(self.read()?.cancelled.contains(sweep))
-    }
-
-    async fn await_approval(
-        &self,
-        sweep: &SweepId,
-        changes: u64,
-        _: &[String],
-        at: Timestamp,
-    ) -> Answer<()> {
-        let mut state = self.write()?;
-        state.waiting.insert(sweep.clone(), changes);
-        state.asked.entry(sweep.clone()).or_insert(at);
-        Ok(())
-    }
-
-    async fn approval_asked_at(&self, sweep: &SweepId) -> Answer<Option<Timestamp>> {
-        Ok(self.read()?.asked.get(sweep).copied())
-    }
-
-    async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Answer<bool> {
-        let mut state = self.write()?;
-        let led = state.lease.as_ref().is_some_and(|(_, until)| at < *until);
-        let waited = led && state.runs(sweep) && state.waiting.remove(sweep).is_some();
-        if waited {
-            state.approved.insert(sweep.clone(), by.to_owned());
-        }
-        Ok(waited)
-    }
-
-    async fn approved_by(&self, sweep: &SweepId) -> Answer<Option<String>> {
-        Ok(self.read()?.approved.get(sweep).cloned())
-    }
-
-    async fn approved(&self, sweep: &SweepId) -> Answer<bool> {
-        Ok(self.read()?.approved.contains_key(sweep))
-    }
-
-    async fn agreed_specs(&self) -> Answer<Vec<AgreedSpec>> {
-        Ok(self.read()?.agreed.values().cloned().collect())
-    }
-
-    async fn agree(&self, spec: &AgreedSpec, fence: Fence) -> Answer<()> {
-        let mut state = self.write()?;
-        if state.fence != fence.0 {
-            return Err(StoreError::Fenced {
-                ours: fence.0,
-                held: state.fence,
-            });
-        }
-        state.agreed.insert(spec.role.clone(), spec.clone());
-        Ok(())
-    }
-
-    async fn awaiting_approval(&self) -> Answer<Vec<(SweepId, u64)>> {
-        Ok(self
-            .read()?
-            .waiting
-            .iter()
-            .map(|(id, changes)| (id.clone(), *changes))
-            .collect())
-    }
-}
-
-impl Lease for MemoryStore {
-    async fn acquire(&self, holder: &str, ttl: Duration, now: Timestamp) -> Answer<Option<Fence>> {
-        let mut state = self.write()?;
-        let ours = state.lease.as_ref().is_some_and(|(name, _)| name == holder);
-        let over = state.lease.as_ref().is_none_or(|(_, until)| *until <= now);
-        if !ours && !over {
-            let longest = now + SignedDuration::try_from(ttl).unwrap_or_default();
-            if let Some((_, until)) = &mut state.lease {
-                *until = longest.min(*until);
-            }
-            return Ok(None);
-        }
-        if !ours || over {
-            state.fence += 1;
-        }
-        let ttl = SignedDuration::try_from(ttl).unwrap_or_default();
-        state.lease = Some((holder.to_owned(), now + ttl));
-        Ok(Some(Fence(state.fence)))
-    }
-
-    async fn release(&self, holder: &str) -> Answer<()> {
-        let mut state = self.write()?;
-        if state.lease.as_ref().is_some_and(|(name, _)| name == holder) {
-            state.lease = None;
-        }
-        Ok(())
-    }
-
-    async fn holder(&self) -> Answer<Option<(String, Timestamp)>> {
-        Ok(self.read()?.lease.clone())
-    }
-}
-
-impl Outbox for MemoryStore {
-    async fn post(&self, _: &Notice) -> Answer<bool> {
-        Ok(true)
-    }
-
-    async fn due(&self, _: Timestamp, _: u32) -> Answer<Vec<Notice>> {
-        Ok(Vec::new())
-    }
-
-    async fn delivered(&self, _: i64, _: Timestamp) -> Answer<()> {
-        Ok(())
-    }
-
-    async fn postponed(&self, _: i64, _: &str, _: Option<Timestamp>) -> Answer<()> {
-        Ok(())
     }
 }

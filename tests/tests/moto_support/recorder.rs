@@ -23,7 +23,17 @@ struct Asked {
     operation: String,
 }
 
-type Log = Arc<Mutex<Vec<Asked>>>;
+/// What went through.
+#[derive(Default)]
+struct Book {
+    asked: Mutex<Vec<Asked>>,
+    /// How often each operation was answered with a yes, since the recorder was started.
+    done: Mutex<BTreeMap<String, usize>>,
+    /// Requests that are passed on to their end, whether or not somebody still waits for the answer.
+    under_way: Mutex<JoinSet<()>>,
+}
+
+type Log = Arc<Book>;
 
 /// Listens on a port of its own until dropped.
 pub struct Recorder {
@@ -58,12 +68,34 @@ impl Recorder {
 
     /// How often each operation was asked for since the last look.
     pub fn take(&self) -> BTreeMap<String, usize> {
-        let asked = std::mem::take(&mut *self.log.lock().unwrap());
+        let asked = std::mem::take(&mut *self.log.asked.lock().unwrap());
         let mut counts = BTreeMap::new();
         for asked in asked {
             *counts.entry(asked.operation).or_default() += 1;
         }
         counts
+    }
+
+    /// How often each operation was done, as upstream answered, since the recorder was started.
+    pub fn done(&self) -> BTreeMap<String, usize> {
+        self.log.done.lock().unwrap().clone()
+    }
+
+    /// Waits until nothing is under way: what a client that was killed had sent has arrived.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another process is waited for, in its own time"
+    )]
+    pub async fn settled(&self) {
+        loop {
+            // What is in the socket's buffer has to be read first.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            let mut under_way = self.log.under_way.lock().unwrap();
+            while under_way.try_join_next().is_some() {}
+            if under_way.is_empty() {
+                return;
+            }
+        }
     }
 }
 
@@ -85,7 +117,13 @@ async fn serve(listener: TcpListener, upstream: String, log: Log) {
         let (client, upstream, log) = (client.clone(), upstream.clone(), Arc::clone(&log));
         connections.spawn(async move {
             let service = service_fn(move |request| {
-                pass_on(client.clone(), upstream.clone(), Arc::clone(&log), request)
+                let (send, answer) = tokio::sync::oneshot::channel();
+                let passed = pass_on(client.clone(), upstream.clone(), Arc::clone(&log), request);
+                log.under_way.lock().unwrap().spawn(async move {
+                    // Nobody may be there any more to take it.
+                    drop(send.send(passed.await));
+                });
+                relay(answer)
             });
             // A client that goes away in mid-connection is its own affair.
             drop(
@@ -97,12 +135,19 @@ async fn serve(listener: TcpListener, upstream: String, log: Log) {
     }
 }
 
+/// What upstream answered, or why nothing did.
+type Passed = Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>>;
+
+async fn relay(answer: tokio::sync::oneshot::Receiver<Passed>) -> Passed {
+    answer.await.unwrap_or_else(|gone| Err(Box::new(gone)))
+}
+
 async fn pass_on(
     client: Client<HttpConnector, Full<Bytes>>,
     upstream: String,
     log: Log,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Passed {
     let (mut head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let header = |name: &str| {
@@ -132,13 +177,17 @@ async fn pass_on(
             target
         },
     };
-    log.lock().unwrap().push(asked);
+    let operation = asked.operation.clone();
+    log.asked.lock().unwrap().push(asked);
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     head.uri = format!("{upstream}{path}").parse()?;
     // moto tells services apart by the signature and the host; hyper writes the host anew.
     let mut forwarded = Request::from_parts(head, Full::new(body));
     forwarded.headers_mut().remove("connection");
     let response = client.request(forwarded).await?;
+    if response.status().is_success() {
+        *log.done.lock().unwrap().entry(operation).or_default() += 1;
+    }
     let (mut head, body) = response.into_parts();
     head.headers.remove("connection");
     head.headers.remove("transfer-encoding");

@@ -1,0 +1,133 @@
+//! The journal in memory: with each entry, between which changes of the world it was open.
+
+use jiff::Timestamp;
+use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::call::Operation;
+use rolekeeper_domain::outcome::SweepId;
+use rolekeeper_engine::port::store::{
+    Completion, EntryId, Fence, Intent, Journal, JournalEntry, StoreError,
+};
+
+use super::{Answer, MemoryStore, Span};
+
+impl Journal for MemoryStore {
+    async fn intend(&self, intent: &Intent<'_>, fence: Fence) -> Answer<EntryId> {
+        let from = self.changes();
+        let mut state = self.write()?;
+        if state.fence != fence.0 {
+            return Err(StoreError::Fenced {
+                ours: fence.0,
+                held: state.fence,
+            });
+        }
+        state.spans.push(Span { from, to: None });
+        let id = EntryId(i64::try_from(state.journal.len()).unwrap_or(i64::MAX) + 1);
+        state.journal.push(JournalEntry {
+            id,
+            sweep: intent.sweep.clone(),
+            requested_by: intent.requested_by.to_owned(),
+            account: intent.account,
+            subject: intent.deed.subject(),
+            operation: intent.deed.operation(),
+            resource: intent.deed.resource(),
+            parameters: intent.deed.parameters(),
+            preconditions: intent.deed.preconditions(),
+            before: intent.deed.before().map(str::to_owned),
+            after: None,
+            intended_at: intent.at,
+            completed_at: None,
+            completion: None,
+        });
+        Ok(id)
+    }
+
+    async fn complete(&self, entry: EntryId, completion: &Completion, at: Timestamp) -> Answer<()> {
+        let to = self.changes();
+        let mut state = self.write()?;
+        let index = usize::try_from(entry.0 - 1).unwrap_or(usize::MAX);
+        if let Some(found) = state.journal.get_mut(index) {
+            found.completion = Some(completion.clone());
+            found.completed_at = Some(at);
+        }
+        if let Some(span) = state.spans.get_mut(index) {
+            span.to = Some(to);
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Answer<Vec<JournalEntry>> {
+        let state = self.read()?;
+        Ok(state
+            .journal
+            .iter()
+            .filter(|entry| entry.completion.is_none())
+            .cloned()
+            .collect())
+    }
+
+    async fn history(
+        &self,
+        account: AccountId,
+        before: Option<EntryId>,
+        limit: u32,
+    ) -> Answer<Vec<JournalEntry>> {
+        let state = self.read()?;
+        let older = state.journal.iter().rev().filter(|entry| {
+            entry.account == account && before.is_none_or(|before| entry.id < before)
+        });
+        Ok(older.take(limit as usize).cloned().collect())
+    }
+
+    async fn of_sweep(
+        &self,
+        sweep: &SweepId,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Answer<Vec<JournalEntry>> {
+        let state = self.read()?;
+        let newer = state
+            .journal
+            .iter()
+            .filter(|entry| entry.sweep == *sweep && after.is_none_or(|after| entry.id > after));
+        Ok(newer.take(limit as usize).cloned().collect())
+    }
+
+    async fn owned(&self, account: AccountId) -> Answer<Vec<String>> {
+        let state = self.read()?;
+        let made = state.journal.iter().filter(|entry| {
+            entry.account == account
+                && matches!(
+                    entry.operation,
+                    Operation::CreateRole | Operation::CreatePolicy
+                )
+                && !matches!(
+                    entry.completion,
+                    Some(Completion::Failed(_) | Completion::SettledUndone)
+                )
+        });
+        let adopted = state.adopted.iter().filter(|(at, _)| *at == account);
+        let made = made.map(|entry| entry.resource.clone());
+        Ok(made
+            .chain(adopted.map(|(_, resource)| resource.clone()))
+            .collect())
+    }
+
+    async fn adopt(
+        &self,
+        account: AccountId,
+        resource: &str,
+        _: &SweepId,
+        _: Timestamp,
+        fence: Fence,
+    ) -> Answer<()> {
+        let mut state = self.write()?;
+        if state.fence != fence.0 {
+            return Err(StoreError::Fenced {
+                ours: fence.0,
+                held: state.fence,
+            });
+        }
+        state.adopted.push((account, resource.to_owned()));
+        Ok(())
+    }
+}
