@@ -1,4 +1,4 @@
-"""The numbers to reach (DESIGN.md, section 10), held against a measured row. Pure."""
+"""The numbers to reach, held against a measured row. Pure."""
 
 MEBI_IN_MEGA = 1.048576
 # Requests an account, and how much more may be: calls that were throttled and made again.
@@ -16,7 +16,7 @@ SIMULATOR_TIMES = 10
 
 
 def judged(row):
-    """Each number of section 10 that this row says something about: its name, and whether it is met."""
+    """Each of them that this row says something about: its name, and whether it is met."""
     scenario = row["scenario"]
     if scenario == "peers: boto3, tuned thread pool":
         return [("CPU 20 times below it", CPU_BELOW_BOTO3 <= row["cpu_times_ours"])]
@@ -46,7 +46,7 @@ def judged(row):
 
 
 def cell(row):
-    """`met: time, requests; missed: CPU`; nothing where section 10 has no number."""
+    """`met: time, requests; missed: CPU`; nothing where there is no number."""
     found = judged(row)
     parts = [(word, ", ".join(name for name, met in found if met is wanted)) for word, wanted in (("met", True), ("missed", False))]
     return "; ".join(f"{word}: {names}" for word, names in parts if names)
