@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 use crate::discover::{Listing, Named, stream};
 use crate::engine::{census_error, missing};
 use crate::event::{Event, EventSink};
-use crate::look::Wants;
+use crate::look::{Sight, Wants};
 use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
@@ -57,6 +57,8 @@ pub(crate) struct FirstPhase {
 pub(crate) struct Candidate {
     pub(crate) account: Arc<Named>,
     pub(crate) wants: Wants,
+    /// What was seen in it.
+    pub(crate) sight: Sight,
 }
 
 struct Looked {
@@ -313,6 +315,7 @@ where
             let candidate = (wants != Wants::default()).then(|| Candidate {
                 account: Arc::clone(&named),
                 wants,
+                sight: outlook.sight,
             });
             run.hand_in(outlook.report).await;
             let kept = run.is_repair() && candidate.is_some();

@@ -40,6 +40,16 @@ pub(crate) struct Outlook {
     pub(crate) wants: Wants,
     /// What a repair would give to whom, where that needs a person's word.
     pub(crate) widens: Vec<String>,
+    /// What was seen, so that a later look can be held against it.
+    pub(crate) sight: Sight,
+}
+
+/// What a look at an account showed, as far as a repair rests on it: the digests of its plans.
+pub(crate) type Sight = Vec<String>;
+
+/// What these looks show.
+pub(crate) fn sight(looks: &[Look]) -> Sight {
+    looks.iter().map(|look| look.plan.digest()).collect()
 }
 
 /// What a repair of an account would take.
@@ -74,6 +84,7 @@ where
                 report: self.failed_report(account, fault, began),
                 wants: Wants::default(),
                 widens: Vec::new(),
+                sight: Sight::new(),
             },
         }
     }
@@ -246,6 +257,7 @@ where
             }
         }
         Outlook {
+            sight: sight(looks),
             wants: if report.failure.is_none() {
                 wants
             } else {

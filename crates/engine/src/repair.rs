@@ -16,7 +16,7 @@ use crate::brake::Stop;
 use crate::discover::Named;
 use crate::event::EventSink;
 use crate::gateway::within_own_time;
-use crate::look::{Look, take_in};
+use crate::look::{Look, Sight, sight, take_in};
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
@@ -34,6 +34,11 @@ const LOST_ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// The first wait of a verification that does not read back right at once.
 const VERIFY_WAIT: Duration = Duration::from_millis(500);
+
+/// Before looking again where two looks differ, and how many looks there are at most: AWS shows everywhere
+/// within half a minute what was changed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+const LOOKS: u32 = 8;
 
 /// The longest wait between two looks of a verification.
 const VERIFY_WAIT_CAP: Duration = Duration::from_secs(10);
@@ -65,10 +70,15 @@ where
     C: Clock,
     E: EventSink,
 {
-    /// Puts one account right, as far as its plan is permitted.
-    pub(crate) async fn repair(&self, account: &Named, slot: &Slot) -> Repair {
+    /// Puts one account right, as far as its plan is permitted. `seen` is what this sweep saw in it before.
+    pub(crate) async fn repair(
+        &self,
+        account: &Named,
+        seen: Option<&Sight>,
+        slot: &Slot,
+    ) -> Repair {
         let began = self.begin(account);
-        let looked = self.looks_in_time(account, slot).await;
+        let looked = self.looks_that_agree(account, seen, slot).await;
         let (looks, roles) = match looked.and_then(|looks| Ok((looks, self.wanted(account.id)?))) {
             Ok(found) => found,
             Err(fault) => {
@@ -115,6 +125,39 @@ where
         repair.report.duration_ms = duration_ms;
         conclude(&mut repair.report, repair.change == Change::Verified);
         repair
+    }
+
+    /// Looks at an account until two looks in a row show the same. IAM answers some reads as before a change
+    /// that is seconds old: a plan that rests on one such read could give permissions under a trust that
+    /// somebody has opened meanwhile. Where the look that decides differs from the first one of the sweep,
+    /// one of the two may be such a read.
+    async fn looks_that_agree(
+        &self,
+        account: &Named,
+        seen: Option<&Sight>,
+        slot: &Slot,
+    ) -> Result<Vec<Look>, Fault> {
+        let mut looks = self.looks_in_time(account, slot).await?;
+        let mut before = seen.cloned();
+        for _ in 1..LOOKS {
+            let now = sight(&looks);
+            let agree = before.as_ref().is_none_or(|before| *before == now);
+            let is_plain = looks.iter().all(|look| look.plan.is_empty());
+            if agree || is_plain || self.brake.stop().is_some() {
+                return Ok(looks);
+            }
+            before = Some(now);
+            let behalf = self.behalf(account.id, slot);
+            self.engine.gateway.pause(behalf, BETWEEN_LOOKS).await;
+            looks = self.looks_in_time(account, slot).await?;
+        }
+        if before.is_none_or(|before| before == sight(&looks)) {
+            return Ok(looks);
+        }
+        Err(Fault::new(
+            Category::Conflict,
+            "what was seen changed from look to look: somebody else is changing it at this moment",
+        ))
     }
 
     async fn repair_role(

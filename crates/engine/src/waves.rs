@@ -60,11 +60,12 @@ where
     });
     let above = run.settings.rollout.approve_above;
     let too_many = above > 0 && candidates.len() as u64 > above;
-    let those = |which: fn(&Candidate) -> bool| -> Vec<Arc<Named>> {
+    let candidates: Vec<Arc<Candidate>> = candidates.into_iter().map(Arc::new).collect();
+    let those = |which: fn(&Candidate) -> bool| -> Vec<Arc<Candidate>> {
         let chosen = candidates.iter().filter(|candidate| which(candidate));
-        chosen.map(|one| Arc::clone(&one.account)).collect()
+        chosen.map(Arc::clone).collect()
     };
-    let stages: [(Vec<Arc<Named>>, bool); 2] = if too_many {
+    let stages: [(Vec<Arc<Candidate>>, bool); 2] = if too_many {
         [(those(|_| true), true), (Vec::new(), false)]
     } else {
         [
@@ -99,7 +100,7 @@ where
             return Ok(());
         }
         roll_out(run, &accounts, &repaired).await?;
-        repaired.extend(accounts.iter().map(|account| account.id));
+        repaired.extend(accounts.iter().map(|candidate| candidate.account.id));
     }
     Ok(())
 }
@@ -110,7 +111,7 @@ where
 /// `earlier` are the accounts that this sweep has repaired before.
 async fn roll_out<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
-    accounts: &[Arc<Named>],
+    accounts: &[Arc<Candidate>],
     earlier: &BTreeSet<AccountId>,
 ) -> Result<(), SweepError>
 where
@@ -162,7 +163,7 @@ where
 /// were begun.
 async fn wave<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
-    accounts: &[Arc<Named>],
+    accounts: &[Arc<Candidate>],
     earlier: &BTreeSet<AccountId>,
     tally: &mut Tally,
 ) -> usize
@@ -192,8 +193,9 @@ where
         if run.brake.stop().is_some() || tally.has_setback() {
             break;
         }
-        let span = account_span(account.id);
-        let again = earlier.contains(&account.id);
+        let id = account.account.id;
+        let span = account_span(id);
+        let again = earlier.contains(&id);
         let repair = repair_one(Arc::clone(run), Arc::clone(account), again, slot);
         tasks.spawn(repair.instrument(span));
         begun += 1;
@@ -292,7 +294,7 @@ where
 
 async fn repair_one<D, P, S, C, E>(
     run: Arc<Run<D, P, S, C, E>>,
-    account: Arc<Named>,
+    candidate: Arc<Candidate>,
     again: bool,
     slot: Slot,
 ) -> (Arc<Named>, Change)
@@ -304,7 +306,10 @@ where
     E: EventSink,
 {
     let began = run.engine.gateway.clock.elapsed();
-    let repair = AssertUnwindSafe(run.repair(&account, &slot))
+    let account = Arc::clone(&candidate.account);
+    // Of an account that this sweep has written to, the first look says nothing any more.
+    let seen = (!again).then_some(&candidate.sight);
+    let repair = AssertUnwindSafe(run.repair(&account, seen, &slot))
         .catch_unwind()
         .await;
     let Repair { report, change } = repair.unwrap_or_else(|_| Repair {
