@@ -81,10 +81,7 @@ impl Stage {
         let (world, specs) = (&self.world, &self.specs);
         assert_eq!(check::unrecorded(world, &self.store), None, "{what}");
         assert_eq!(check::strayed_from(world, specs), None, "{what}");
-        // What another hand did and no read shows cannot be reckoned with.
-        if !self.replica.hid_another_hand() {
-            assert_eq!(check::exposed_under(world, specs, 0), None, "{what}");
-        }
+        assert_eq!(check::exposed_under(world, specs, 0), None, "{what}");
         assert_eq!(check::unsettled(world, &self.store), None, "{what}");
     }
 

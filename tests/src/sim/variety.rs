@@ -28,8 +28,8 @@ use super::wanted::{absent, second_spec, untagged};
 /// Who asks for sweeps that somebody agreed to beforehand.
 pub const WITH_A_WORD: &str = "somebody who agreed";
 
-/// A step of a plan that was permitted just before a freeze may begin so long after it.
-const FREEZE_LATENESS: SignedDuration = SignedDuration::from_secs(900);
+/// How long after a freeze began a step may begin: not at all.
+const FREEZE_LATENESS: SignedDuration = SignedDuration::ZERO;
 
 /// One seed's variety.
 #[derive(Clone, Debug)]
