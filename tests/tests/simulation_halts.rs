@@ -140,12 +140,12 @@ async fn a_halt_is_on_disk_while_other_accounts_are_still_under_way() {
     let silent = Script::on("CreateRole", never).account(stage.account(1));
     stage.world.script(silent);
     let process = stage.process(settings()).await;
-    let killed = tokio::select! {
+    let ended = tokio::select! {
         biased;
-        () = stage.until(async || stage.store.halted().await.unwrap().is_some()) => true,
-        _ = repair(&process) => false,
+        () = stage.until(async || stage.store.halted().await.unwrap().is_some()) => None,
+        record = repair(&process) => Some(record),
     };
-    assert!(killed, "the halt came with the end of the sweep only");
+    assert_eq!(ended, None, "the halt came with the end of the sweep only");
     let journal = stage.store.journal();
     let open = journal.iter().filter(|entry| entry.completion.is_none());
     assert!(open.count() > 0, "another account is under way");

@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::{Finding, fold};
-use rolekeeper_domain::outcome::{AccountReport, Summary, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::outcome::{
+    AccountReport, Outcome, Summary, SweepId, SweepOutcome, SweepRecord,
+};
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
     AgreedSpec, FleetOrder, FleetPosition, FleetTotals, Halt, JournalEntry, Memory, ReportFilter,
@@ -57,6 +59,7 @@ struct State {
     sweeps: BTreeMap<SweepId, SweepRecord>,
     reports: BTreeMap<(SweepId, AccountId), AccountReport>,
     fleet: BTreeMap<AccountId, AccountReport>,
+    looked_at: BTreeMap<AccountId, Timestamp>,
     findings: BTreeMap<AccountId, Vec<Finding>>,
     journal: Vec<JournalEntry>,
     spans: Vec<Span>,
@@ -202,6 +205,10 @@ impl Sweeps for MemoryStore {
         for report in reports {
             let before = state.findings.remove(&report.account).unwrap_or_default();
             state.findings.insert(report.account, fold(&before, report));
+            // Who was not reached was not looked at.
+            if !matches!(report.outcome, Outcome::Pending | Outcome::Skipped) {
+                state.looked_at.insert(report.account, report.observed_at);
+            }
             state.fleet.insert(report.account, report.clone());
             state
                 .reports
@@ -426,10 +433,6 @@ impl Memory for MemoryStore {
 
     async fn last_seen(&self) -> Answer<BTreeMap<AccountId, Timestamp>> {
         let state = self.read()?;
-        Ok(state
-            .fleet
-            .iter()
-            .map(|(id, report)| (*id, report.observed_at))
-            .collect())
+        Ok(state.looked_at.clone())
     }
 }
