@@ -135,7 +135,8 @@ async fn a_halt_is_on_disk_while_other_accounts_are_still_under_way() {
         effect: Effect::None,
         trouble: Trouble::Timeout,
     };
-    let denied = Script::on("CreateRole", refused).account(stage.account(0));
+    // The one fails at its last step, when the other one waits for the answer to its first.
+    let denied = Script::on("AttachRolePolicy", refused).account(stage.account(0));
     stage.world.script(denied);
     let silent = Script::on("CreateRole", never).account(stage.account(1));
     stage.world.script(silent);

@@ -32,6 +32,7 @@ pub mod ledger;
 mod look;
 mod observe;
 mod repair;
+mod repaired;
 pub mod retire;
 mod rollback;
 pub mod rollout;

@@ -23,7 +23,7 @@ use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Halt, ReportFilter, Store};
-use crate::repair::{Repair, after_the_first};
+use crate::repaired::{Repair, after_the_first};
 use crate::rollout::{Change, Tally};
 use crate::run::{Run, account_span};
 use crate::slot::Slot;

@@ -68,7 +68,7 @@ fn fifty_thousand_accounts_live_in_one_process_and_each_can_be_entered() {
     let reachable = hub.world.reachable();
     assert!(40_000 < reachable.len(), "{}", reachable.len());
     for account in reachable.iter().step_by(1_000) {
-        let entered = hub.assume(*account, common::ADMIN, &[]);
+        let entered = hub.assume(*account, ADMIN, &[]);
         let role = entered.iam("GetRole", &[("RoleName", DEMO_ROLE)]);
         assert_eq!(role.code(), "ok", "{account}: {}", role.body);
     }
