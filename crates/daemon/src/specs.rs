@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rolekeeper_aws::queue_arn;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::arn::Partition;
 use rolekeeper_domain::fault::{Category, Fault};
+use rolekeeper_domain::least_privilege::{RoleScope, Scope};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::spec::{
     Binding, BoundTemplate, BoundaryTemplate, Danger, ExternalId, ManagedPolicyTemplate,
@@ -15,7 +17,7 @@ use rolekeeper_engine::settings::{Place, Roles};
 use secrecy::ExposeSecret;
 use sha2::{Digest as _, Sha256};
 
-use crate::config::{Config, ConfigError, Entry, Role};
+use crate::config::{Config, ConfigError, Entry, ManagementAccount, Role};
 
 /// What is wanted, for any account.
 #[derive(Debug)]
@@ -322,4 +324,27 @@ fn wrong(role: &Role, problem: &TemplateError) -> ConfigError {
         problem.problem.clone(),
         String::new(),
     )
+}
+
+/// What the configuration makes necessary of permissions.
+pub(crate) fn scope(config: &Config, writes: bool) -> Scope {
+    let partition = partition_of(&config.aws.region);
+    Scope {
+        partition,
+        account: None,
+        roles: samples(config).iter().map(RoleScope::from).collect(),
+        admin_roles: config.aws.admin_roles.clone(),
+        organization_role: config.aws.organization_role_arn.clone(),
+        queue: config
+            .events
+            .as_ref()
+            .and_then(|events| queue_arn(events.queue_url.as_deref()?, partition)),
+        repair: writes,
+        rollback: writes,
+        tag_selectors: !config.include.tags.is_empty() || !config.exclude.tags.is_empty(),
+        units_listed: !config.include.ous.is_empty() || !config.exclude.ous.is_empty(),
+        source_identity: config.aws.source_identity.is_some(),
+        hub_managed: config.aws.management_account == ManagementAccount::Include,
+        ..Scope::default()
+    }
 }

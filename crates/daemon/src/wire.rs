@@ -20,11 +20,10 @@ use rolekeeper_engine::{Engine, Ports};
 use rolekeeper_store::{OpenError, Store};
 use secrecy::ExposeSecret;
 
-use crate::commands::iam_policy;
 use crate::config::{self, Config, ManagementAccount};
 use crate::cron;
 use crate::failure::Failure;
-use crate::specs::Specs;
+use crate::specs::{self, Specs};
 use crate::wall_clock::{WallClock, time_of_day};
 
 /// The engine over the real ports. `P` decides whether the process can write at all.
@@ -219,7 +218,7 @@ fn rules(matching: &config::Match) -> Rules {
 
 /// Names the statement that a denied call lacks, where it is our policies that lack it.
 fn remedy(config: &Config) -> Remedy {
-    let scope = iam_policy::scope(config, true);
+    let scope = specs::scope(config, true);
     Arc::new(move |fault| {
         let is_ours = matches!(
             fault.denial,

@@ -138,6 +138,13 @@ names! {
     }
 }
 
+impl StepResult {
+    /// Whether the step reached AWS.
+    pub const fn is_taken(self) -> bool {
+        matches!(self, Self::Done | Self::Failed)
+    }
+}
+
 /// A sweep's id: sorts by time of start, safe in file names and session names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SweepId(String);

@@ -158,8 +158,7 @@ where
         }
         // A freeze that begins in the midst of an account holds from its next step on: each prefix of a plan
         // is a state that was meant.
-        let frozen = self.settings.freeze.as_ref();
-        if let Some(why) = frozen.and_then(|frozen| frozen(clock.now())) {
+        if let Some(why) = self.settings.frozen(clock.now()) {
             return Err(End::Stopped(Refusal::Frozen { why }.to_string()));
         }
         if clock.elapsed() >= site.deadline {

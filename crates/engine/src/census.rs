@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::census::judge_listing;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::outcome::{
-    AccountReport, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
-};
+use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepId, SweepOutcome, Trigger};
 use rolekeeper_domain::selector::{Selection, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -27,6 +25,7 @@ use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
 use crate::port::store::{Store, StoreError};
 use crate::run::{Run, account_span};
+use crate::serve::is_by_schedule;
 use crate::slot::Slot;
 
 /// Listeners hear about the progress of discovery every so many accounts.
@@ -276,11 +275,9 @@ async fn cut_off_since(
     this: &SweepId,
 ) -> Result<Option<Timestamp>, StoreError> {
     let sweeps = store.sweeps(Some(this), SWEEPS_LOOKED_AT).await?;
-    let by_schedule =
-        |sweep: &&SweepRecord| matches!(sweep.trigger, Trigger::Schedule | Trigger::Startup);
     let cut_off = sweeps
         .iter()
-        .filter(by_schedule)
+        .filter(|sweep| is_by_schedule(sweep.trigger))
         .take_while(|sweep| sweep.outcome != Some(SweepOutcome::Completed));
     Ok(cut_off.last().map(|sweep| sweep.started_at))
 }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::selector::wants_tags;
+use rolekeeper_domain::selector::{Selection, select, wants_tags};
 use tokio::sync::{OnceCell, mpsc};
 
 use crate::event::EventSink;
@@ -21,6 +21,7 @@ use crate::port::clock::Clock;
 use crate::port::directory::{
     Caller, Directory, ListedAccount, Organization, OrganizationalUnit, UnitTree,
 };
+use crate::settings::EngineSettings;
 
 /// Pages of one listing at most. 50,000 accounts are 2,500 full pages; short and empty pages
 /// make it more, a token that turns in a circle makes it endless.
@@ -82,6 +83,26 @@ impl<D: Directory, C: Clock, E: EventSink> Discovery<'_, D, C, E> {
             tokio::join!(self.pages(pages), self.name(organization, read, accounts));
         listing.unread = listing.unread.or(unread);
         listing
+    }
+
+    /// Every account that is `wanted`, with what the selector says about it.
+    pub(crate) async fn selected(
+        &self,
+        organization: &Organization,
+        settings: &EngineSettings,
+        wanted: impl Fn(AccountId) -> bool,
+    ) -> (Vec<(Account, Selection)>, Listing) {
+        let (sender, mut accounts) = stream();
+        let mut found = Vec::new();
+        let (listing, ()) = tokio::join!(self.list(organization, sender), async {
+            while let Some(account) = accounts.recv().await {
+                if wanted(account.id) {
+                    let selection = select(&account, &settings.selector, settings.management);
+                    found.push((account, selection));
+                }
+            }
+        });
+        (found, listing)
     }
 
     /// Turns the pages of `ListAccounts`; answers why it stopped before the last one.

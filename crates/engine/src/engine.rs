@@ -1,16 +1,15 @@
 //! The engine: ports, settings, and what sweeps share.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rolekeeper_domain::account::Account;
 use rolekeeper_domain::census::judge_listing;
 use rolekeeper_domain::outcome::{SweepId, SweepRecord};
-use rolekeeper_domain::selector::{Selection, select};
+use rolekeeper_domain::selector::Selection;
 use tokio_util::sync::CancellationToken;
 
-use crate::discover::{Discovery, stream};
+use crate::discover::Discovery;
 use crate::event::{Event, EventSink};
 use crate::gateway::Gateway;
 use crate::lease::Keeper;
@@ -63,10 +62,9 @@ pub(crate) struct Inner<D, P: SessionProvider, S, C, E> {
     pub(crate) keeper: Keeper,
     /// Sweeps of this process, so that none is taken for a dead one's.
     pub(crate) under_way: Mutex<BTreeSet<SweepId>>,
-    /// Whether the sweep under way does nothing but wait for a person's word.
-    pub(crate) awaits_word: AtomicBool,
-    /// Whose turn it is to write: a sweep that awaits a word lets those of events go before it.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Whether the sweep under way does nothing but wait for a person's word. Held by sweeps that go before it
+    /// meanwhile: it goes on when they are over.
+    pub(crate) awaits_word: tokio::sync::Mutex<bool>,
     settings: RwLock<Arc<EngineSettings>>,
 }
 
@@ -110,8 +108,7 @@ where
             sessions: Sessions::new(settings.limits.sessions),
             keeper: Keeper::new(settings.holder.clone(), settings.limits.lease),
             under_way: Mutex::default(),
-            awaits_word: AtomicBool::new(false),
-            turn: tokio::sync::Mutex::default(),
+            awaits_word: tokio::sync::Mutex::default(),
             gateway: Gateway::new(ports.clock, ports.sink, limiters, seed),
             settings: RwLock::new(Arc::new(settings)),
         };
@@ -171,14 +168,7 @@ where
         let settings = self.settings();
         let discovery = self.inner.discovery(&settings);
         let (_, organization) = discovery.ourselves().await.map_err(census_error)?;
-        let (sender, mut receiver) = stream();
-        let mut found = Vec::new();
-        let (listing, ()) = tokio::join!(discovery.list(&organization, sender), async {
-            while let Some(account) = receiver.recv().await {
-                let selection = select(&account, &settings.selector, settings.management);
-                found.push((account, selection));
-            }
-        });
+        let (mut found, listing) = discovery.selected(&organization, &settings, |_| true).await;
         let previous = self.inner.store.census_size().await?;
         let found_now = found.len() as u64;
         judge_listing(

@@ -243,8 +243,7 @@ async fn lead(
         });
     }
     let now = clock.now();
-    let frozen = settings.freeze.as_ref().and_then(|frozen| frozen(now));
-    if let Some(why) = frozen {
+    if let Some(why) = settings.frozen(now) {
         return Err(SweepError::Frozen { why });
     }
     let lease = settings.limits.lease;

@@ -256,13 +256,18 @@ where
                 Verdict::Apply(_) => {}
             }
         }
+        if report.failure.is_some() {
+            wants = Wants::default();
+        }
+        // Only what a repair may come back to is compared later.
+        let comes_back = self.is_repair() && wants != Wants::default();
         Outlook {
-            sight: sight(looks),
-            wants: if report.failure.is_none() {
-                wants
+            sight: if comes_back {
+                sight(looks)
             } else {
-                Wants::default()
+                Sight::new()
             },
+            wants,
             widens,
             report,
         }

@@ -359,7 +359,7 @@ where
         let now = self.engine.gateway.clock.now();
         Ok(Guardrails {
             halted: halted.map(|halt| halt.why),
-            frozen: self.settings.freeze.as_ref().and_then(|frozen| frozen(now)),
+            frozen: self.settings.frozen(now),
             ineligible: None,
             // Said role by role: one specification may be wider and another not.
             widening: Approval::NotNeeded,

@@ -2,7 +2,7 @@
 
 use rolekeeper_domain::drift::{Diff, Drift};
 use rolekeeper_domain::fault::Fault;
-use rolekeeper_domain::outcome::{AccountReport, Outcome, StepReport, StepResult};
+use rolekeeper_domain::outcome::{AccountReport, Outcome, StepReport};
 
 use crate::look::take_in;
 use crate::rollout::Change;
@@ -67,8 +67,11 @@ pub(crate) fn conclude(report: &mut AccountReport, is_changed: bool) {
 /// What an account's second repair in one sweep says, with what the first one did: nothing that was
 /// written is left out.
 pub(crate) fn after_the_first(first: AccountReport, mut second: AccountReport) -> AccountReport {
-    let is_taken = |step: &StepReport| matches!(step.result, StepResult::Done | StepResult::Failed);
-    let mut steps: Vec<StepReport> = first.steps.into_iter().filter(is_taken).collect();
+    let taken = first
+        .steps
+        .into_iter()
+        .filter(|step| step.result.is_taken());
+    let mut steps: Vec<StepReport> = taken.collect();
     steps.append(&mut second.steps);
     second.steps = steps;
     let mended = if first.outcome == Outcome::Repaired {

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -122,12 +121,9 @@ where
         let inner = self.inner.as_ref();
         loop {
             inner.gateway.clock.sleep(GLANCE).await;
-            if !inner.awaits_word.load(Ordering::SeqCst) {
-                continue;
-            }
-            // The other one goes on only when it has the turn.
-            let _turn = inner.turn.lock().await;
-            if !inner.awaits_word.load(Ordering::SeqCst) {
+            // Held until the sweep below is over.
+            let awaits_word = inner.awaits_word.lock().await;
+            if !*awaits_word {
                 continue;
             }
             let taken = inner.store.take_request(Some(Trigger::Event)).await;
@@ -302,7 +298,7 @@ impl Timetable {
 }
 
 /// Whether the daemon itself began it, for everybody.
-fn is_by_schedule(trigger: Trigger) -> bool {
+pub(crate) const fn is_by_schedule(trigger: Trigger) -> bool {
     matches!(trigger, Trigger::Schedule | Trigger::Startup)
 }
 

@@ -99,6 +99,13 @@ pub struct EngineSettings {
     pub session_label: String,
 }
 
+impl EngineSettings {
+    /// Why changes are frozen at a moment, if they are.
+    pub(crate) fn frozen(&self, at: Timestamp) -> Option<String> {
+        self.freeze.as_ref().and_then(|freeze| freeze(at))
+    }
+}
+
 impl fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EngineSettings")

@@ -1,5 +1,7 @@
-//! Canary and waves for what is not a repair: the way back, and users' retirement. One pass an account,
-//! in this task; a repair has tasks of its own, see [`crate::waves`].
+//! Canary and waves: who comes next, for every kind of write; and the passes of what is not a repair, the way
+//! back and users' retirement: one an account, in this task. A repair has tasks of its own, see [`crate::waves`].
+
+use std::collections::VecDeque;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -14,7 +16,82 @@ use crate::port::session::SessionProvider;
 use crate::port::store::Store;
 use crate::rollout::{Change, Tally};
 use crate::run::Run;
-use crate::waves::{halt_on_verdict, number};
+use crate::waves::halt_on_verdict;
+
+/// Wave after wave over some places, canary first. A way of failing that the canary did not show, and a
+/// canary that showed nothing, send the rest through a canary again.
+pub(crate) struct Waves<'a, T> {
+    places: &'a [T],
+    /// How many of them were begun.
+    begun: usize,
+    /// The sizes of the waves to come.
+    sizes: VecDeque<usize>,
+    begun_waves: usize,
+    pub(crate) tally: Tally,
+}
+
+impl<'a, T> Waves<'a, T> {
+    pub(crate) fn over(places: &'a [T]) -> Self {
+        Self {
+            places,
+            begun: 0,
+            sizes: VecDeque::new(),
+            begun_waves: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    fn left(&self) -> &'a [T] {
+        self.places.get(self.begun..).unwrap_or_default()
+    }
+
+    /// The next wave; none when nobody is left.
+    pub(crate) fn next<D, P: SessionProvider, S, C: Clock, E: EventSink>(
+        &mut self,
+        run: &Run<D, P, S, C, E>,
+    ) -> Option<&'a [T]> {
+        let rollout = &run.settings.rollout;
+        let is_first = self.sizes.is_empty();
+        if is_first {
+            let ranges = rollout.waves(self.left().len()).into_iter();
+            self.sizes = ranges.map(|range| range.len()).collect();
+        }
+        let of = self.begun_waves + self.sizes.len();
+        let wave = self.left().get(..self.sizes.pop_front()?)?;
+        self.tally.begin_wave(is_first && rollout.canary > 0);
+        self.begun_waves += 1;
+        run.emit(&Event::WaveStarted {
+            sweep: run.sweep.clone(),
+            wave: number(self.begun_waves),
+            of: number(of),
+            accounts: wave.len() as u64,
+        });
+        Some(wave)
+    }
+
+    /// The wave is over; so many of it were begun.
+    pub(crate) fn ended<D, P: SessionProvider, S, C: Clock, E: EventSink>(
+        &mut self,
+        run: &Run<D, P, S, C, E>,
+        begun: usize,
+    ) {
+        self.begun += begun;
+        let Some(why) = self.tally.why_again() else {
+            return;
+        };
+        self.sizes.clear();
+        if !self.left().is_empty() {
+            run.emit(&Event::CanaryAgain {
+                sweep: run.sweep.clone(),
+                why,
+            });
+        }
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
 
 /// Whom a verdict against the rollout stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,64 +118,38 @@ where
     E: EventSink,
     F: Future<Output = (AccountId, Result<Change, SweepError>)>,
 {
-    let rollout = &run.settings.rollout;
     let concurrency = run.settings.limits.concurrency.max(1);
-    let mut tally = Tally::default();
-    let mut begun_waves = 0;
-    let mut left = places;
-    'canary: while !left.is_empty() {
-        let ranges = rollout.waves(left.len());
-        let of = begun_waves + ranges.len();
-        for (index, range) in ranges.iter().enumerate() {
-            let wave = left.get(range.clone()).unwrap_or_default();
-            tally.begin_wave(index == 0 && rollout.canary > 0);
-            begun_waves += 1;
-            run.emit(&Event::WaveStarted {
-                sweep: run.sweep.clone(),
-                wave: number(begun_waves),
-                of: number(of),
-                accounts: wave.len() as u64,
-            });
-            let mut under_way = FuturesUnordered::new();
-            let mut begun = 0;
-            loop {
-                while under_way.len() < concurrency
-                    && run.brake.stop().is_none()
-                    && !tally.has_setback()
-                    && let Some(place) = wave.get(begun)
-                {
-                    under_way.push(pass(place));
-                    begun += 1;
-                }
-                let Some((account, change)) = under_way.next().await else {
-                    break;
-                };
-                tally.count(account, change?);
-                match stops {
-                    Stops::Everybody => halt_on_verdict(run, &tally).await,
-                    Stops::ThisSweep => {
-                        if let Some(why) = rollout.verdict(&tally) {
-                            run.brake.pull(Stop::Halted(why));
-                        }
+    let mut waves = Waves::over(places);
+    while let Some(wave) = waves.next(run) {
+        let mut under_way = FuturesUnordered::new();
+        let mut begun = 0;
+        loop {
+            while under_way.len() < concurrency
+                && run.brake.stop().is_none()
+                && !waves.tally.has_setback()
+                && let Some(place) = wave.get(begun)
+            {
+                under_way.push(pass(place));
+                begun += 1;
+            }
+            let Some((account, change)) = under_way.next().await else {
+                break;
+            };
+            waves.tally.count(account, change?);
+            match stops {
+                Stops::Everybody => halt_on_verdict(run, &waves.tally).await,
+                Stops::ThisSweep => {
+                    if let Some(why) = run.settings.rollout.verdict(&waves.tally) {
+                        run.brake.pull(Stop::Halted(why));
                     }
                 }
             }
-            run.recorder.flush().await;
-            if run.brake.stop().is_some() {
-                return Ok(());
-            }
-            if let Some(why) = tally.why_again() {
-                left = left.get(range.start + begun..).unwrap_or_default();
-                if !left.is_empty() {
-                    run.emit(&Event::CanaryAgain {
-                        sweep: run.sweep.clone(),
-                        why,
-                    });
-                }
-                continue 'canary;
-            }
         }
-        return Ok(());
+        run.recorder.flush().await;
+        if run.brake.stop().is_some() {
+            break;
+        }
+        waves.ended(run, begun);
     }
     Ok(())
 }

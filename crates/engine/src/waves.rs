@@ -27,6 +27,7 @@ use crate::repaired::{Repair, after_the_first};
 use crate::rollout::{Change, Tally};
 use crate::run::{Run, account_span};
 use crate::slot::Slot;
+use crate::staged::Waves;
 
 /// Changes what the first phase found, as far as that is approved and goes well.
 ///
@@ -99,64 +100,33 @@ where
         if asks && run.keep_agreed().await.is_err() {
             return Ok(());
         }
-        roll_out(run, &accounts, &repaired).await?;
+        roll_out(run, &accounts, &repaired).await;
         repaired.extend(accounts.iter().map(|candidate| candidate.account.id));
     }
     Ok(())
 }
 
-/// Wave after wave over these accounts, canary first. A way of failing that the canary did not show
-/// ends the wave and sends the rest through a canary again.
-///
-/// `earlier` are the accounts that this sweep has repaired before.
+/// Repairs these accounts wave after wave. `earlier` are those that this sweep has repaired before.
 async fn roll_out<D, P, S, C, E>(
     run: &Arc<Run<D, P, S, C, E>>,
     accounts: &[Arc<Candidate>],
     earlier: &BTreeSet<AccountId>,
-) -> Result<(), SweepError>
-where
+) where
     D: Directory,
     P: SessionProvider,
     S: Store,
     C: Clock,
     E: EventSink,
 {
-    let rollout = &run.settings.rollout;
-    let mut tally = Tally::default();
-    let mut begun_waves = 0;
-    let mut left = accounts;
-    'canary: while !left.is_empty() {
-        let waves = rollout.waves(left.len());
-        let of = begun_waves + waves.len();
-        for (index, range) in waves.iter().enumerate() {
-            let accounts = left.get(range.clone()).unwrap_or_default();
-            tally.begin_wave(index == 0 && rollout.canary > 0);
-            begun_waves += 1;
-            run.emit(&Event::WaveStarted {
-                sweep: run.sweep.clone(),
-                wave: number(begun_waves),
-                of: number(of),
-                accounts: accounts.len() as u64,
-            });
-            let begun = wave(run, accounts, earlier, &mut tally).await;
-            run.recorder.flush().await;
-            if run.brake.stop().is_some() {
-                return Ok(());
-            }
-            if let Some(why) = tally.why_again() {
-                left = left.get(range.start + begun..).unwrap_or_default();
-                if !left.is_empty() {
-                    run.emit(&Event::CanaryAgain {
-                        sweep: run.sweep.clone(),
-                        why,
-                    });
-                }
-                continue 'canary;
-            }
+    let mut waves = Waves::over(accounts);
+    while let Some(accounts) = waves.next(run) {
+        let begun = wave(run, accounts, earlier, &mut waves.tally).await;
+        run.recorder.flush().await;
+        if run.brake.stop().is_some() {
+            break;
         }
-        return Ok(());
+        waves.ended(run, begun);
     }
-    Ok(())
 }
 
 /// Repairs the accounts of one wave; pulls the brake when too much goes wrong. Answers how many
@@ -386,10 +356,9 @@ where
         widens: widens.to_vec(),
     });
     // Sweeps that events cause go before this one while it stands here, and are over before it goes on.
-    run.engine.awaits_word.store(true, Ordering::SeqCst);
+    *run.engine.awaits_word.lock().await = true;
     let given = word(run).await;
-    run.engine.awaits_word.store(false, Ordering::SeqCst);
-    drop(run.engine.turn.lock().await);
+    *run.engine.awaits_word.lock().await = false;
     if given? {
         run.approved.store(true, Ordering::Relaxed);
         return Ok(true);
@@ -425,8 +394,4 @@ where
         }
     }
     Ok(false)
-}
-
-pub(crate) fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

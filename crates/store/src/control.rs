@@ -99,18 +99,13 @@ impl Control for Store {
             return Ok(None);
         }
         let mut tx = self.db.begin().await?;
-        let oldest = match trigger {
-            None => {
-                let sql = "SELECT id, mode, accounts, trigger_kind, requested_by, at FROM requests \
-                           ORDER BY id LIMIT 1";
-                tx.locked_row(sql, values![]).await?
-            }
-            Some(trigger) => {
-                let sql = "SELECT id, mode, accounts, trigger_kind, requested_by, at FROM requests \
-                           WHERE trigger_kind = $1 ORDER BY id LIMIT 1";
-                tx.locked_row(sql, values![trigger.as_str()]).await?
-            }
-        };
+        let oldest = tx
+            .locked_row(
+                "SELECT id, mode, accounts, trigger_kind, requested_by, at FROM requests \
+                 WHERE trigger_kind = coalesce($1, trigger_kind) ORDER BY id LIMIT 1",
+                values![trigger.map(Trigger::as_str)],
+            )
+            .await?;
         // On a server another replica may have taken it while this one waited for the
         // row; the next look finds the one after it.
         let Some(row) = oldest else { return Ok(None) };

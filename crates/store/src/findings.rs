@@ -20,10 +20,7 @@ const FINDING: &str = "account, body, first_seen, last_seen, resolved_at, repair
 /// Folds reports into what is known of their accounts, in the transaction that
 /// records them.
 pub(crate) async fn fold_in(tx: &mut Tx, reports: &[&AccountReport]) -> Result<(), StoreError> {
-    let sql = format!(
-        "SELECT {FINDING} FROM findings WHERE account IN {} ORDER BY account, key",
-        placeholders(1, reports.len())
-    );
+    let sql = of_accounts(reports.len());
     let accounts = reports
         .iter()
         .map(|report| Value::from(report.account))
@@ -96,14 +93,16 @@ pub(crate) async fn read(db: &Db, account: Option<AccountId>) -> Result<Vec<Find
     rows.iter().map(finding).collect()
 }
 
+fn of_accounts(count: usize) -> String {
+    let accounts = placeholders(1, count);
+    format!("SELECT {FINDING} FROM findings WHERE account IN {accounts} ORDER BY account, key")
+}
+
 /// All of these accounts.
 pub(crate) async fn of(db: &Db, accounts: &[AccountId]) -> Result<Vec<Finding>, StoreError> {
     let mut findings = Vec::new();
     for chunk in accounts.chunks(CHUNK) {
-        let sql = format!(
-            "SELECT {FINDING} FROM findings WHERE account IN {} ORDER BY account, key",
-            placeholders(1, chunk.len())
-        );
+        let sql = of_accounts(chunk.len());
         let values = chunk.iter().copied().map(Value::from).collect();
         for row in &db.rows(AssertSqlSafe(sql), values).await? {
             findings.push(finding(row)?);

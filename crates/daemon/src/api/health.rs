@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::Severity;
+use rolekeeper_domain::finding::Finding;
 use rolekeeper_engine::port::store::{Control, Lease, Sweeps};
 use serde_json::json;
 
@@ -100,24 +102,11 @@ pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, P
         Ok(halt) => state.metrics.set_halted(halt.is_some()),
         Err(error) => state.metrics.count_store_error(&error),
     }
-    let findings = if state.account_series {
-        state.store.findings(None).await
-    } else {
-        Ok(Vec::new())
-    };
-    if let Err(error) = &findings {
-        state.metrics.count_store_error(error);
-    }
-    if state.account_series
-        && let Ok(findings) = findings
-    {
-        let mut drifted: Vec<(_, Severity)> = findings
-            .iter()
-            .map(|finding| (finding.account, finding.drift.severity))
-            .collect();
-        drifted.sort_unstable_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(&right.0)));
-        drifted.dedup();
-        state.metrics.set_accounts(&drifted);
+    if state.account_series {
+        match state.store.findings(None).await {
+            Ok(findings) => state.metrics.set_accounts(&drifted(&findings)),
+            Err(error) => state.metrics.count_store_error(&error),
+        }
     }
     let text = state.metrics.render().map_err(|error| {
         tracing::error!(error = %error, "metrics cannot be rendered");
@@ -127,4 +116,15 @@ pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, P
         )
     })?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}
+
+/// Each account with the severities of what is open in it, the worst first.
+fn drifted(findings: &[Finding]) -> Vec<(AccountId, Severity)> {
+    let mut drifted: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding.account, finding.drift.severity))
+        .collect();
+    drifted.sort_unstable_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(&right.0)));
+    drifted.dedup();
+    drifted
 }

@@ -10,7 +10,7 @@ mod config_show;
 mod demo;
 mod halt;
 mod health;
-pub(crate) mod iam_policy;
+mod iam_policy;
 mod journal;
 mod man;
 mod plan;

@@ -136,7 +136,7 @@ where
             }
             Ok(None) => {
                 let now = self.engine.gateway.clock.now();
-                let why = self.settings.freeze.as_ref().and_then(|frozen| frozen(now));
+                let why = self.settings.frozen(now);
                 why.map(|why| Refusal::Frozen { why })
             }
         }

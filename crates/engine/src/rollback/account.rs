@@ -323,7 +323,7 @@ where
         let now = self.engine.gateway.clock.now();
         Ok(Guardrails {
             halted: newer.map(|halt| halt.why),
-            frozen: self.settings.freeze.as_ref().and_then(|frozen| frozen(now)),
+            frozen: self.settings.frozen(now),
             widening: match (self.settings.approve_widening, self.is_approved()) {
                 (false, _) => Approval::NotNeeded,
                 (true, true) => Approval::Given,

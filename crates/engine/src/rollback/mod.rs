@@ -15,11 +15,10 @@ use rolekeeper_domain::outcome::{SweepId, Trigger};
 use rolekeeper_domain::planner::Taken;
 use rolekeeper_domain::record;
 use rolekeeper_domain::role::RoleName;
-use rolekeeper_domain::selector::{Selection, select};
+use rolekeeper_domain::selector::Selection;
 use tracing::Instrument as _;
 
 use self::account::{Undone, account_pass, leave};
-use crate::discover::stream;
 use crate::engine::census_error;
 use crate::event::EventSink;
 use crate::order::SweepError;
@@ -170,20 +169,17 @@ where
         return Ok(BTreeMap::new());
     }
     let discovery = run.engine.discovery(&run.settings);
-    let (sender, mut accounts) = stream();
-    let mut seen = BTreeMap::new();
-    let (listing, ()) = tokio::join!(discovery.list(&run.organization, sender), async {
-        while let Some(account) = accounts.recv().await {
-            if deeds.contains_key(&account.id) {
-                let settings = &run.settings;
-                let selection = select(&account, &settings.selector, settings.management);
-                seen.insert(account.id, selection);
-            }
-        }
-    });
+    let wanted = |account| deeds.contains_key(&account);
+    let (found, listing) = discovery
+        .selected(&run.organization, &run.settings, wanted)
+        .await;
     if let Some(fault) = listing.unread {
         return Err(census_error(fault));
     }
+    let seen: BTreeMap<AccountId, Selection> = found
+        .into_iter()
+        .map(|(account, selection)| (account.id, selection))
+        .collect();
     let bar = |account: &AccountId| match seen.get(account) {
         None => Some("it is not in the organization any more".to_owned()),
         Some(Selection::Included { .. }) => None,

@@ -13,9 +13,9 @@ use rolekeeper_engine::port::store::{ReportFilter, Sweeps as _};
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
-use crate::commands::iam_policy;
 use crate::config::Config;
 use crate::failure::{Failure, whole};
+use crate::specs;
 use crate::wire::{self, AuditEngine};
 
 /// The first selected account of each unit.
@@ -112,7 +112,7 @@ pub(super) fn remedy(config: &Config, fault: &Fault) -> String {
         // It says so itself.
         (Category::AccessDenied, ..) if fault.message.contains(wire::STATEMENT_MISSING) => String::new(),
         (Category::AccessDenied, Some(operation), _) => {
-            match missing_statement(operation, &iam_policy::scope(config, false)) {
+            match missing_statement(operation, &specs::scope(config, false)) {
                 Some(statement) => format!("{}: {statement}", wire::STATEMENT_MISSING),
                 None => "`rolekeeper iam-policy admin` prints what the admin role needs".to_owned(),
             }

@@ -4,8 +4,8 @@ use rolekeeper_domain::least_privilege::{Audience, policy_for};
 use rolekeeper_engine::port::directory::Caller;
 use serde_json::{Value, json};
 
-use crate::commands::iam_policy;
 use crate::config::Config;
+use crate::specs;
 use crate::wire;
 
 /// The template, with what to do with it.
@@ -18,7 +18,7 @@ pub(super) fn text(config: &Config, caller: &Caller) -> String {
 
 fn template(config: &Config, caller: &Caller) -> Value {
     let writes = wire::may_write(config);
-    let mut scope = iam_policy::scope(config, writes);
+    let mut scope = specs::scope(config, writes);
     scope.partition = caller.partition;
     // Never more than a repair needs: a rollback is asked for by a person, who can widen it for that day.
     scope.rollback = false;

@@ -13,11 +13,10 @@ use secrecy::ExposeSecret as _;
 
 use super::Place;
 use super::lines::Lines;
-use crate::commands::iam_policy;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::report::accounts;
-use crate::specs::Specs;
+use crate::specs::{self, Specs};
 use crate::wire::{self, AuditEngine};
 
 /// Accounts whose policies are read: a unit costs two calls of five a second, and units mostly inherit theirs.
@@ -179,7 +178,7 @@ fn unread(fault: &Fault) -> String {
 fn how_to_read(config: &Config, fault: &Fault) -> String {
     let scope = Scope {
         walls: true,
-        ..iam_policy::scope(config, false)
+        ..specs::scope(config, false)
     };
     if fault.category != Category::AccessDenied {
         return String::new();

@@ -9,9 +9,7 @@ use std::collections::VecDeque;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::Drift;
 use rolekeeper_domain::finding::{Changes, changes, is_complete};
-use rolekeeper_domain::outcome::{
-    AccountReport, Outcome, StepReport, StepResult, SweepOutcome, SweepRecord,
-};
+use rolekeeper_domain::outcome::{AccountReport, Outcome, StepReport, SweepOutcome, SweepRecord};
 use rolekeeper_engine::port::store::{ReportFilter, StoreError, Sweeps};
 
 use super::ocsf::Ocsf;
@@ -210,10 +208,7 @@ async fn compare<S: Sweeps>(
 
 /// The steps that reached AWS.
 pub(super) fn taken(report: &AccountReport) -> impl Iterator<Item = &StepReport> {
-    report
-        .steps
-        .iter()
-        .filter(|step| matches!(step.result, StepResult::Done | StepResult::Failed))
+    report.steps.iter().filter(|step| step.result.is_taken())
 }
 
 /// One account as the two sweeps saw it.
