@@ -18,7 +18,7 @@ use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::store::{
     Completion, Control as _, Journal, ReportFilter, Sweeps as _,
 };
-use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_simulator::{Drift, World};
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::durable::Durable;
 use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
@@ -50,17 +50,7 @@ struct Stage {
 
 impl Stage {
     fn of(drifts: &[&[Drift]]) -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts: drifts.len() as u32,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
+        let world = Arc::new(World::new(rig::calm(drifts.len() as u32)));
         for (account, drifts) in world.reachable().iter().zip(drifts) {
             for drift in *drifts {
                 assert!(world.plant(*account, *drift), "{drift:?}");

@@ -23,7 +23,7 @@ use rolekeeper_engine::retire::Retirement;
 use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
 use rolekeeper_simulator::faults::{self, Effect, Script, Trouble};
 use rolekeeper_simulator::{
-    ApiError, Drift, HUB_ACCESS_KEY, Input, Limits, Params, Request, Service, Settings, World,
+    ApiError, Drift, HUB_ACCESS_KEY, Input, Params, Request, Service, World,
 };
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
@@ -42,17 +42,7 @@ struct Stage {
 impl Stage {
     /// Three accounts with a right role and the user left behind.
     fn new() -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts: 3,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
+        let world = Arc::new(World::new(rig::calm(3)));
         for account in world.reachable() {
             assert!(world.plant(account, Drift::LegacyUser));
         }

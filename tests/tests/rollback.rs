@@ -19,7 +19,7 @@ use rolekeeper_domain::outcome::{
 };
 use rolekeeper_engine::port::store::{Completion, Control as _, Halt, Journal as _, Sweeps as _};
 use rolekeeper_engine::{SweepError, SweepOrder};
-use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_simulator::{Drift, World};
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
@@ -62,17 +62,7 @@ type Differences = BTreeMap<AccountId, Vec<(DriftKind, Option<String>, Option<St
 
 impl Stage {
     fn new() -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts: DRIFTS.len() as u32,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
+        let world = Arc::new(World::new(rig::calm(DRIFTS.len() as u32)));
         for (account, drifts) in world.reachable().iter().zip(DRIFTS) {
             for drift in drifts {
                 assert!(world.plant(*account, *drift), "{drift:?}");

@@ -27,7 +27,7 @@ use rolekeeper_engine::{EngineSettings, SweepOrder};
 use rolekeeper_simulator::faults::{self, Effect, Script, Trouble};
 use rolekeeper_simulator::{
     ApiError, DEMO_DESCRIPTION, DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_TAG, DEMO_VENDOR, Drift, Input,
-    Limits, Params, Request, Service, Settings, VENDOR_ACCESS_KEY, World,
+    Params, Request, Service, VENDOR_ACCESS_KEY, World,
 };
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
@@ -133,17 +133,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts: ACCOUNTS,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
+        let world = Arc::new(World::new(rig::calm(ACCOUNTS)));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         Self {

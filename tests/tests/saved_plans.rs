@@ -10,7 +10,7 @@ use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult, Sweep
 use rolekeeper_engine::SavedPlans;
 use rolekeeper_engine::event::Event;
 use rolekeeper_simulator::faults::{Effect, Fault, Script};
-use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_simulator::{Drift, World};
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
@@ -25,17 +25,7 @@ struct Stage {
 impl Stage {
     /// An organization of members that all have the role, as the spec says.
     fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
+        let world = Arc::new(World::new(rig::calm(accounts)));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         Self {

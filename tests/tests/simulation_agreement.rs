@@ -1,94 +1,48 @@
 //! A specification that gives more than was agreed to waits for a person's word; restoring what was agreed
 //! to needs none. And what a failed change that the canary did not show does to a rollout.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test panics on purpose"
-)]
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{
-    AccountReport, Mode, Outcome, SweepOutcome, SweepRecord, Trigger,
-};
+use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_engine::event::Event;
 use rolekeeper_engine::port::store::Control as _;
 use rolekeeper_engine::{EngineSettings, SavedPlans, SweepOrder};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
-use rolekeeper_simulator::{ApiError, DEMO_EXTERNAL_ID, Drift, Limits, Settings, World};
-use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_simulator::{ApiError, DEMO_EXTERNAL_ID, Drift};
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order, trust_text};
+use rolekeeper_tests::sim::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
+/// A process to which widening needs a word.
+async fn started(stage: &Stage, spec: RoleSpec) -> Process<MemoryStore> {
+    let settings = EngineSettings {
+        approve_widening: true,
+        flap_limit: 0,
+        ..rig::settings("one", spec)
+    };
+    stage.process(settings).await
 }
 
-impl Stage {
-    fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            ragged_pages: false,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
-    }
+async fn swept(stage: &Stage, spec: RoleSpec, order: SweepOrder) -> (SweepRecord, u64) {
+    let process = started(stage, spec).await;
+    let record = process.engine.sweep(order, CancellationToken::new()).await;
+    (record.unwrap(), process.wire.writes())
+}
 
-    fn account(&self, index: usize) -> AccountId {
-        *self.world.reachable().get(index).expect("an account")
-    }
-
-    async fn process(&self, spec: RoleSpec) -> Process<MemoryStore> {
-        let settings = EngineSettings {
-            approve_widening: true,
-            flap_limit: 0,
-            ..rig::settings("one", spec)
-        };
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    async fn sweep(&self, spec: RoleSpec, order: SweepOrder) -> (SweepRecord, u64) {
-        let process = self.process(spec).await;
-        let record = process.engine.sweep(order, CancellationToken::new()).await;
-        (record.unwrap(), process.wire.writes())
-    }
-
-    fn report(&self, record: &SweepRecord, account: AccountId) -> AccountReport {
-        let reports = self.store.all_reports(&record.id);
-        let found = reports.into_iter().find(|report| report.account == account);
-        found.expect("a report")
-    }
-
-    /// Somebody approves what waits, once something does.
-    async fn approve(&self) {
-        loop {
-            self.clock.wait(Duration::from_secs(1)).await;
-            if let Some(waiting) = self.store.waiting().pop() {
-                let now = self.clock.true_time();
-                assert!(self.store.approve(&waiting, "bob", now).await.unwrap());
-                return;
-            }
+/// Somebody approves what waits, once something does.
+async fn approve(stage: &Stage) {
+    loop {
+        stage.clock.wait(Duration::from_secs(1)).await;
+        if let Some(waiting) = stage.store.waiting().pop() {
+            let now = stage.clock.true_time();
+            assert!(stage.store.approve(&waiting, "bob", now).await.unwrap());
+            return;
         }
     }
 }
@@ -113,7 +67,7 @@ fn wider() -> RoleSpec {
 #[tokio::test(start_paused = true)]
 async fn restoring_what_was_agreed_to_needs_no_word() {
     let stage = Stage::of(2);
-    let (first, _) = stage.sweep(demo_spec(), agreed(Mode::Repair)).await;
+    let (first, _) = swept(&stage, demo_spec(), agreed(Mode::Repair)).await;
     assert_eq!(first.outcome, Some(SweepOutcome::Completed));
     assert!(!first.widens.is_empty(), "nothing was agreed to before");
     // Somebody takes permissions away, and trust: putting them back gives somebody more than now.
@@ -123,12 +77,12 @@ async fn restoring_what_was_agreed_to_needs_no_word() {
     {
         assert!(stage.world.plant(stage.account(index), drift));
     }
-    let (record, writes) = stage.sweep(demo_spec(), order(Mode::Repair)).await;
+    let (record, writes) = swept(&stage, demo_spec(), order(Mode::Repair)).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Completed));
     assert_eq!(record.widens, Vec::<String>::new());
     assert!(writes > 0);
     for index in 0..2 {
-        let report = stage.report(&record, stage.account(index));
+        let report = stage.report(&record.id, stage.account(index));
         assert_eq!(report.outcome, Outcome::Repaired);
     }
 }
@@ -136,9 +90,9 @@ async fn restoring_what_was_agreed_to_needs_no_word() {
 #[tokio::test(start_paused = true)]
 async fn a_wider_specification_waits_until_somebody_agrees_and_is_known_from_then_on() {
     let stage = Stage::of(6);
-    stage.sweep(demo_spec(), agreed(Mode::Repair)).await;
+    swept(&stage, demo_spec(), agreed(Mode::Repair)).await;
     let before = stage.world.history().len();
-    let (record, writes) = stage.sweep(wider(), order(Mode::Repair)).await;
+    let (record, writes) = swept(&stage, wider(), order(Mode::Repair)).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Cancelled), "{record:?}");
     let said = record.widens.join("; ");
     assert!(
@@ -149,11 +103,11 @@ async fn a_wider_specification_waits_until_somebody_agrees_and_is_known_from_the
     assert_eq!(stage.world.history().len(), before);
 
     // The next one is approved, and then it is known: repairs under it wait no more.
-    let process = stage.process(wider()).await;
+    let process = started(&stage, wider()).await;
     let sweep = process
         .engine
         .sweep(order(Mode::Repair), CancellationToken::new());
-    let (record, ()) = tokio::join!(sweep, stage.approve());
+    let (record, ()) = tokio::join!(sweep, approve(&stage));
     let record = record.unwrap();
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
     assert_eq!(record.summary.repaired, 6, "{record:?}");
@@ -161,15 +115,15 @@ async fn a_wider_specification_waits_until_somebody_agrees_and_is_known_from_the
     let by: Vec<_> = agreed.iter().map(|spec| spec.by.as_str()).collect();
     assert_eq!(by, ["bob"], "the one who approved it is on record");
     assert!(stage.world.plant(stage.account(3), Drift::PolicyNarrower));
-    let (record, writes) = stage.sweep(wider(), order(Mode::Repair)).await;
+    let (record, writes) = swept(&stage, wider(), order(Mode::Repair)).await;
     assert_eq!(record.widens, Vec::<String>::new());
     assert!(writes > 0);
     assert_eq!(record.outcome, Some(SweepOutcome::Completed));
 
     // Back to the narrow one without a word; the wide one again is wider again.
-    let (record, _) = stage.sweep(demo_spec(), order(Mode::Repair)).await;
+    let (record, _) = swept(&stage, demo_spec(), order(Mode::Repair)).await;
     assert_eq!(record.summary.repaired, 6, "{record:?}");
-    let (record, writes) = stage.sweep(wider(), order(Mode::Audit)).await;
+    let (record, writes) = swept(&stage, wider(), order(Mode::Audit)).await;
     assert!(!record.widens.is_empty());
     assert_eq!(writes, 0);
 }
@@ -177,7 +131,7 @@ async fn a_wider_specification_waits_until_somebody_agrees_and_is_known_from_the
 #[tokio::test(start_paused = true)]
 async fn a_role_that_waits_for_a_word_holds_up_no_other_role() {
     let stage = Stage::of(4);
-    stage.sweep(demo_spec(), agreed(Mode::Repair)).await;
+    swept(&stage, demo_spec(), agreed(Mode::Repair)).await;
     let opened = stage.account(2);
     assert!(stage.world.plant(opened, Drift::TrustOpen));
     let second = RoleSpec {
@@ -214,7 +168,7 @@ async fn a_role_that_waits_for_a_word_holds_up_no_other_role() {
 async fn a_specification_that_was_never_agreed_to_waits_wherever_it_would_be_made() {
     let stage = Stage::of(3);
     assert!(stage.world.plant(stage.account(0), Drift::RoleMissing));
-    let (record, writes) = stage.sweep(demo_spec(), order(Mode::Repair)).await;
+    let (record, writes) = swept(&stage, demo_spec(), order(Mode::Repair)).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Cancelled), "{record:?}");
     assert_eq!(writes, 0);
 }
@@ -229,10 +183,10 @@ async fn a_word_for_some_accounts_is_a_word_for_these_alone() {
         accounts: Some(BTreeSet::from([stage.account(1)])),
         ..agreed(Mode::Repair)
     };
-    let (record, _) = stage.sweep(demo_spec(), one).await;
+    let (record, _) = swept(&stage, demo_spec(), one).await;
     assert_eq!(record.summary.repaired, 1, "{record:?}");
     assert_eq!(stage.store.agreed_specs().await.unwrap(), []);
-    let (record, writes) = stage.sweep(demo_spec(), order(Mode::Repair)).await;
+    let (record, writes) = swept(&stage, demo_spec(), order(Mode::Repair)).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Cancelled), "{record:?}");
     assert_eq!(writes, 0);
 }
@@ -241,7 +195,7 @@ async fn a_word_for_some_accounts_is_a_word_for_these_alone() {
 async fn a_plan_that_somebody_read_has_their_word() {
     let stage = Stage::of(2);
     assert!(stage.world.plant(stage.account(0), Drift::RoleMissing));
-    let process = stage.process(demo_spec()).await;
+    let process = started(&stage, demo_spec()).await;
     let audit = process
         .engine
         .sweep(order(Mode::Audit), CancellationToken::new());
@@ -256,7 +210,7 @@ async fn a_plan_that_somebody_read_has_their_word() {
         plans: Some(saved),
         ..agreed(Mode::Repair)
     };
-    let (record, _) = stage.sweep(demo_spec(), apply).await;
+    let (record, _) = swept(&stage, demo_spec(), apply).await;
     assert_eq!(record.summary.repaired, 1, "{record:?}");
     let kept = stage.store.agreed_specs().await.unwrap();
     assert_eq!(
@@ -275,7 +229,7 @@ async fn an_event_waits_for_nobody() {
         ..SweepOrder::new(Mode::Repair, Trigger::Event, "event e-1")
     };
     let begun = stage.clock.true_time();
-    let (record, writes) = stage.sweep(demo_spec(), told).await;
+    let (record, writes) = swept(&stage, demo_spec(), told).await;
     assert_eq!(writes, 0);
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
     let took = stage.clock.true_time().duration_since(begun).as_secs();

@@ -18,7 +18,7 @@ use rolekeeper_engine::event::Event;
 use rolekeeper_engine::port::store::Journal as _;
 use rolekeeper_simulator::check::Mutation;
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
-use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
+use rolekeeper_simulator::{ApiError, Drift, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -167,17 +167,7 @@ impl Stage {
     }
 
     fn of(scenario: &Scenario) -> Self {
-        let settings = Settings {
-            accounts: scenario.drifts.len() as u32,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        };
+        let settings = rig::calm(scenario.drifts.len() as u32);
         let built = scenario.built.clone();
         let world = Arc::new(World::provisioned_with(settings, move |_| built.clone()));
         for (index, (account, drifts)) in (0..).zip(world.reachable().iter().zip(scenario.drifts)) {

@@ -1,10 +1,6 @@
 //! What stops a sweep, and what one bad account costs the others: the whole engine over a
 //! simulated organization, in paused time.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test panics on purpose"
-)]
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,81 +8,30 @@ use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Denial};
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult, SweepOutcome};
+use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepOutcome};
 use rolekeeper_engine::event::Event;
 use rolekeeper_engine::port::store::{Control as _, Memory as _};
 use rolekeeper_engine::rollout::Rollout;
 use rolekeeper_engine::{EngineSettings, SweepError};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
-use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
+use rolekeeper_simulator::{ApiError, Drift};
 use rolekeeper_tests::sim::check;
-use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
+use rolekeeper_tests::sim::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
+/// A quiet organization in which the role is missing everywhere.
+fn bare(accounts: u32) -> Stage {
+    let stage = Stage::of(accounts);
+    for account in stage.world.reachable() {
+        assert!(stage.world.plant(account, Drift::RoleMissing));
+    }
+    stage
 }
 
-impl Stage {
-    /// An organization of members that all have the role, as the spec says.
-    fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            ragged_pages: false,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
-    }
-
-    /// The same, with the role missing everywhere.
-    fn bare(accounts: u32) -> Self {
-        let stage = Self::of(accounts);
-        for account in stage.world.reachable() {
-            assert!(stage.world.plant(account, Drift::RoleMissing));
-        }
-        stage
-    }
-
-    fn settings(&self) -> EngineSettings {
-        rig::settings("one", demo_spec())
-    }
-
-    async fn process(&self, settings: EngineSettings) -> Process<MemoryStore> {
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    fn report(
-        &self,
-        sweep: &rolekeeper_domain::outcome::SweepId,
-        account: AccountId,
-    ) -> AccountReport {
-        let reports = self.store.all_reports(sweep);
-        reports
-            .into_iter()
-            .find(|report| report.account == account)
-            .expect("a report")
-    }
-
-    fn account(&self, index: usize) -> AccountId {
-        *self.world.reachable().get(index).expect("an account")
-    }
+fn settings() -> EngineSettings {
+    rig::settings("one", demo_spec())
 }
 
 fn error(code: &'static str, status: u16) -> Fault {
@@ -123,7 +68,7 @@ async fn one_account_that_never_answers_costs_the_others_nothing() {
     stage
         .world
         .script(Script::on("GetRole", never).account(silent));
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let done = async {
         let mut others = None;
         while others.is_none() {
@@ -153,7 +98,7 @@ async fn a_denied_account_ends_with_its_category_and_which_policy_denied() {
         .world
         .attach_service_control_policy(&denied.to_string(), rail)
         .unwrap();
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let record = sweep(&process, Mode::Repair).await;
     let failure = stage.report(&record.id, denied).failure.unwrap();
     assert_eq!(failure.category, Category::AccessDenied);
@@ -171,7 +116,7 @@ async fn an_account_without_any_admin_role_names_the_last_that_was_tried() {
             .world
             .remove_role(odd, "OrganizationAccountAccessRole")
     );
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let record = sweep(&process, Mode::Audit).await;
     let failure = stage.report(&record.id, odd).failure.unwrap();
     assert_eq!(failure.category, Category::AccessDenied);
@@ -184,11 +129,11 @@ async fn an_account_without_any_admin_role_names_the_last_that_was_tried() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_breaks_off_fails_the_sweep_and_nothing_is_written() {
-    let stage = Stage::bare(45);
+    let stage = bare(45);
     stage
         .world
         .script(Script::on("ListAccounts", error("AccessDeniedException", 400)).nth(2));
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let ended = process
         .engine
         .sweep(order(Mode::Repair), CancellationToken::new())
@@ -200,7 +145,7 @@ async fn a_listing_that_breaks_off_fails_the_sweep_and_nothing_is_written() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_sharply_smaller_than_the_last_one_fails_the_sweep() {
-    let stage = Stage::bare(10);
+    let stage = bare(10);
     let ids: Vec<AccountId> = (0..100)
         .map(|n| format!("{n:012}").parse().unwrap())
         .collect();
@@ -209,7 +154,7 @@ async fn a_listing_sharply_smaller_than_the_last_one_fails_the_sweep() {
         .remember_census(&ids, stage.clock.true_time())
         .await
         .unwrap();
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let ended = process
         .engine
         .sweep(order(Mode::Repair), CancellationToken::new())
@@ -230,7 +175,7 @@ async fn a_listing_sharply_smaller_than_the_last_one_fails_the_sweep() {
 async fn an_account_that_is_not_in_the_organization_is_named() {
     let stage = Stage::of(3);
     let stranger: AccountId = "000000000042".parse().unwrap();
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let mut asked = order(Mode::Audit);
     asked.accounts = Some(BTreeSet::from([stage.account(0), stranger]));
     let ended = process.engine.sweep(asked, CancellationToken::new()).await;
@@ -239,11 +184,11 @@ async fn an_account_that_is_not_in_the_organization_is_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_in_the_canary_halts_every_writer_until_somebody_resumes() {
-    let stage = Stage::bare(40);
+    let stage = bare(40);
     stage
         .world
         .script(Script::on("CreateRole", error("AccessDenied", 403)));
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     let record = sweep(&process, Mode::Repair).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
     let touched: BTreeSet<AccountId> = stage
@@ -276,8 +221,8 @@ async fn a_failure_in_the_canary_halts_every_writer_until_somebody_resumes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wave_is_verified_wholly_before_the_next_one_begins() {
-    let stage = Stage::bare(60);
-    let process = stage.process(stage.settings()).await;
+    let stage = bare(60);
+    let process = stage.process(settings()).await;
     let record = sweep(&process, Mode::Repair).await;
     assert_eq!(record.summary.repaired, 60);
     let mut wanted = 0;
@@ -300,7 +245,7 @@ async fn a_wave_is_verified_wholly_before_the_next_one_begins() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_sweep_ends_at_once_and_says_what_it_did_not_reach() {
     let stage = Stage::of(300);
-    let mut settings = stage.settings();
+    let mut settings = settings();
     settings.limits.concurrency = 4;
     let process = stage.process(settings).await;
     let cancel = CancellationToken::new();
@@ -323,8 +268,8 @@ async fn a_cancelled_sweep_ends_at_once_and_says_what_it_did_not_reach() {
 
 #[tokio::test(start_paused = true)]
 async fn many_changes_wait_for_approval_and_go_on_with_it() {
-    let stage = Stage::bare(12);
-    let mut settings = stage.settings();
+    let stage = bare(12);
+    let mut settings = settings();
     settings.rollout = Rollout {
         approve_above: 10,
         ..Rollout::default()
@@ -357,8 +302,8 @@ async fn many_changes_wait_for_approval_and_go_on_with_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_approves_is_not_done() {
-    let stage = Stage::bare(12);
-    let mut settings = stage.settings();
+    let stage = bare(12);
+    let mut settings = settings();
     settings.rollout = Rollout {
         approve_above: 10,
         ..Rollout::default()
@@ -371,8 +316,8 @@ async fn what_nobody_approves_is_not_done() {
 
 #[tokio::test(start_paused = true)]
 async fn a_frozen_time_refuses_every_step() {
-    let stage = Stage::bare(2);
-    let mut settings = stage.settings();
+    let stage = bare(2);
+    let mut settings = settings();
     settings.freeze = Some(Arc::new(|_| Some("year's end".to_owned())));
     let process = stage.process(settings).await;
     let record = sweep(&process, Mode::Repair).await;
@@ -391,8 +336,8 @@ async fn a_frozen_time_refuses_every_step() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_written_stops_the_writes_to_aws() {
-    let stage = Stage::bare(30);
-    let process = stage.process(stage.settings()).await;
+    let stage = bare(30);
+    let process = stage.process(settings()).await;
     let full = async {
         while process.wire.writes() < 10 {
             stage.clock.wait(Duration::from_millis(5)).await;
@@ -421,7 +366,7 @@ async fn a_store_that_cannot_be_written_stops_the_writes_to_aws() {
 async fn the_same_thing_repaired_three_times_in_a_row_is_left_alone() {
     let stage = Stage::of(1);
     let account = stage.account(0);
-    let process = stage.process(stage.settings()).await;
+    let process = stage.process(settings()).await;
     for _ in 0..3 {
         stage.world.plant(account, Drift::TrustOpen);
         let record = sweep(&process, Mode::Repair).await;
@@ -453,7 +398,7 @@ async fn a_change_that_does_not_read_back_in_time_is_said_and_halts() {
         trouble: Trouble::Pretend,
     };
     stage.world.script(Script::on("AttachRolePolicy", lost));
-    let mut settings = stage.settings();
+    let mut settings = settings();
     settings.limits.settle_for = Duration::from_secs(20);
     let process = stage.process(settings).await;
     let record = sweep(&process, Mode::Repair).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use rolekeeper_domain::outcome::{Mode, StepResult, SweepOutcome};
 use rolekeeper_engine::port::store::{Control as _, Halt};
-use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_simulator::{Drift, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -16,17 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Somebody halts once so many writes were sent. Answers whether an account was left between two of its steps.
 async fn halted_after(writes: u64, poll: Duration) -> bool {
-    let world = Arc::new(World::new(Settings {
-        accounts: 30,
-        provisioned: true,
-        inactive: 0.0,
-        control_tower: 0.0,
-        tail: false,
-        limits: Limits::none(),
-        latency: Duration::from_millis(20),
-        history: true,
-        ..Settings::default()
-    }));
+    let world = Arc::new(World::new(rig::calm(30)));
     for account in world.reachable() {
         assert!(world.plant(account, Drift::RoleMissing));
         assert!(world.plant(account, Drift::PolicyMissing));

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_engine::port::store::Control as _;
-use rolekeeper_simulator::{Drift, Limits, Settings, World};
+use rolekeeper_simulator::{Drift, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -31,17 +31,7 @@ struct Stage {
 impl Stage {
     /// One account that was as it should be, and was looked at, before somebody changed it.
     async fn of(specs: &[RoleSpec], drifts: &[Drift]) -> Self {
-        let settings = Settings {
-            accounts: 1,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        };
+        let settings = rig::calm(1);
         let built = specs.to_vec();
         let world = Arc::new(World::provisioned_with(settings, move |_| built.clone()));
         let store = Arc::new(MemoryStore::default());

@@ -18,82 +18,48 @@ use rolekeeper_engine::port::store::{Control as _, Halt, SweepRequest, Sweeps as
 use rolekeeper_engine::schedule::{Cadence, Schedule};
 use rolekeeper_engine::{EngineSettings, SweepOrder};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
-use rolekeeper_simulator::{ApiError, Drift, Limits, Settings, World};
-use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_simulator::{ApiError, Drift};
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
+use rolekeeper_tests::sim::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
+/// By id, as a canary is drawn where all were seen at the same time.
+fn account(stage: &Stage, index: usize) -> AccountId {
+    let mut accounts = stage.world.reachable();
+    accounts.sort();
+    *accounts.get(index).expect("an account")
 }
 
-impl Stage {
-    fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(Settings {
-            accounts,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            ragged_pages: false,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            history: true,
-            ..Settings::default()
-        }));
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
+fn spoil(stage: &Stage, accounts: std::ops::Range<usize>) {
+    for index in accounts {
+        assert!(stage.world.plant(account(stage, index), Drift::RoleMissing));
     }
+}
 
-    /// By id, as a canary is drawn where all were seen at the same time.
-    fn account(&self, index: usize) -> AccountId {
-        let mut accounts = self.world.reachable();
-        accounts.sort();
-        *accounts.get(index).expect("an account")
+async fn until(stage: &Stage, is_so: impl AsyncFn() -> bool) {
+    while !is_so().await {
+        stage.clock.wait(Duration::from_millis(50)).await;
     }
+}
 
-    fn spoil(&self, accounts: std::ops::Range<usize>) {
-        for index in accounts {
-            assert!(self.world.plant(self.account(index), Drift::RoleMissing));
-        }
-    }
+/// An event from AWS names these accounts.
+async fn event(stage: &Stage, accounts: &[AccountId]) {
+    let request = SweepRequest {
+        id: 0,
+        mode: Mode::Repair,
+        accounts: Some(accounts.to_vec()),
+        trigger: Trigger::Event,
+        requested_by: "events from AWS".to_owned(),
+        at: stage.clock.true_time(),
+    };
+    stage.store.request(&request).await.unwrap();
+}
 
-    async fn process(&self, settings: EngineSettings) -> Process<MemoryStore> {
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    async fn until(&self, is_so: impl AsyncFn() -> bool) {
-        while !is_so().await {
-            self.clock.wait(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// An event from AWS names these accounts.
-    async fn event(&self, accounts: &[AccountId]) {
-        let request = SweepRequest {
-            id: 0,
-            mode: Mode::Repair,
-            accounts: Some(accounts.to_vec()),
-            trigger: Trigger::Event,
-            requested_by: "events from AWS".to_owned(),
-            at: self.clock.true_time(),
-        };
-        self.store.request(&request).await.unwrap();
-    }
-
-    async fn ended(&self, trigger: Trigger) -> Option<SweepRecord> {
-        let sweeps = self.store.sweeps(None, 100).await.unwrap();
-        let mut ended = sweeps.into_iter().filter(|sweep| sweep.outcome.is_some());
-        ended.find(|sweep| sweep.trigger == trigger)
-    }
+async fn ended(stage: &Stage, trigger: Trigger) -> Option<SweepRecord> {
+    let sweeps = stage.store.sweeps(None, 100).await.unwrap();
+    let mut ended = sweeps.into_iter().filter(|sweep| sweep.outcome.is_some());
+    ended.find(|sweep| sweep.trigger == trigger)
 }
 
 fn settings() -> EngineSettings {
@@ -122,7 +88,7 @@ async fn repair(process: &Process<MemoryStore>) -> SweepRecord {
 #[tokio::test(start_paused = true)]
 async fn a_halt_is_on_disk_while_other_accounts_are_still_under_way() {
     let stage = Stage::of(40);
-    stage.spoil(0..40);
+    spoil(&stage, 0..40);
     let refused = Fault {
         effect: Effect::None,
         trouble: Trouble::Error(ApiError {
@@ -136,14 +102,14 @@ async fn a_halt_is_on_disk_while_other_accounts_are_still_under_way() {
         trouble: Trouble::Timeout,
     };
     // The one fails at its last step, when the other one waits for the answer to its first.
-    let denied = Script::on("AttachRolePolicy", refused).account(stage.account(0));
+    let denied = Script::on("AttachRolePolicy", refused).account(account(&stage, 0));
     stage.world.script(denied);
-    let silent = Script::on("CreateRole", never).account(stage.account(1));
+    let silent = Script::on("CreateRole", never).account(account(&stage, 1));
     stage.world.script(silent);
     let process = stage.process(settings()).await;
     let ended = tokio::select! {
         biased;
-        () = stage.until(async || stage.store.halted().await.unwrap().is_some()) => None,
+        () = until(&stage, async || stage.store.halted().await.unwrap().is_some()) => None,
         record = repair(&process) => Some(record),
     };
     assert_eq!(ended, None, "the halt came with the end of the sweep only");
@@ -161,16 +127,16 @@ async fn a_canary_in_which_nothing_was_written_is_drawn_again() {
     };
     // The first three come back twice, and are left alone from then on.
     for _ in 0..2 {
-        stage.spoil(0..3);
+        spoil(&stage, 0..3);
         let record = repair(&stage.process(limited()).await).await;
         assert_eq!(record.summary.repaired, 3, "{record:?}");
         stage.clock.wait(Duration::from_secs(60)).await;
     }
     // The others are seen after them once, so that the first three come first in the next.
-    stage.spoil(3..40);
+    spoil(&stage, 3..40);
     repair(&stage.process(limited()).await).await;
     stage.clock.wait(Duration::from_secs(60)).await;
-    stage.spoil(0..40);
+    spoil(&stage, 0..40);
     let process = stage.process(limited()).await;
     let record = repair(&process).await;
     assert_eq!(record.summary.repaired, 37, "{record:?}");
@@ -191,7 +157,7 @@ async fn a_canary_in_which_nothing_was_written_is_drawn_again() {
 #[tokio::test(start_paused = true)]
 async fn a_freeze_that_begins_in_the_midst_of_an_account_holds_from_its_next_step_on() {
     let stage = Stage::of(2);
-    stage.spoil(0..2);
+    spoil(&stage, 0..2);
     let frozen = Arc::new(AtomicBool::new(false));
     let mut settings = settings();
     settings.limits.concurrency = 1;
@@ -230,15 +196,16 @@ async fn under_a_halt_what_an_event_names_is_looked_at_and_reported() {
         at: stage.clock.true_time(),
     };
     stage.store.halt(&halt).await.unwrap();
-    assert!(stage.world.plant(stage.account(2), Drift::TrustOpen));
-    stage.event(&[stage.account(2)]).await;
+    assert!(stage.world.plant(account(&stage, 2), Drift::TrustOpen));
+    event(&stage, &[account(&stage, 2)]).await;
     let cancel = CancellationToken::new();
     let seen = async {
-        stage
-            .until(async || stage.ended(Trigger::Event).await.is_some())
-            .await;
+        until(&stage, async || {
+            ended(&stage, Trigger::Event).await.is_some()
+        })
+        .await;
         cancel.cancel();
-        stage.ended(Trigger::Event).await.unwrap()
+        ended(&stage, Trigger::Event).await.unwrap()
     };
     let ((), record) = tokio::join!(process.engine.serve(cancel.clone()), seen);
     assert_eq!(
@@ -252,11 +219,11 @@ async fn under_a_halt_what_an_event_names_is_looked_at_and_reported() {
 #[tokio::test(start_paused = true)]
 async fn an_event_about_an_account_that_is_not_listed_stops_no_other() {
     let stage = Stage::of(5);
-    stage.spoil(1..2);
+    spoil(&stage, 1..2);
     let process = stage.process(settings()).await;
     let stranger: AccountId = "000000000042".parse().unwrap();
     let asked = SweepOrder {
-        accounts: Some(BTreeSet::from([stage.account(1), stranger])),
+        accounts: Some(BTreeSet::from([account(&stage, 1), stranger])),
         ..SweepOrder::new(Mode::Repair, Trigger::Event, "events from AWS")
     };
     let ended = process.engine.sweep(asked, CancellationToken::new()).await;
@@ -275,34 +242,38 @@ async fn an_organization_that_is_right_asks_for_its_word_and_hears_events_while_
     let process = stage.process(settings).await;
     let cancel = CancellationToken::new();
     let people = async {
-        stage
-            .until(async || !stage.store.waiting().is_empty())
-            .await;
-        assert!(stage.world.plant(stage.account(3), Drift::TrustOpen));
-        stage.event(&[stage.account(3)]).await;
-        stage
-            .until(async || stage.ended(Trigger::Event).await.is_some())
-            .await;
-        let by_event = stage.ended(Trigger::Event).await.unwrap();
+        until(&stage, async || !stage.store.waiting().is_empty()).await;
+        assert!(stage.world.plant(account(&stage, 3), Drift::TrustOpen));
+        event(&stage, &[account(&stage, 3)]).await;
+        until(&stage, async || {
+            ended(&stage, Trigger::Event).await.is_some()
+        })
+        .await;
+        let by_event = ended(&stage, Trigger::Event).await.unwrap();
         assert_eq!(by_event.summary.accounts, 1, "{by_event:?}");
         assert_eq!(by_event.outcome, Some(SweepOutcome::Completed));
-        assert_eq!(stage.ended(Trigger::Schedule).await, None, "it still waits");
+        assert_eq!(
+            ended(&stage, Trigger::Schedule).await,
+            None,
+            "it still waits"
+        );
         let waiting = stage.store.waiting().pop().unwrap();
         let now = stage.clock.true_time();
         assert!(stage.store.approve(&waiting, "ann", now).await.unwrap());
-        stage
-            .until(async || stage.ended(Trigger::Schedule).await.is_some())
-            .await;
+        until(&stage, async || {
+            ended(&stage, Trigger::Schedule).await.is_some()
+        })
+        .await;
         cancel.cancel();
     };
     tokio::join!(process.engine.serve(cancel.clone()), people);
-    let record = stage.ended(Trigger::Schedule).await.unwrap();
+    let record = ended(&stage, Trigger::Schedule).await.unwrap();
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
     assert_eq!(stage.store.agreed_specs().await.unwrap().len(), 1);
     // From now on an account that joins is given the role by its event alone.
-    stage.spoil(4..5);
+    spoil(&stage, 4..5);
     let asked = SweepOrder {
-        accounts: Some(BTreeSet::from([stage.account(4)])),
+        accounts: Some(BTreeSet::from([account(&stage, 4)])),
         ..SweepOrder::new(Mode::Repair, Trigger::Event, "events from AWS")
     };
     let joined = process.engine.sweep(asked, CancellationToken::new()).await;
@@ -371,7 +342,7 @@ async fn what_both_stages_of_a_sweep_did_in_an_account_is_told() {
     agreed.await.unwrap();
     first.engine.release_lease().await.unwrap();
     // One role is put back without a word, another one is new and was approved.
-    assert!(stage.world.plant(stage.account(0), Drift::TrustOpen));
+    assert!(stage.world.plant(account(&stage, 0), Drift::TrustOpen));
     let second = rolekeeper_domain::role::RoleSpec {
         name: "Second".parse().unwrap(),
         managed_policies: Vec::new(),

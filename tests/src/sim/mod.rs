@@ -9,6 +9,7 @@ pub mod replica;
 pub mod rig;
 pub mod scenario;
 pub mod sent;
+pub mod stage;
 pub mod storm;
 pub mod told;
 pub mod variety;

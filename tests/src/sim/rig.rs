@@ -28,7 +28,7 @@ use rolekeeper_engine::{Engine, EngineSettings, Limits, Ports, SweepOrder};
 use rolekeeper_simulator::ports::InProcess;
 use rolekeeper_simulator::{
     DEMO_DESCRIPTION, DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_TAG, DEMO_VENDOR, HUB_ACCESS_KEY,
-    HUB_SECRET_KEY, World,
+    HUB_SECRET_KEY, Limits as Unlimited, Settings, World,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -78,6 +78,22 @@ pub fn demo_spec() -> RoleSpec {
         adopt: Adopt::Always,
         tolerate: Vec::new(),
         legacy_users: BTreeSet::new(),
+    }
+}
+
+/// A quiet organization of so many members, all of which have the demo's role as it should be: nobody is
+/// suspended, nothing is slow or limited, and each change is remembered.
+pub fn calm(accounts: u32) -> Settings {
+    Settings {
+        accounts,
+        provisioned: true,
+        inactive: 0.0,
+        control_tower: 0.0,
+        tail: false,
+        limits: Unlimited::none(),
+        latency: Duration::from_millis(20),
+        history: true,
+        ..Settings::default()
     }
 }
 
