@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { apiOf, eventually, openPage, startBrowser, startDaemon, sweepEnds } from "./harness.mjs";
+import { apiOf, eventually, startBrowser, startDaemon, sweepEnds, visit } from "./harness.mjs";
 
 /** Longer than a refresh waits, in the page's own time. */
 const REFRESHED_MS = 2000;
@@ -29,19 +29,18 @@ after(async () => {
   await daemon?.stop();
 });
 
-/** A page whose time stands still but when the test moves it on; `prepare` sets up what is between it and the daemon. */
-async function on(path, body, { prepare, provoked, ...options } = {}) {
-  const { page, context, wrongs } = await openPage(browser, daemon, options);
-  const now = Date.now();
-  await page.clock.install({ time: now });
-  await page.clock.pauseAt(now + 1000);
-  await prepare?.(page);
-  await page.goto(daemon.url + path);
-  await page.locator("main h1:visible").first().waitFor();
-  await body(page);
-  assert.deepEqual(wrongs.filter((wrong) => !provoked?.test(wrong)), []);
-  await page.unrouteAll({ behavior: "ignoreErrors" });
-  await context.close();
+/** A page whose time stands still but when the test moves it on. */
+function on(path, body, { prepare, ...options } = {}) {
+  return visit(browser, daemon, path, body, {
+    ...options,
+    shows: "main h1:visible",
+    prepare: async (page) => {
+      const now = Date.now();
+      await page.clock.install({ time: now });
+      await page.clock.pauseAt(now + 1000);
+      await prepare?.(page);
+    },
+  });
 }
 
 /** Answers wait until the test lets them go. */

@@ -192,6 +192,21 @@ export async function accessible(page, where) {
   assert.deepEqual(violations, [], where);
 }
 
+/**
+ * Opens an address of the page, runs the test, and insists on a clean console. `prepare` sets up what is between the
+ * page and the daemon; `provoked` is what the browser itself logs of what the test provokes, such as a 404.
+ */
+export async function visit(browser, at, path, body, { prepare, provoked, shows = "main h1:visible, main h2:visible", ...options } = {}) {
+  const { page, context, wrongs } = await openPage(browser, at, options);
+  await prepare?.(page, wrongs);
+  await page.goto(at.url + path);
+  await page.locator(shows).first().waitFor();
+  await body(page);
+  assert.deepEqual(wrongs.filter((wrong) => !provoked?.test(wrong)), []);
+  await page.unrouteAll({ behavior: "ignoreErrors" });
+  await context.close();
+}
+
 /** A page that has the token already, and remembers what went wrong on it. */
 export async function openPage(browser, demo, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });

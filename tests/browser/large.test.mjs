@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { apiOf, eventually, openPage, startBrowser, startDaemon, sweepEnds } from "./harness.mjs";
+import { apiOf, eventually, startBrowser, startDaemon, sweepEnds, visit } from "./harness.mjs";
 
 const ACCOUNTS = 10_000;
 /** Ten thousand accounts, looked at by a build that is not optimized. */
@@ -36,15 +36,10 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function on(path, body) {
-  const { page, context, wrongs } = await openPage(browser, daemon);
-  page.setDefaultTimeout(WAIT_MS);
-  await page.goto(daemon.url + path);
-  await page.locator("main h1:visible").first().waitFor();
-  await body(page);
-  assert.deepEqual(wrongs, []);
-  await context.close();
-}
+const on = (path, body) => visit(browser, daemon, path, body, {
+  shows: "main h1:visible",
+  prepare: (page) => page.setDefaultTimeout(WAIT_MS),
+});
 
 const rows = (page) => page.locator("tbody tr");
 const ids = (page) => page.locator("tbody tr td:nth-child(1)").allTextContents();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { accessible, apiOf, eventually, openPage, startBrowser, startDemo } from "./harness.mjs";
+import { accessible, apiOf, eventually, startBrowser, startDemo, visit } from "./harness.mjs";
 
 let demo;
 let api;
@@ -20,16 +20,7 @@ after(async () => {
   await demo?.stop();
 });
 
-/** Opens an address of the page, runs the test, and insists on a clean console. */
-async function on(path, body, options = {}) {
-  const { page, context, wrongs } = await openPage(browser, demo, options);
-  await page.goto(demo.url + path);
-  await page.locator("main h1:visible, main h2:visible").first().waitFor();
-  await body(page);
-  // The browser itself logs an answer that the test provokes, such as a 404.
-  assert.deepEqual(wrongs.filter((wrong) => !options.provoked?.test(wrong)), []);
-  await context.close();
-}
+const on = (path, body, options) => visit(browser, demo, path, body, options);
 
 /** The demo's own repair. */
 async function repaired() {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { accessible, apiOf, eventually, openPage, startBrowser, startDaemon, sweepEnds } from "./harness.mjs";
+import { accessible, apiOf, eventually, openPage, startBrowser, startDaemon, sweepEnds, visit } from "./harness.mjs";
 
 const WAIT_MS = 120_000;
 
@@ -34,21 +34,18 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function on(path, body, options = {}) {
-  const { prepare, provoked, at = daemon, ...more } = options;
-  const { page, context, wrongs } = await openPage(browser, at, more);
-  page.setDefaultTimeout(WAIT_MS);
-  page.on("dialog", async (dialog) => {
-    wrongs.push(`a dialog of the browser: ${dialog.message()}`);
-    await dialog.dismiss();
+function on(path, body, { prepare, at = daemon, ...options } = {}) {
+  return visit(browser, at, path, body, {
+    ...options,
+    prepare: async (page, wrongs) => {
+      page.setDefaultTimeout(WAIT_MS);
+      page.on("dialog", async (dialog) => {
+        wrongs.push(`a dialog of the browser: ${dialog.message()}`);
+        await dialog.dismiss();
+      });
+      await prepare?.(page);
+    },
   });
-  await prepare?.(page);
-  await page.goto(at.url + path);
-  await page.locator("main h1:visible, main h2:visible").first().waitFor();
-  await body(page);
-  assert.deepEqual(wrongs.filter((wrong) => !provoked?.test(wrong)), []);
-  await page.unrouteAll({ behavior: "ignoreErrors" });
-  await context.close();
 }
 
 /** Changes what the summary says on its way to the page. */
