@@ -54,7 +54,6 @@ impl RoleWriter for Writer {
             | Step::DeleteRolePolicy { .. } => self.on_role_policies(step, identity).await,
             Step::CreatePolicy { arn, .. }
             | Step::CreatePolicyVersion { arn, .. }
-            | Step::SetDefaultPolicyVersion { arn, .. }
             | Step::DeletePolicyVersion { arn, .. }
             | Step::DeletePolicy { arn } => {
                 self.is_here(step, arn)?;
@@ -227,13 +226,6 @@ impl Writer {
                         .policy_version()
                         .and_then(|version| version.version_id())
                 })
-            }
-            Step::SetDefaultPolicyVersion { arn, version_id } => {
-                let request = iam
-                    .set_default_policy_version()
-                    .policy_arn(arn.as_str())
-                    .version_id(version_id);
-                send!(operation, identity, request)
             }
             Step::DeletePolicyVersion { arn, version_id } => {
                 let request = iam

@@ -89,7 +89,7 @@ operations! {
     Iam Write {
         CreateRole, UpdateRole, UpdateAssumeRolePolicy, PutRolePermissionsBoundary,
         DeleteRolePermissionsBoundary, TagRole, UntagRole, DeleteRole,
-        CreatePolicy, CreatePolicyVersion, SetDefaultPolicyVersion, DeletePolicyVersion,
+        CreatePolicy, CreatePolicyVersion, DeletePolicyVersion,
         TagPolicy, UntagPolicy, DeletePolicy,
         AttachRolePolicy, DetachRolePolicy, PutRolePolicy, DeleteRolePolicy,
         UpdateAccessKey, DeleteAccessKey, DetachUserPolicy, DeleteUserPolicy,

@@ -14,10 +14,23 @@ pub enum Approval {
     /// Nobody has to be asked.
     #[default]
     NotNeeded,
-    /// Somebody has to, and did not yet.
+    /// Somebody has to where the plan gives more than now, and did not yet.
     Wanted,
+    /// Somebody has to, whatever the plan does, and did not yet: what is specified was never agreed to.
+    WantedForAll,
     /// Somebody did.
     Given,
+}
+
+impl Approval {
+    /// Whether a plan waits for somebody's word.
+    pub fn holds_back(self, plan: &Plan) -> bool {
+        match self {
+            Self::NotNeeded | Self::Given => false,
+            Self::Wanted => !plan.widens.is_empty(),
+            Self::WantedForAll => !plan.is_empty(),
+        }
+    }
 }
 
 /// More accounts would change than may.
@@ -38,8 +51,8 @@ pub struct Guardrails {
     pub frozen: Option<String>,
     /// Why the account may not be changed, if it may not.
     pub ineligible: Option<SkipReason>,
-    /// Whether a plan that gives somebody more than now needs a person's word.
-    pub widening: Approval,
+    /// Whether the plan needs a person's word.
+    pub approval: Approval,
     /// Set when more accounts would change than may without approval.
     pub too_many: Option<TooMany>,
     /// Names of the admin roles that rolekeeper comes in by, with or without path.
@@ -56,7 +69,7 @@ impl Default for Guardrails {
             halted: None,
             frozen: None,
             ineligible: None,
-            widening: Approval::NotNeeded,
+            approval: Approval::NotNeeded,
             too_many: None,
             admin_roles: Vec::new(),
             flap_limit: limits::REPAIRS_BEFORE_FLAPPING,
@@ -99,9 +112,13 @@ pub fn judge(
     if touches_admin_role(&plan, &guardrails.admin_roles) {
         refusals.push(Refusal::LocksUsOut);
     }
-    if guardrails.widening == Approval::Wanted && !plan.widens.is_empty() {
-        refusals.push(Refusal::Widens {
-            gained: plan.widens.clone(),
+    if guardrails.approval.holds_back(&plan) {
+        refusals.push(if plan.widens.is_empty() {
+            Refusal::NeverAgreed
+        } else {
+            Refusal::Widens {
+                gained: plan.widens.clone(),
+            }
         });
     }
     if plan.is_empty() {

@@ -82,8 +82,7 @@ pub fn parameters(step: &Step) -> Value {
             "PolicyDocument": document.text(),
             "SetAsDefault": true,
         }),
-        Step::SetDefaultPolicyVersion { arn, version_id }
-        | Step::DeletePolicyVersion { arn, version_id } => {
+        Step::DeletePolicyVersion { arn, version_id } => {
             json!({ "PolicyArn": arn.as_str(), "VersionId": version_id })
         }
         Step::TagPolicy { arn, tags } => json!({ "PolicyArn": arn.as_str(), "Tags": tags }),
@@ -174,10 +173,6 @@ fn read(operation: Operation, fields: &Fields<'_>) -> Result<Step, String> {
         Operation::CreatePolicyVersion => Step::CreatePolicyVersion {
             arn: arn()?,
             document: document()?,
-        },
-        Operation::SetDefaultPolicyVersion => Step::SetDefaultPolicyVersion {
-            arn: arn()?,
-            version_id: fields.text("VersionId")?.to_owned(),
         },
         Operation::DeletePolicyVersion => Step::DeletePolicyVersion {
             arn: arn()?,
@@ -351,10 +346,6 @@ mod tests {
             Step::CreatePolicyVersion {
                 arn: arn.clone(),
                 document: document.clone(),
-            },
-            Step::SetDefaultPolicyVersion {
-                arn: arn.clone(),
-                version_id: "v2".to_owned(),
             },
             Step::DeletePolicyVersion {
                 arn: arn.clone(),

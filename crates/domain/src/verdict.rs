@@ -52,6 +52,8 @@ pub enum Refusal {
         /// Who gains what.
         gained: Vec<String>,
     },
+    /// Nobody has agreed yet to what is specified.
+    NeverAgreed,
     /// Something could not be read.
     Blind {
         /// What.
@@ -100,6 +102,7 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::LocksUsOut => f.write_str("it would take away rolekeeper's own way in"),
+            Self::NeverAgreed => f.write_str("nobody has agreed to this specification yet"),
             Self::Widens { gained } => {
                 write!(
                     f,

@@ -130,7 +130,7 @@ fn widens() {
     let mut world = World::of(faq_spec());
     world.role().attached.clear();
     let wanted = Guardrails {
-        widening: Approval::Wanted,
+        approval: Approval::Wanted,
         ..Guardrails::default()
     };
     check(
@@ -139,12 +139,21 @@ fn widens() {
         &expect!["refuse: it gives more than before and is not approved: Auditor gets Audit"],
     );
     let given = Guardrails {
-        widening: Approval::Given,
+        approval: Approval::Given,
         ..Guardrails::default()
     };
     check(&world, &given, &expect!["apply 1 steps"]);
-    // Narrowing needs nobody's word.
+    // Narrowing needs nobody's word, once somebody has agreed to what is specified.
     check(&drifted(), &wanted, &expect!["apply 1 steps"]);
+    let new = Guardrails {
+        approval: Approval::WantedForAll,
+        ..Guardrails::default()
+    };
+    check(
+        &drifted(),
+        &new,
+        &expect!["refuse: nobody has agreed to this specification yet"],
+    );
 }
 
 #[test]

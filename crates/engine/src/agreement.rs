@@ -16,6 +16,9 @@ use crate::port::store::{AgreedSpec, Store, StoreError};
 use crate::run::Run;
 use crate::settings::{EngineSettings, Place};
 
+/// What is said of a specification that gives nothing, but was never agreed to either.
+const NEVER_AGREED: &str = "nobody has agreed to what is specified yet";
+
 /// What is new about the specifications of a sweep.
 #[derive(Debug, Default)]
 pub(crate) struct Agreement {
@@ -23,6 +26,8 @@ pub(crate) struct Agreement {
     changed: BTreeMap<RoleName, Agreed>,
     /// What those that give more give, by role.
     wider: BTreeMap<RoleName, Vec<String>>,
+    /// Those that nothing was ever agreed to for.
+    new: BTreeSet<RoleName>,
     /// Why nothing can be said, if so; then everything counts as wider.
     unknown: Option<String>,
 }
@@ -62,7 +67,13 @@ impl Agreement {
             }
             // What cannot be read back was not agreed to, as far as anybody can tell.
             let before = before.and_then(|before| Agreed::read(&before.body).ok());
-            let more = now.beyond(before.as_ref());
+            let mut more = now.beyond(before.as_ref());
+            if before.is_none() {
+                agreement.new.insert(spec.name.clone());
+                if more.is_empty() {
+                    more.push(NEVER_AGREED.to_owned());
+                }
+            }
             if !more.is_empty() {
                 agreement.wider.insert(spec.name.clone(), more);
             }
@@ -98,12 +109,14 @@ where
     C: Clock,
     E: EventSink,
 {
-    /// Whether a plan for this role needs a person's word where it gives somebody more than now.
-    pub(crate) fn widening(&self, role: &RoleName) -> Approval {
+    /// Whether a plan for this role needs a person's word.
+    pub(crate) fn approval_for(&self, role: &RoleName) -> Approval {
         if !self.settings.approve_widening || !self.agreement.is_wider(role) {
             Approval::NotNeeded
         } else if self.is_approved() {
             Approval::Given
+        } else if self.agreement.new.contains(role) {
+            Approval::WantedForAll
         } else {
             Approval::Wanted
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rolekeeper_domain::diff::{diff, wants};
 use rolekeeper_domain::drift::Diff;
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::judge::{Approval, Guardrails, judge};
+use rolekeeper_domain::judge::{Guardrails, judge};
 use rolekeeper_domain::observation::{Observation, Sighting};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult};
 use rolekeeper_domain::ownership::{OwnershipRecord, is_tagged};
@@ -240,8 +240,7 @@ where
                     report
                         .steps
                         .extend(plan_report(&plan, StepResult::Planned, None));
-                    let needs_word =
-                        self.widening(&plan.role) == Approval::Wanted && !plan.widens.is_empty();
+                    let needs_word = self.approval_for(&plan.role).holds_back(&plan);
                     wants.steps |= !plan.is_empty() && !needs_word;
                     wants.word |= !plan.is_empty() && needs_word;
                     if needs_word {

@@ -151,7 +151,7 @@ where
         site: Site<'_>,
     ) -> RoleEnd {
         let guardrails = &Guardrails {
-            widening: self.widening(&spec.name),
+            approval: self.approval_for(&spec.name),
             ..guardrails.clone()
         };
         let found = first.diff.clone();
@@ -362,7 +362,7 @@ where
             frozen: self.settings.frozen(now),
             ineligible: None,
             // Said role by role: one specification may be wider and another not.
-            widening: Approval::NotNeeded,
+            approval: Approval::NotNeeded,
             too_many: None,
             admin_roles: self.settings.admin_roles.clone(),
             flap_limit: self.settings.flap_limit,

@@ -35,6 +35,8 @@ pub struct Settings {
     pub hostile_names: bool,
     /// Whether `Account.Status` is still answered beside `State`.
     pub status_field: bool,
+    /// Whether the lists say where in the organization an account is (`Paths`).
+    pub paths_field: bool,
     /// Whether a few pages of the Organizations lists are short or empty.
     pub ragged_pages: bool,
     /// Rates and bursts.
@@ -71,6 +73,7 @@ impl Default for Settings {
             control_tower: 0.02,
             hostile_names: false,
             status_field: true,
+            paths_field: true,
             ragged_pages: true,
             limits: Limits::default(),
             latency: Duration::ZERO,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rolekeeper_aws::{
-    ClientBuilder, HubKeys, Sessions, Transport, TransportFailure, TransportFuture,
+    Aws, ClientBuilder, HubKeys, Sessions, Transport, TransportFailure, TransportFuture,
 };
 use rolekeeper_domain::arn::Partition;
 use rolekeeper_domain::call::{Access, Operation};
@@ -363,10 +363,24 @@ fn operation(request: &http::Request<Bytes>) -> Option<Operation> {
 /// The engine, as simulations run it.
 pub type SimEngine<S> = Engine<rolekeeper_aws::Directory, Sessions, S, SimClock, Arc<Listener>>;
 
+/// The hub's own keys and nothing special.
+pub fn hub() -> rolekeeper_aws::Settings {
+    rolekeeper_aws::Settings {
+        keys: HubKeys::Keys {
+            access_key_id: HUB_ACCESS_KEY.to_owned(),
+            secret_access_key: HUB_SECRET_KEY.into(),
+            session_token: None,
+        },
+        ..rolekeeper_aws::Settings::default()
+    }
+}
+
 /// One process: an engine with its own connection to the world.
 pub struct Process<S> {
     /// The engine.
     pub engine: SimEngine<S>,
+    /// What it calls AWS with.
+    pub aws: Aws,
     /// What it told.
     pub listener: Arc<Listener>,
     /// Its connection.
@@ -377,12 +391,24 @@ pub struct Process<S> {
 
 impl<S: Watched> Process<S> {
     /// Starts a process over a world and a store.
-    #[expect(clippy::expect_used, reason = "the rig is part of the tests")]
     pub async fn start(
         world: &Arc<World>,
         clock: &SimClock,
         store: &Arc<S>,
         settings: EngineSettings,
+        seed: u64,
+    ) -> Self {
+        Self::start_with(world, clock, store, settings, hub(), seed).await
+    }
+
+    /// The same, with its own way into AWS.
+    #[expect(clippy::expect_used, reason = "the rig is part of the tests")]
+    pub async fn start_with(
+        world: &Arc<World>,
+        clock: &SimClock,
+        store: &Arc<S>,
+        settings: EngineSettings,
+        aws: rolekeeper_aws::Settings,
         seed: u64,
     ) -> Self {
         let wire = Arc::new(Wire::default());
@@ -394,15 +420,6 @@ impl<S: Watched> Process<S> {
             sent: Arc::clone(store.sent()),
         };
         let clock = clock.of_process(&wire);
-        let keys = HubKeys::Keys {
-            access_key_id: HUB_ACCESS_KEY.to_owned(),
-            secret_access_key: HUB_SECRET_KEY.into(),
-            session_token: None,
-        };
-        let aws = rolekeeper_aws::Settings {
-            keys,
-            ..rolekeeper_aws::Settings::default()
-        };
         let aws = ClientBuilder::new(aws)
             .with_transport(carrier)
             .with_clock(Arc::new(clock.clone()))
@@ -422,6 +439,7 @@ impl<S: Watched> Process<S> {
             .expect("a store that answers");
         Self {
             engine,
+            aws,
             listener,
             wire,
             clock,

@@ -375,8 +375,9 @@ impl Director {
             self.pass(Duration::from_secs(60)).await;
         }
         let recent = self.stage.store.sweeps(None, 3).await;
+        let halt = self.stage.store.halted().await;
         Err(format!(
-            "no sweep by schedule ended well since {since}; the last were {recent:?}"
+            "no sweep by schedule ended well since {since}; halted: {halt:?}; the last were {recent:?}"
         ))
     }
 

@@ -284,13 +284,17 @@ impl Variety {
 
     fn may_stay(&self, report: &AccountReport) -> bool {
         let reason = report.reason.as_deref().unwrap_or_default();
+        // What else there was to do in the same account has been done.
+        let as_told =
+            |step: &StepReport| matches!(step.result, StepResult::Withheld | StepResult::Done);
         let is_withheld = |step: &StepReport| step.result == StepResult::Withheld;
+        let withheld = report.steps.iter().all(as_told)
+            && (report.steps.is_empty() || report.steps.iter().any(is_withheld));
         let flaps = reason.contains("someone else keeps changing it");
         let withholds =
             self.extras == Extras::Report || self.adopt != Adopt::Always || self.foreign;
         let foreign = reason.contains("was not made by rolekeeper");
-        self.flap_limit > 0 && (flaps || report.steps.iter().all(is_withheld))
-            || withholds && (foreign || report.steps.iter().all(is_withheld))
+        self.flap_limit > 0 && (flaps || withheld) || withholds && (foreign || withheld)
     }
 }
 

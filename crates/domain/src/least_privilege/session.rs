@@ -119,7 +119,6 @@ fn step_grant(scope: &Scope, step: &Step) -> Grant {
         }
         Step::CreatePolicy { arn, .. }
         | Step::CreatePolicyVersion { arn, .. }
-        | Step::SetDefaultPolicyVersion { arn, .. }
         | Step::DeletePolicyVersion { arn, .. }
         | Step::TagPolicy { arn, .. }
         | Step::UntagPolicy { arn, .. }

@@ -67,6 +67,10 @@ pub enum When {
     Absent,
     /// A sweep's writes may be undone.
     Rollback,
+    /// A sweep's writes may be undone, and the roles' boundary is kept.
+    RollbackBoundary,
+    /// A sweep's writes may be undone, and what it removed was a role.
+    RollbackAbsent,
     /// The spec names users that should not be left behind.
     LegacyUsers,
     /// Users are retired.
@@ -101,6 +105,12 @@ impl When {
             Self::RemoveExtras => repairs(|role| role.extras == Extras::Remove),
             Self::Absent => scope.repair && role.is_some_and(|role| role.ensure == Ensure::Absent),
             Self::Rollback => scope.rollback,
+            Self::RollbackBoundary => {
+                scope.rollback && role.is_some_and(|role| role.boundary != Boundary::Unmanaged)
+            }
+            Self::RollbackAbsent => {
+                scope.rollback && role.is_some_and(|role| role.ensure == Ensure::Absent)
+            }
             Self::LegacyUsers => role.is_some_and(|role| !role.legacy_users.is_empty()),
             Self::RetireUsers => !scope.retired_users.is_empty(),
             Self::TagSelectors => scope.tag_selectors,
@@ -290,15 +300,14 @@ pub const TABLE: &[Row] = table! {
     ListPolicyVersions, READER, Policies, [Always], "know whether there is room for a version";
     GetUser, READER, LegacyUsers, [LegacyUsers], "find temporary users that were left behind";
 
-    CreateRole, ADMIN, Role, [Repair], "make a missing role";
+    CreateRole, ADMIN, Role, [Repair, RollbackAbsent], "make a missing role";
     UpdateAssumeRolePolicy, ADMIN, Role, [Repair, Rollback], "put the trust policy right";
     TagRole, ADMIN, Role, [Repair, Rollback], "put tags right";
     UpdateRole, ADMIN, Role, [RepairSettings], "put description and session length right";
-    PutRolePermissionsBoundary, ADMIN, Role, [RepairBoundary], "put the boundary right";
-    DeleteRolePermissionsBoundary, ADMIN, Role, [RepairNoBoundary], "take a boundary away";
-    CreatePolicy, ADMIN, Policies, [RepairPolicies], "make a missing policy";
+    PutRolePermissionsBoundary, ADMIN, Role, [RepairBoundary, RollbackBoundary], "put the boundary right";
+    DeleteRolePermissionsBoundary, ADMIN, Role, [RepairNoBoundary, RollbackBoundary], "take a boundary away";
+    CreatePolicy, ADMIN, Policies, [RepairPolicies, RollbackAbsent], "make a missing policy";
     CreatePolicyVersion, ADMIN, Policies, [RepairPolicies], "put a policy right";
-    SetDefaultPolicyVersion, ADMIN, Policies, [Rollback], "go back to a version that is right";
     DeletePolicyVersion, ADMIN, Policies, [RepairPolicies, Absent, Rollback], "make room for a version";
     TagPolicy, ADMIN, Policies, [RepairPolicies, Rollback], "put a policy's tags right";
     AttachRolePolicy, ADMIN, RoleWithSpecPolicies, [RepairAttachments, Rollback], "attach what is missing";

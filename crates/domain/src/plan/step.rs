@@ -57,8 +57,6 @@ pub enum Step {
     },
     /// `iam:CreatePolicyVersion`, made the default at once.
     CreatePolicyVersion { arn: Arn, document: Document },
-    /// `iam:SetDefaultPolicyVersion`.
-    SetDefaultPolicyVersion { arn: Arn, version_id: String },
     /// `iam:DeletePolicyVersion`.
     DeletePolicyVersion { arn: Arn, version_id: String },
     /// `iam:TagPolicy`.
@@ -98,7 +96,6 @@ impl Step {
             Self::DeleteRole { .. } => Operation::DeleteRole,
             Self::CreatePolicy { .. } => Operation::CreatePolicy,
             Self::CreatePolicyVersion { .. } => Operation::CreatePolicyVersion,
-            Self::SetDefaultPolicyVersion { .. } => Operation::SetDefaultPolicyVersion,
             Self::DeletePolicyVersion { .. } => Operation::DeletePolicyVersion,
             Self::TagPolicy { .. } => Operation::TagPolicy,
             Self::UntagPolicy { .. } => Operation::UntagPolicy,
@@ -126,8 +123,7 @@ impl Step {
             | Self::TagPolicy { arn, .. }
             | Self::UntagPolicy { arn, .. }
             | Self::DeletePolicy { arn } => arn.resource().to_owned(),
-            Self::SetDefaultPolicyVersion { arn, version_id }
-            | Self::DeletePolicyVersion { arn, version_id } => {
+            Self::DeletePolicyVersion { arn, version_id } => {
                 format!("{} {version_id}", arn.resource())
             }
             Self::AttachRolePolicy { role, arn } | Self::DetachRolePolicy { role, arn } => {
@@ -216,8 +212,7 @@ impl Step {
                 all.push(("PolicyDocument", document.text().to_owned()));
                 all.push(("SetAsDefault", "true".to_owned()));
             }
-            Self::SetDefaultPolicyVersion { arn, version_id }
-            | Self::DeletePolicyVersion { arn, version_id } => {
+            Self::DeletePolicyVersion { arn, version_id } => {
                 all.push(("PolicyArn", arn.to_string()));
                 all.push(("VersionId", version_id.clone()));
             }

@@ -26,7 +26,7 @@ pub(super) fn before(step: &Step, observation: &Observation) -> Option<String> {
             Some(tags_json(&under_keys(step, &role?.tags)))
         }
         Step::DeleteRole { .. } => Some(role_json(role?)),
-        Step::CreatePolicyVersion { arn, .. } | Step::SetDefaultPolicyVersion { arn, .. } => {
+        Step::CreatePolicyVersion { arn, .. } => {
             let policy = observation.policies.get(arn)?.seen()?;
             Some(policy.document.seen()?.text().to_owned())
         }

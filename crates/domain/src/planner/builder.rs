@@ -167,7 +167,6 @@ fn rests_on(step: &Step) -> Vec<Fact> {
         Step::TagRole { .. } | Step::UntagRole { .. } => vec![Fact::Role, Fact::RoleTags],
         Step::CreatePolicy { arn, .. }
         | Step::CreatePolicyVersion { arn, .. }
-        | Step::SetDefaultPolicyVersion { arn, .. }
         | Step::DeletePolicyVersion { arn, .. } => vec![Fact::Policy(arn.clone())],
         Step::DeletePolicy { arn } => {
             vec![Fact::Policy(arn.clone()), Fact::Attachment(arn.clone())]
@@ -211,7 +210,6 @@ fn changes(step: &Step) -> Vec<Fact> {
             vec![Fact::Policy(arn.clone()), Fact::PolicyTags(arn.clone())]
         }
         Step::CreatePolicyVersion { arn, .. }
-        | Step::SetDefaultPolicyVersion { arn, .. }
         | Step::DeletePolicyVersion { arn, .. }
         | Step::DeletePolicy { arn } => vec![Fact::Policy(arn.clone())],
         Step::TagPolicy { arn, .. } | Step::UntagPolicy { arn, .. } => {

@@ -336,7 +336,6 @@ impl World {
         match step {
             Step::CreatePolicy { .. }
             | Step::CreatePolicyVersion { .. }
-            | Step::SetDefaultPolicyVersion { .. }
             | Step::DeletePolicyVersion { .. }
             | Step::TagPolicy { .. }
             | Step::UntagPolicy { .. }
@@ -455,7 +454,6 @@ impl World {
             return Ok(());
         }
         let (Step::CreatePolicyVersion { arn, .. }
-        | Step::SetDefaultPolicyVersion { arn, .. }
         | Step::DeletePolicyVersion { arn, .. }
         | Step::TagPolicy { arn, .. }
         | Step::UntagPolicy { arn, .. }
@@ -476,13 +474,6 @@ impl World {
                 policy.versions.push((policy.next, document.clone()));
                 policy.default = policy.next;
                 policy.next += 1;
-            }
-            Step::SetDefaultPolicyVersion { version_id, .. } => {
-                let id = number(version_id);
-                if !policy.versions.iter().any(|(found, _)| *found == id) {
-                    return Err("NoSuchEntity: version".to_owned());
-                }
-                policy.default = id;
             }
             Step::DeletePolicyVersion { version_id, .. } => {
                 let id = number(version_id);

@@ -324,7 +324,7 @@ where
         Ok(Guardrails {
             halted: newer.map(|halt| halt.why),
             frozen: self.settings.frozen(now),
-            widening: match (self.settings.approve_widening, self.is_approved()) {
+            approval: match (self.settings.approve_widening, self.is_approved()) {
                 (false, _) => Approval::NotNeeded,
                 (true, true) => Approval::Given,
                 (true, false) => Approval::Wanted,

@@ -14,7 +14,7 @@ mod rules;
 pub(crate) mod state;
 mod table;
 mod users;
-mod versions;
+pub(crate) mod versions;
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::xml::Xml;
 type Done = Result<(), ApiError>;
 
 /// The most versions a policy keeps.
-const VERSIONS: usize = 5;
+pub(crate) const VERSIONS: usize = 5;
 
 fn write_version(xml: &mut Xml, version: &Version, default: u32, with_document: bool) {
     if with_document {

@@ -99,9 +99,12 @@ pub(super) fn show_account(ask: &Ask<'_>, tree: &Tree, member: &Member) -> Value
         "Name": &*member.name,
         "JoinedMethod": if member.invited { "INVITED" } else { "CREATED" },
         "JoinedTimestamp": member.joined,
-        "Paths": [format!("{}{}/", tree.path(member), member.id)],
     });
     if let Some(fields) = shown.as_object_mut() {
+        if ask.world.settings.paths_field {
+            let path = format!("{}{}/", tree.path(member), member.id);
+            fields.insert("Paths".to_owned(), json!([path]));
+        }
         if let Some(state) = state_name(&member.state) {
             fields.insert("State".to_owned(), state.into());
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::iam::paper::{Kind, Library, Paper};
 use crate::iam::state::{AccessKey, Entity, Iam, Policy, Role, Text, User};
+use crate::iam::versions::VERSIONS;
 use crate::seed::{mix, unique_id, word};
 use crate::world::provision::Blueprint;
 
@@ -220,7 +221,12 @@ impl Bed<'_> {
             Drift::RolePermissionsBoundary => role.entity.boundary = Some(READ_ONLY.into()),
             Drift::RoleTags => spoil(&mut role.entity.tags, &self.blueprint.tags),
             Drift::AttachmentMissing => role.entity.attached.clear(),
-            Drift::AttachmentUnexpected => role.entity.attached.push(ADMINISTRATOR.into()),
+            Drift::AttachmentUnexpected => {
+                let attached = &mut role.entity.attached;
+                if !attached.iter().any(|arn| **arn == *ADMINISTRATOR) {
+                    attached.push(ADMINISTRATOR.into());
+                }
+            }
             Drift::InlineUnexpected => role
                 .entity
                 .put_inline("debug-temporary", Paper::known(WIDE)),
@@ -238,15 +244,25 @@ impl Bed<'_> {
 
     fn change_policy(&self, policy: &mut Policy, drift: Drift) {
         match drift {
-            Drift::PolicyWider => drop(policy.add_version(Paper::known(WIDE), self.now, true)),
-            Drift::PolicyNarrower => drop(policy.add_version(Paper::known(NARROW), self.now, true)),
+            Drift::PolicyWider => self.put_in_force(policy, WIDE),
+            Drift::PolicyNarrower => self.put_in_force(policy, NARROW),
             Drift::PolicyVersionsFull => {
-                while policy.versions.len() < 5 {
+                while policy.versions.len() < VERSIONS {
                     policy.add_version(Paper::known(NARROW), self.now, true);
                 }
             }
             _ => spoil(&mut policy.tags, &self.blueprint.policy_tags()),
         }
+    }
+
+    /// Whoever finds no room for a version deletes the oldest first.
+    fn put_in_force(&self, policy: &mut Policy, text: &str) {
+        if policy.versions.len() >= VERSIONS {
+            let default = policy.default;
+            let oldest = policy.versions.iter().position(|one| one.number != default);
+            oldest.map(|index| policy.versions.remove(index));
+        }
+        policy.add_version(Paper::known(text), self.now, true);
     }
 
     fn remove_policies(&self, iam: &mut Iam) {

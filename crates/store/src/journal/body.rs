@@ -215,7 +215,6 @@ fn after(step: &Step) -> Option<String> {
         ),
         Step::PutRolePermissionsBoundary { boundary, .. } => Some(boundary.as_str().to_owned()),
         Step::TagRole { tags: set, .. } | Step::TagPolicy { tags: set, .. } => Some(tags(set)),
-        Step::SetDefaultPolicyVersion { version_id, .. } => Some(version_id.clone()),
         Step::AttachRolePolicy { arn, .. } => Some(arn.as_str().to_owned()),
         Step::DeleteRolePermissionsBoundary { .. }
         | Step::UntagRole { .. }

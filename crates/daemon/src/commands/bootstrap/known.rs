@@ -77,9 +77,7 @@ impl Known {
                 let made = Made { id, document };
                 self.policies.entry(arn).or_insert(Some(made));
             }
-            Step::CreatePolicyVersion { arn, .. }
-            | Step::SetDefaultPolicyVersion { arn, .. }
-            | Step::DeletePolicy { arn } => {
+            Step::CreatePolicyVersion { arn, .. } | Step::DeletePolicy { arn } => {
                 self.policies.entry(arn).or_insert(None);
             }
             Step::AttachRolePolicy { arn, role: on } => {

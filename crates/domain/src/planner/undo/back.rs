@@ -44,7 +44,6 @@ pub(super) fn plan(
         // What goes as a whole is not turned back first.
         let goes = match &taken.step {
             Step::CreatePolicyVersion { arn, .. }
-            | Step::SetDefaultPolicyVersion { arn, .. }
             | Step::TagPolicy { arn, .. }
             | Step::UntagPolicy { arn, .. } => made.contains(arn),
             _ => false,
@@ -120,7 +119,6 @@ impl Way<'_> {
             Step::CreatePolicyVersion { arn, document } => {
                 self.document(taken, arn, Some(document), prior);
             }
-            Step::SetDefaultPolicyVersion { arn, .. } => self.document(taken, arn, None, prior),
             Step::DeletePolicyVersion { .. } => self.plan.withheld.push(Withheld {
                 operation: taken.step.operation(),
                 resource: taken.step.resource(),

@@ -162,11 +162,6 @@ pub fn effect(step: &Step, observation: &Observation) -> Effect {
         certain: false,
     };
     let there = match step {
-        Step::SetDefaultPolicyVersion { arn, version_id } => observation
-            .policies
-            .get(arn)
-            .and_then(Sighting::seen)
-            .is_some_and(|policy| policy.default_version_id == *version_id),
         Step::DeletePolicyVersion { arn, version_id } => {
             let policy = observation.policies.get(arn).and_then(Sighting::seen);
             let versions = policy.and_then(|policy| policy.versions.as_ref()?.seen());
@@ -292,7 +287,6 @@ const fn own_policy(step: &Step) -> Option<&Arn> {
     match step {
         Step::CreatePolicy { arn, .. }
         | Step::CreatePolicyVersion { arn, .. }
-        | Step::SetDefaultPolicyVersion { arn, .. }
         | Step::DeletePolicyVersion { arn, .. }
         | Step::TagPolicy { arn, .. }
         | Step::UntagPolicy { arn, .. }

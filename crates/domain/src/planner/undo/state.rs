@@ -260,8 +260,8 @@ pub(super) fn after(taken: &Taken) -> Vec<(Facet, Standing)> {
                 Some(document.text().to_owned()),
             )]
         }
-        // Which document the version holds is not on record, and an idle version is no facet.
-        Step::SetDefaultPolicyVersion { .. } | Step::DeletePolicyVersion { .. } => Vec::new(),
+        // An idle version is no facet.
+        Step::DeletePolicyVersion { .. } => Vec::new(),
         Step::DeletePolicy { arn } => vec![(Facet::Policy(arn.clone()), None)],
         Step::TagPolicy { arn, tags } => tags
             .iter()
@@ -313,7 +313,7 @@ pub(super) fn before(taken: &Taken) -> Result<Vec<(Facet, Standing)>, String> {
         }
         Step::TagRole { .. } | Step::UntagRole { .. } => tags(&json()?, Facet::RoleTag),
         Step::CreatePolicy { arn, .. } => vec![(Facet::Policy(arn.clone()), None)],
-        Step::CreatePolicyVersion { arn, .. } | Step::SetDefaultPolicyVersion { arn, .. } => {
+        Step::CreatePolicyVersion { arn, .. } => {
             vec![(Facet::Document(arn.clone()), text)]
         }
         Step::DeletePolicyVersion { .. } => Vec::new(),

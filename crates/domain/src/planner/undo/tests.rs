@@ -451,18 +451,12 @@ fn a_step_without_an_answer_is_judged_by_what_stands_there() {
         arn: arn("Audit"),
         version_id: id.to_owned(),
     };
-    let default = |id: &str| Step::SetDefaultPolicyVersion {
-        arn: arn("Audit"),
-        version_id: id.to_owned(),
-    };
     assert_eq!(there(&create_role().step, &observation), Effect::There);
     assert_eq!(there(&attach("Audit").step, &observation), Effect::There);
     assert_eq!(there(&attach("Other").step, &observation), Effect::NotThere);
     assert_eq!(there(&absent, &observation), Effect::NotThere);
     assert_eq!(there(&version("v1"), &observation), Effect::NotThere);
     assert_eq!(there(&version("v9"), &observation), Effect::There);
-    assert_eq!(there(&default("v2"), &observation), Effect::There);
-    assert_eq!(there(&default("v1"), &observation), Effect::NotThere);
     let mut blind = account_after();
     blind.attachments = Sighting::Unread(crate::fault::Fault::new(
         crate::fault::Category::Throttled,
