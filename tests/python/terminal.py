@@ -139,9 +139,8 @@ def no_line_is_wider_than_the_terminal_and_no_name_steers_it():
             judge(width, ["approve"], DESK.run(width, "approve"))
     for width in WIDTHS:
         judge(width, ["apply", "--yes"], DESK.run(width, "apply", "--yes"))
-    first = next(
-        one["id"] for one in reversed(json.loads(plain_json("sweeps"))["sweeps"]) if one["mode"] == "repair"
-    )
+    swept = json.loads(plain_json("sweeps"))["sweeps"]
+    first = next(one["id"] for one in reversed(swept) if one["summary"]["repaired"])
     some = history_of(first)
     for width in WIDTHS:
         for command in (["history", some], ["halt", "--why", "a drill " * 30], ["sweeps"], ["resume"]):

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::policy::{Document, Kind};
-use rolekeeper_domain::role::RoleSpec;
+use rolekeeper_domain::role::{Ensure, RoleSpec};
 use rolekeeper_engine::event::Event;
 use rolekeeper_engine::port::store::Control as _;
 use rolekeeper_engine::{EngineSettings, SavedPlans, SweepOrder};
@@ -84,6 +84,48 @@ async fn restoring_what_was_agreed_to_needs_no_word() {
     for index in 0..2 {
         let report = stage.report(&record.id, stage.account(index));
         assert_eq!(report.outcome, Outcome::Repaired);
+    }
+}
+
+/// A repair that only takes away waits as well while nothing was ever agreed to, and so does a removal: what is
+/// typed in wrong would take everybody's access away.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_before_somebody_has_agreed_once() {
+    let absent = RoleSpec {
+        ensure: Ensure::Absent,
+        ..demo_spec()
+    };
+    for spec in [demo_spec(), absent] {
+        let stage = Stage::of(3);
+        for index in 0..3 {
+            assert!(
+                stage
+                    .world
+                    .plant(stage.account(index), Drift::AttachmentUnexpected)
+            );
+        }
+        let (record, writes) = swept(&stage, spec.clone(), order(Mode::Repair)).await;
+        assert_eq!(record.outcome, Some(SweepOutcome::Cancelled), "{record:?}");
+        assert_eq!(writes, 0);
+        assert!(!record.widens.is_empty());
+        // Nobody said a word, so the next one waits again; then somebody does.
+        let ((record, writes), ()) = tokio::join!(
+            swept(&stage, spec.clone(), order(Mode::Repair)),
+            approve(&stage)
+        );
+        assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
+        assert!(writes > 0);
+        // From then on what only takes away needs none.
+        if spec.ensure == Ensure::Present {
+            assert!(
+                stage
+                    .world
+                    .plant(stage.account(0), Drift::AttachmentUnexpected)
+            );
+            let (record, writes) = swept(&stage, spec, order(Mode::Repair)).await;
+            assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
+            assert!(writes > 0);
+        }
     }
 }
 

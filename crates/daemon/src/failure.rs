@@ -141,7 +141,10 @@ pub(crate) fn remedy(error: &SweepError) -> Option<&'static str> {
         },
         SweepError::Halted { .. } => Some("`rolekeeper resume` lifts the halt"),
         SweepError::AuditOnly => Some(AUDIT_ONLY),
-        SweepError::NotLeader { .. } => Some("wait for it, or stop the other process"),
+        SweepError::NotLeader { .. } => Some(
+            "a daemon keeps it for as long as it runs: ask it to repair, on its page or by POST /api/v1/sweeps \
+             (schedule.repair_on_request), or stop it first; the lease of a process that was killed ends by itself",
+        ),
         SweepError::NoSuchAccount { .. } => Some("`rolekeeper accounts` lists all there are"),
         SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists all there are"),
         SweepError::Irreversible { .. } => Some(

@@ -202,7 +202,11 @@ impl EventSink for LogSink {
                 widens,
             } => tracing::warn!(
                 sweep.id = %sweep, accounts.changes = changes, widens = ?widens,
-                "sweep {sweep} waits for approval: it would change {}", crate::report::accounts(*changes),
+                "sweep {sweep} waits for approval, {}: rolekeeper approve {sweep}",
+                match changes {
+                    0 => "though it would change nothing now: what is specified was never agreed to, and accounts that join would be given it".to_owned(),
+                    some => format!("it would change {}", crate::report::accounts(*some)),
+                },
             ),
             Event::WaveStarted {
                 sweep,
@@ -211,7 +215,7 @@ impl EventSink for LogSink {
                 accounts,
             } => tracing::info!(
                 sweep.id = %sweep, wave, waves = of, accounts.wave = accounts,
-                "wave {wave} of {of} began: {accounts} accounts",
+                "wave {wave} of {of} began: {}", crate::report::accounts(*accounts),
             ),
             Event::CanaryAgain { sweep, why } => tracing::warn!(
                 sweep.id = %sweep, why = ?why, "the rest goes through a canary again: {why:?}",
@@ -232,6 +236,14 @@ impl EventSink for LogSink {
             Event::LeaderChanged { leading: false } => {
                 tracing::warn!("this replica no longer writes");
             }
+            Event::IdleRules { sweep, rules } => tracing::warn!(
+                sweep.id = %sweep, rules = ?rules,
+                "{}; names of organizational units are case-sensitive", rules.join("; "),
+            ),
+            Event::LeaseHeld { holder } => tracing::info!(
+                lease.holder = ?holder,
+                "another process ({holder}) holds the lease: this one reads, and takes over when that one ends",
+            ),
             Event::StoreFailed { message } => {
                 tracing::error!(message_from_store = ?message, "the store failed: no writes to AWS until it works");
             }
@@ -251,12 +263,30 @@ fn account(sweep: &str, report: &AccountReport) {
         );
         return;
     }
-    tracing::info!(
-        sweep.id = sweep, account.id = %report.account, account.name = ?report.name,
-        account.outcome = %report.outcome, drifts, duration_ms = report.duration_ms,
-        "account {} {}{}", report.account, report.outcome,
-        if drifts == 0 { String::new() } else { format!(", {drifts} differences") },
-    );
+    let line = match drifts {
+        0 => format!("account {} {}", report.account, report.outcome),
+        1 => format!(
+            "account {} {}, 1 difference",
+            report.account, report.outcome
+        ),
+        some => format!(
+            "account {} {}, {some} differences",
+            report.account, report.outcome
+        ),
+    };
+    macro_rules! say {
+        ($level:ident) => {
+            tracing::$level!(
+                sweep.id = sweep, account.id = %report.account, account.name = ?report.name,
+                account.outcome = %report.outcome, drifts, duration_ms = report.duration_ms, "{line}",
+            )
+        };
+    }
+    // Ten thousand accounts in order would be as many lines an hour that say nothing.
+    match report.outcome {
+        Outcome::InSync | Outcome::Skipped => say!(debug),
+        _ => say!(info),
+    }
 }
 
 fn finished(sweep: &SweepRecord) {

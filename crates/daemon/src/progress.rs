@@ -1,14 +1,15 @@
 //! A progress bar, only ever on a person's terminal.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rolekeeper_domain::outcome::{Mode, Outcome};
 use rolekeeper_engine::event::{Event, EventSink};
 
 use crate::output::Terminal;
-use crate::report::grouped;
+use crate::report::{accounts as accounts_in_words, grouped};
 
 // The message is the wide part: it is cut where the terminal ends, while a bar would push it over the edge.
 
@@ -82,7 +83,7 @@ impl EventSink for Progress {
             } => {
                 self.bar.set_length(*listed);
                 self.bar.set_style(style(
-                    "{spinner} {prefix} {bar:16} {pos}/{len} accounts {per_sec} {wide_msg}",
+                    "{spinner} {prefix} {bar:16} {pos}/{len} accounts {pace} {wide_msg}",
                 ));
             }
             Event::AccountFinished { report, .. } => {
@@ -106,8 +107,8 @@ impl EventSink for Progress {
                     self.drifted.store(0, Ordering::Relaxed);
                 }
                 self.bar.set_message(format!(
-                    "  wave {wave} of {of}: {} accounts{}",
-                    grouped(*accounts),
+                    "  wave {wave} of {of}: {}{}",
+                    accounts_in_words(*accounts),
                     self.counts()
                 ));
             }
@@ -121,6 +122,10 @@ fn style(template: &str) -> ProgressStyle {
     // A template that does not parse would be our mistake; a plain bar is better than none.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("pace", |state: &ProgressState, to: &mut dyn fmt::Write| {
+            // The bar is drawn without it, then.
+            let _unwritten = write!(to, "{:.0}/s", state.per_sec());
+        })
         .progress_chars("█▓░")
 }
 

@@ -20,7 +20,7 @@ use rolekeeper_engine::{Engine, Ports};
 use rolekeeper_store::{OpenError, Store};
 use secrecy::ExposeSecret;
 
-use crate::config::{self, Config, ManagementAccount};
+use crate::config::{self, Config, ManagementAccount, Role};
 use crate::cron;
 use crate::failure::Failure;
 use crate::specs::{self, Specs};
@@ -161,8 +161,28 @@ pub(crate) fn may_write(config: &Config) -> bool {
     config.schedule.mode == Mode::Repair || config.schedule.repair_on_request
 }
 
+/// What the examples say where an external id belongs.
+const PLACEHOLDER: &str = "replace-me";
+
+/// Refuses an external id that everybody can read in the examples.
+pub(crate) fn refuse_placeholder(config: &Config) -> Result<(), Failure> {
+    let is_placeholder = |role: &&Role| {
+        let id = role.entry.external_id.as_ref();
+        id.is_some_and(|id| id.expose_secret() == PLACEHOLDER)
+    };
+    match config.roles.iter().find(is_placeholder) {
+        None => Ok(()),
+        Some(role) => Err(Failure::new(format!(
+            "the external id of {} is still \"{PLACEHOLDER}\", as in the examples",
+            role.entry.name
+        ))
+        .with_help("put in the one that you agreed on with the vendor, best in a file: external_id_file = \"external-id\"")),
+    }
+}
+
 /// The configuration as the engine wants it.
 pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
+    refuse_placeholder(config)?;
     let limits = &config.limits;
     let share = |share: f64| Share::new(share).unwrap_or(Share::ALL);
     Ok(EngineSettings {
@@ -252,7 +272,7 @@ fn freeze(freezes: &[config::Freeze]) -> Option<Freeze> {
 }
 
 /// When the daemon sweeps by itself.
-fn schedule(config: &Config) -> Schedule {
+pub(crate) fn schedule(config: &Config) -> Schedule {
     let schedule = &config.schedule;
     let cadence = match (&schedule.cron, schedule.every) {
         (Some(expression), _) => match expression.parse::<croner::Cron>() {

@@ -95,7 +95,7 @@ pub fn judge(
     if mode == Mode::Audit {
         return Verdict::ReportOnly(plan);
     }
-    let (plan, mut refusals) = without_flapping(plan, diff, guardrails);
+    let (plan, mut refusals) = without_flapping(plan, observation, diff, guardrails);
     refusals.extend(circumstances(guardrails));
     refusals.extend(
         diff.blind
@@ -164,7 +164,12 @@ fn touches_admin_role(plan: &Plan, admin_roles: &[String]) -> bool {
 /// What flaps is left alone. A tag or a description alone is taken out of the
 /// plan; anything that decides who can do what stops the whole plan, since the
 /// other steps were ordered on the understanding that it would be repaired.
-fn without_flapping(plan: Plan, diff: &Diff, guardrails: &Guardrails) -> (Plan, Vec<Refusal>) {
+fn without_flapping(
+    mut plan: Plan,
+    observation: &Observation,
+    diff: &Diff,
+    guardrails: &Guardrails,
+) -> (Plan, Vec<Refusal>) {
     if guardrails.flap_limit == 0 {
         return (plan, Vec::new());
     }
@@ -192,24 +197,62 @@ fn without_flapping(plan: Plan, diff: &Diff, guardrails: &Guardrails) -> (Plan, 
         .into_iter()
         .filter(|finding| is_cosmetic(finding.drift.kind))
         .collect();
+    for finding in &cosmetic {
+        leave_setting(&mut plan, observation, finding);
+    }
     let plan = plan.without(|step| {
+        let of_step = |finding: &&&Finding| step.because.contains(&finding.drift.kind);
         let flaps = is_cosmetic_step(&step.step)
             && step
                 .because
                 .iter()
                 .all(|kind| cosmetic.iter().any(|finding| finding.drift.kind == *kind));
-        let finding = cosmetic.first().filter(|_| flaps)?;
-        Some(Withheld {
-            operation: step.step.operation(),
-            resource: step.step.resource(),
-            reason: Refusal::Flapping {
-                what: what_flaps(finding),
-                repairs: finding.repairs,
-            }
-            .to_string(),
-        })
+        let finding = cosmetic.iter().find(of_step).filter(|_| flaps)?;
+        Some(left_alone(&step.step, finding))
     });
     (plan, refusals)
+}
+
+/// One call sets description and session length. Where only one of them is somebody else's to change back, the call
+/// repeats what stands there for that one.
+fn leave_setting(plan: &mut Plan, observation: &Observation, finding: &Finding) {
+    let Some(role) = observation.role.seen() else {
+        return;
+    };
+    let kind = finding.drift.kind;
+    let shared = plan
+        .steps
+        .iter_mut()
+        .find(|step| step.because.len() > 1 && step.because.contains(&kind));
+    let Some(planned) = shared else { return };
+    let Step::UpdateRole {
+        description,
+        max_session_duration,
+        ..
+    } = &mut planned.step
+    else {
+        return;
+    };
+    match kind {
+        DriftKind::RoleDescription => description.clone_from(&role.description),
+        DriftKind::RoleMaxSessionDuration => *max_session_duration = role.max_session_duration,
+        _ => return,
+    }
+    planned.because.retain(|cause| *cause != kind);
+    let withheld = left_alone(&planned.step, finding);
+    plan.withheld.push(withheld);
+}
+
+fn left_alone(step: &Step, finding: &Finding) -> Withheld {
+    Withheld {
+        operation: step.operation(),
+        resource: step.resource(),
+        reason: Refusal::Flapping {
+            what: what_flaps(finding),
+            repairs: finding.repairs,
+        }
+        .to_string(),
+    }
 }
 
 fn what_flaps(finding: &Finding) -> String {

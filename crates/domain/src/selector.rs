@@ -251,25 +251,54 @@ fn is_below(path: &OuPath, ou: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Rules that match no account at all: most often a slip of the pen.
-pub fn idle_rules(selector: &Selector, accounts: &[Account]) -> Vec<Rule> {
-    let mut idle = Vec::new();
-    for rules in [&selector.include, &selector.exclude] {
-        for ou in &rules.ous {
-            if !accounts.iter().any(|account| is_below(&account.path, ou)) {
-                idle.push(Rule::Ou(ou.clone()));
-            }
-        }
-        for id in &rules.accounts {
-            if !accounts.iter().any(|account| account.id == *id) {
-                idle.push(Rule::Account(*id));
-            }
-        }
-        for (key, value) in &rules.tags {
-            if !accounts.iter().any(|account| has_tag(account, key, value)) {
-                idle.push(Rule::Tag(key.clone(), value.clone()));
-            }
-        }
+/// A rule that no account matches: most often a slip of the pen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdleRule {
+    /// Whether it would leave accounts out.
+    pub excludes: bool,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl fmt::Display for IdleRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = if self.excludes { "exclude" } else { "include" };
+        write!(f, "select.{side}: no account matches {}", self.rule)
     }
-    idle
+}
+
+/// The rules of a selector that no account has matched so far.
+#[derive(Clone, Debug, Default)]
+pub struct IdleRules(Vec<IdleRule>);
+
+impl IdleRules {
+    /// All rules of a selector: no account has been seen yet.
+    pub fn of(selector: &Selector) -> Self {
+        let of_side = |excludes: bool, rules: &Rules| -> Vec<IdleRule> {
+            let ous = rules.ous.iter().cloned().map(Rule::Ou);
+            let accounts = rules.accounts.iter().copied().map(Rule::Account);
+            let tags = rules.tags.iter();
+            let tags = tags.map(|(key, value)| Rule::Tag(key.clone(), value.clone()));
+            let all = ous.chain(accounts).chain(tags);
+            all.map(|rule| IdleRule { excludes, rule }).collect()
+        };
+        let mut all = of_side(false, &selector.include);
+        all.extend(of_side(true, &selector.exclude));
+        Self(all)
+    }
+
+    /// Takes an account of the organization into account.
+    pub fn see(&mut self, account: &Account) {
+        self.0.retain(|idle| match &idle.rule {
+            Rule::Everything => false,
+            Rule::Ou(ou) => !is_below(&account.path, ou),
+            Rule::Account(id) => account.id != *id,
+            Rule::Tag(key, value) => !has_tag(account, key, value),
+        });
+    }
+
+    /// Those that none of the accounts matches.
+    pub fn left(&self) -> &[IdleRule] {
+        &self.0
+    }
 }

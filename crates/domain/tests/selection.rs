@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use rolekeeper_domain::account::{Account, AccountId, AccountState, OuPath};
 use rolekeeper_domain::outcome::SkipReason;
 use rolekeeper_domain::selector::{
-    ManagementPolicy, Rules, Selection, Selector, idle_rules, select,
+    IdleRules, ManagementPolicy, Rules, Selection, Selector, select,
 };
 
 fn id(number: u64) -> AccountId {
@@ -276,13 +276,13 @@ fn rules_that_match_nothing_are_named() {
         include: ous(&["prod", "prdo"]),
         exclude: accounts(&[1, 2]),
     };
-    let idle: Vec<String> = idle_rules(&selector, &[at(&["prod"])])
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let mut rules = IdleRules::of(&selector);
+    assert_eq!(rules.left().len(), 4);
+    rules.see(&at(&["prod"]));
+    let idle: Vec<String> = rules.left().iter().map(ToString::to_string).collect();
     expect![[r#"
-        organizational unit prdo
-        account 000000000002"#]]
+        select.include: no account matches organizational unit prdo
+        select.exclude: no account matches account 000000000002"#]]
     .assert_eq(&idle.join("\n"));
 }
 

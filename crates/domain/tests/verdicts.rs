@@ -18,7 +18,7 @@ use rolekeeper_domain::finding::Finding;
 use rolekeeper_domain::judge::{Approval, Guardrails, TooMany, judge};
 use rolekeeper_domain::observation::{Observation, ObservedDocument, Sighting};
 use rolekeeper_domain::outcome::{Mode, SkipReason};
-use rolekeeper_domain::plan::Precondition;
+use rolekeeper_domain::plan::{Precondition, Step};
 use rolekeeper_domain::planner::{plan, recheck, recheck_step};
 use rolekeeper_domain::role::{Adopt, Extras};
 use rolekeeper_domain::verdict::Verdict;
@@ -320,6 +320,50 @@ fn a_flapping_tag_does_not_stop_the_rest() {
                 .collect();
             expect!["role_tags of Auditor was repaired 3 times in a row and came back: someone else keeps changing it"].assert_eq(&held.join("\n"));
         }
+        other => panic!("{}", said(&other)),
+    }
+}
+
+/// One call sets both, and only one of them is left alone.
+#[test]
+fn a_flapping_description_does_not_stop_the_session_length_and_is_not_repaired_with_it() {
+    let mut world = World::of(faq_spec());
+    world.spec.description = Some("agreed".to_owned());
+    world.spec.max_session_duration = Some(3_600);
+    world.role().description = "ask Dave".to_owned();
+    world.role().max_session_duration = 43_200;
+    let guardrails = repaired(&world, DriftKind::RoleDescription, 3);
+    let Verdict::Apply(permit) = verdict(&world, &guardrails, Mode::Repair) else {
+        panic!("the session length is to be repaired");
+    };
+    let steps: Vec<&Step> = permit.plan().steps.iter().map(|step| &step.step).collect();
+    let [
+        Step::UpdateRole {
+            description,
+            max_session_duration,
+            ..
+        },
+    ] = steps.as_slice()
+    else {
+        panic!("{steps:?}");
+    };
+    assert_eq!(
+        (description.as_str(), *max_session_duration),
+        ("ask Dave", 3_600)
+    );
+    assert_eq!(permit.plan().withheld.len(), 1);
+    let both = Guardrails {
+        findings: [
+            DriftKind::RoleDescription,
+            DriftKind::RoleMaxSessionDuration,
+        ]
+        .into_iter()
+        .flat_map(|kind| repaired(&world, kind, 3).findings)
+        .collect(),
+        ..Guardrails::default()
+    };
+    match verdict(&world, &both, Mode::Repair) {
+        Verdict::ReportOnly(plan) => assert_eq!(plan.withheld.len(), 2),
         other => panic!("{}", said(&other)),
     }
 }

@@ -10,7 +10,7 @@ use rolekeeper_domain::account::{Account, AccountId};
 use rolekeeper_domain::census::judge_listing;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepId, SweepOutcome, Trigger};
-use rolekeeper_domain::selector::{Selection, select};
+use rolekeeper_domain::selector::{IdleRules, Selection, select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -48,6 +48,7 @@ pub(crate) struct FirstPhase {
     pub(crate) last_seen: BTreeMap<AccountId, Timestamp>,
     /// When the sweep began that this one takes up, after its process died: whoever was seen since comes last.
     taken_up: Option<Timestamp>,
+    idle: IdleRules,
     listed: u64,
     selected: u64,
 }
@@ -77,7 +78,10 @@ where
     E: EventSink,
 {
     let store = run.engine.store.as_ref();
-    let mut phase = FirstPhase::default();
+    let mut phase = FirstPhase {
+        idle: IdleRules::of(&run.settings.selector),
+        ..FirstPhase::default()
+    };
     if run.order.trigger == Trigger::Startup {
         phase.taken_up = cut_off_since(store, &run.sweep).await?;
     }
@@ -108,6 +112,7 @@ where
         &run.settings.census,
     )
     .map_err(census_error)?;
+    phase.tell_idle_rules(run);
     if let Some(wanted) = run.order.wanted_accounts() {
         let absent = missing(&wanted, &present);
         if run.order.trigger == Trigger::Event {
@@ -154,6 +159,7 @@ impl FirstPhase {
             };
             let Some(account) = account else { break };
             self.listed += 1;
+            self.idle.see(&account);
             if wanted
                 .as_ref()
                 .is_none_or(|wanted| wanted.contains(&account.id))
@@ -252,6 +258,19 @@ impl FirstPhase {
             if self.widens.len() < MAX_WIDENS {
                 self.widens.insert(sentence);
             }
+        }
+    }
+
+    fn tell_idle_rules<D, P: SessionProvider, S, C: Clock, E: EventSink>(
+        &self,
+        run: &Run<D, P, S, C, E>,
+    ) {
+        let rules: Vec<String> = self.idle.left().iter().map(ToString::to_string).collect();
+        if !rules.is_empty() {
+            run.emit(&Event::IdleRules {
+                sweep: run.sweep.clone(),
+                rules,
+            });
         }
     }
 

@@ -99,6 +99,10 @@ pub enum Event {
     SweepRefused { why: String },
     /// This replica became, or stopped being, the one that writes.
     LeaderChanged { leading: bool },
+    /// The whole organization was listed, and no account matches these rules of the selector, a sentence each.
+    IdleRules { sweep: SweepId, rules: Vec<String> },
+    /// Another process holds the lease: this one reads, and takes over when that one ends.
+    LeaseHeld { holder: String },
     /// The schedule's next sweep is due then; none: it has none, or this replica does not write.
     NextSweep { at: Option<Timestamp> },
     /// The store failed.

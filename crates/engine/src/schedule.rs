@@ -56,6 +56,26 @@ impl Schedule {
         matches!(self.cadence, Cadence::Never)
     }
 
+    /// The longest time between two sweeps that follow each other, from `now` on, jitter aside; none where sweeps
+    /// are made only when somebody asks.
+    pub fn longest_interval(&self, now: Timestamp) -> Option<Duration> {
+        /// A cron expression names days of a week or of a month at its coarsest, as a rule: so many moments show its
+        /// longest pause.
+        const MOMENTS: usize = 400;
+        match &self.cadence {
+            Cadence::Never => None,
+            Cadence::Every(every) => Some(*every),
+            Cadence::At(next) => {
+                let moments = std::iter::successors(next(now), |at| next(*at));
+                let moments: Vec<Timestamp> = moments.take(MOMENTS).collect();
+                let pauses = moments.iter().zip(moments.iter().skip(1));
+                pauses
+                    .filter_map(|(one, then)| Duration::try_from(then.duration_since(*one)).ok())
+                    .max()
+            }
+        }
+    }
+
     /// When the next sweep is due, the last one having begun at `last`. `random` is from 0 up to 1.
     pub fn next(&self, last: Option<Timestamp>, now: Timestamp, random: f64) -> Option<Timestamp> {
         let jitter = self.jitter.get();
@@ -109,6 +129,27 @@ mod tests {
             hourly(0.0).next(Some(at(1_000)), at(1_500), 0.5),
             Some(at(4_600))
         );
+    }
+
+    #[test]
+    fn the_longest_interval_is_the_longest_pause_of_an_expression() {
+        assert_eq!(Schedule::NEVER.longest_interval(at(0)), None);
+        assert_eq!(hourly(0.1).longest_interval(at(0)), Some(HOUR));
+        // At the full hour, but for those of the night.
+        let by_day = |now: Timestamp| {
+            let hour = now.as_second() / 3_600 + 1;
+            let open = if hour % 24 < 8 {
+                hour - hour % 24 + 8
+            } else {
+                hour
+            };
+            Some(at(open * 3_600))
+        };
+        let daily = Schedule {
+            cadence: Cadence::At(Arc::new(by_day)),
+            ..hourly(0.0)
+        };
+        assert_eq!(daily.longest_interval(at(0)), Some(9 * HOUR));
     }
 
     #[test]

@@ -64,7 +64,9 @@ where
         let mut timetable = Timetable::default();
         let mut was_leading = false;
         let mut told = None;
-        self.note(self.acquire_lease().await);
+        if let Some(None) = self.note(self.acquire_lease().await) {
+            self.say_who_leads().await;
+        }
         while !cancel.is_cancelled() {
             let leading = inner.keeper.fence(clock).is_some();
             if leading && !was_leading {
@@ -98,6 +100,13 @@ where
                 () = cancel.cancelled() => {}
                 () = clock.sleep(GLANCE) => {}
             }
+        }
+    }
+
+    async fn say_who_leads(&self) {
+        let inner = self.inner.as_ref();
+        if let Some(Some((holder, _))) = self.note(inner.store.holder().await) {
+            inner.gateway.sink.emit(&Event::LeaseHeld { holder });
         }
     }
 

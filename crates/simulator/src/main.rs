@@ -11,7 +11,7 @@ use rolekeeper_simulator::{Events, Limits, Settings, Simulator, World};
 
 /// An AWS organization in a process: Organizations, STS and IAM for any SDK.
 ///
-/// The hub's keys are AKIASIMULATORHUB0001 / simulator.
+/// The hub's keys are AKIASIMULATORHUB0001 / simulator; signatures are not verified, so any secret will do.
 #[derive(Debug, Parser)]
 #[command(name = "rolekeeper-simulator", version)]
 struct Args {

@@ -252,7 +252,7 @@ pub(crate) struct DemoArgs {
     /// What everything that looks like chance is drawn from
     #[arg(long, default_value_t = 7)]
     pub(crate) seed: u64,
-    /// Where the page is served
-    #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS")]
-    pub(crate) listen: std::net::SocketAddr,
+    /// Where the page is served [default: 127.0.0.1:9464, or a free port when that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
 }

@@ -82,6 +82,7 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<Exit, Failure> {
         ));
     }
     store.close().await;
+    sweep::someone_was_meant(&done.record)?;
     Ok(sweep::exit(&done))
 }
 

@@ -179,7 +179,7 @@ impl Demo<'_> {
         let signals = crate::signals::Signals::heard()?;
         let token = token()?;
         config.http.token = Some(token.clone());
-        let listener = any_port(args.listen).await?;
+        let listener = listener(args.listen, config.http.listen).await?;
         let address = listener.local_addr()?;
         self.heading("4. The daemon stays up and goes on looking        (rolekeeper run)")?;
         self.say(&format!(
@@ -282,16 +282,19 @@ fn token() -> Result<SecretString, Failure> {
     )))
 }
 
-/// The port that was asked for, or, when another process has it, any that is free.
-async fn any_port(wanted: SocketAddr) -> Result<TcpListener, Failure> {
-    match TcpListener::bind(wanted).await {
+/// Where the page is served: the port that was asked for, else the usual one or, when another process has that, any
+/// that is free.
+async fn listener(wanted: Option<SocketAddr>, usual: SocketAddr) -> Result<TcpListener, Failure> {
+    let address = wanted.unwrap_or(usual);
+    match TcpListener::bind(address).await {
         Ok(listener) => Ok(listener),
-        Err(problem) if problem.kind() == std::io::ErrorKind::AddrInUse => {
-            Ok(TcpListener::bind((wanted.ip(), 0)).await?)
+        Err(problem) if wanted.is_none() && problem.kind() == std::io::ErrorKind::AddrInUse => {
+            Ok(TcpListener::bind((address.ip(), 0)).await?)
         }
-        Err(problem) => Err(Failure::new(format!(
-            "cannot listen on {wanted}: {problem}"
-        ))),
+        Err(problem) => Err(
+            Failure::new(format!("cannot listen on {address}: {problem}"))
+                .with_help("--listen names another address"),
+        ),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use rolekeeper_domain::outcome::{Mode, Trigger};
 use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::port::store::Control as _;
 
 use super::sweep;
 use crate::app::App;
 use crate::args::{Format, PlanArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::plain;
 use crate::plan_file;
 use crate::specs;
 use crate::wire;
@@ -28,6 +30,13 @@ pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
     order.accounts = args.accounts.chosen();
     let done = sweep::carry_out(app, &engine, order).await?;
     sweep::show(app, &store, &done.record, args.format).await?;
+    if let Some(halt) = store.halted().await? {
+        app.terminal.tell(&format!(
+            "Writes are halted by {}: {}. Nothing is repaired before `rolekeeper resume`.",
+            plain(&halt.by),
+            plain(&halt.why)
+        ));
+    }
     if let Some(path) = &args.out {
         let saved =
             plan_file::PlanFile::new(&done.record, &specs::revision(&config), collector.take())
@@ -43,5 +52,6 @@ pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
             .tell("Nothing was written to AWS. To repair: rolekeeper apply");
     }
     store.close().await;
+    sweep::someone_was_meant(&done.record)?;
     Ok(sweep::exit(&done))
 }

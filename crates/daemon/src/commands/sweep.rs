@@ -16,7 +16,7 @@ use crate::args::{Format, ReportFormat};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::log::LogSink;
-use crate::output::Terminal;
+use crate::output::{Terminal, plain};
 use crate::progress::Progress;
 use crate::report::{self, accounts, seconds};
 use crate::signals::Signals;
@@ -48,17 +48,27 @@ pub(crate) fn sinks(app: &App) -> Sinks {
     }
 }
 
-/// Says that a word is waited for: a command that stands still without a reason would be ended.
+/// What most often is wrong with a rule that nothing matches.
+pub(crate) const CASE: &str = "Names of organizational units are case-sensitive.";
+
+/// Says that a word is waited for: a command that stands still without a reason would be ended. And which rules of
+/// the selector match nothing: an account that somebody means to protect is not protected by a misspelled one.
 #[derive(Debug)]
 struct Waiting(Terminal);
 
 impl EventSink for Waiting {
     fn emit(&self, event: &Event) {
-        if let Event::ApprovalWanted { sweep, changes, .. } = event {
-            self.0.tell(&format!(
+        match event {
+            Event::ApprovalWanted { sweep, changes, .. } => self.0.tell(&format!(
                 "The sweep waits for approval of its changes in {}: rolekeeper approve {sweep}",
                 accounts(*changes)
-            ));
+            )),
+            Event::IdleRules { rules, .. } => {
+                for rule in rules {
+                    self.0.warn(&format!("{}. {CASE}", plain(rule)));
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -102,6 +112,18 @@ pub(crate) async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Fa
         () = pause(wait) => Ok(()),
         _ = signals.told() => Err(Failure::interrupted()),
     }
+}
+
+/// A sweep that looked at nobody found nothing, and that is no good news.
+pub(crate) fn someone_was_meant(record: &SweepRecord) -> Result<(), Failure> {
+    let summary = &record.summary;
+    if record.outcome == Some(SweepOutcome::Completed) && summary.skipped == summary.accounts {
+        return Err(
+            Failure::new("no account is selected, so nothing was looked at")
+                .with_help(format!("`rolekeeper accounts` says why for each. {CASE}")),
+        );
+    }
+    Ok(())
 }
 
 /// Shows what came of a sweep, in the form that was asked for.

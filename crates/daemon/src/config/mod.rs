@@ -27,8 +27,8 @@ use self::hooks::{read_events, read_notify};
 use self::node::Node;
 use self::register::read_register;
 pub(crate) use self::roles::{Entry, Role};
-pub(crate) use self::section::Shown;
 use self::section::{Context, Section};
+pub(crate) use self::section::{Shown, nearest};
 use self::settings::Settings;
 pub(crate) use self::source::{Environment, find};
 pub(crate) use self::tables::{

@@ -180,7 +180,7 @@ impl<'a> Section<'a> {
                 if secret.trim().is_empty() {
                     return Err(node
                         .wrong("a file with the secret in it")
-                        .found(format!("{text}, and nothing is in it")));
+                        .found(format!("the file \"{text}\", which is empty")));
                 }
                 Ok(Some(SecretString::from(secret.trim().to_owned())))
             }

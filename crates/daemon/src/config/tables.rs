@@ -67,7 +67,7 @@ settings! {
 settings! {
     /// When sweeps begin, and whether they may write.
     pub(crate) struct Schedule {
-        /// The time between the beginnings of two sweeps.
+        /// The time between the beginnings of two sweeps; `1h` where neither this nor `cron` is set.
         every: Option<Duration> = duration("1m", "31d"), optional;
         /// A cron expression in UTC, in place of `every`.
         cron: Option<String> = text(), optional;
@@ -95,7 +95,7 @@ settings! {
         call_timeout: Duration = duration("1s", "5m"), default "\"20s\"";
         /// How long a change is given to read back right: IAM is eventually consistent.
         settle_timeout: Duration = duration("1s", "10m"), default "\"2m\"";
-        /// How long a stop waits for the steps under way.
+        /// How long a stop waits for the steps under way. `run` ends 20 s later at the latest; what supervises it (`TimeoutStopSec`, `terminationGracePeriodSeconds`: 45 s in deploy/) has to wait for longer than both.
         shutdown_timeout: Duration = duration("1s", "10m"), default "\"20s\"";
         /// Sessions kept for the next sweep, about 1.5 KB each.
         sessions: u64 = count(0, 100_000), default "10000";

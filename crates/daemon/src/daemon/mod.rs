@@ -27,7 +27,7 @@ use crate::failure::Failure;
 use crate::log::LogSink;
 use crate::metrics::Metrics;
 use crate::wall_clock::{self, time_of_day};
-use crate::wire::{RealEngine, Sinks};
+use crate::wire::{self, RealEngine, Sinks};
 
 /// What the daemon shows and tells, apart from the engine.
 #[derive(Clone)]
@@ -48,9 +48,11 @@ impl Face {
             .collect();
         let metrics = Metrics::new(roles)
             .map_err(|problem| Failure::new(format!("the metrics cannot be set up: {problem}")))?;
+        let now = time_of_day();
+        metrics.set_schedule_interval(wire::schedule(config).longest_interval(now));
         Ok(Self {
             metrics: Arc::new(metrics),
-            live: Arc::new(Live::new(time_of_day())),
+            live: Arc::new(Live::new(now)),
             readiness: Arc::new(Readiness::default()),
             begun: registrar::Begun::default(),
         })
@@ -94,9 +96,9 @@ pub(crate) struct Daemon<P: SessionProvider> {
     pub(crate) reload: Option<Reload>,
 }
 
-/// The longest that the parts of a daemon are waited for once it is to end: less than the 45 s after which
-/// systemd and Kubernetes, as deploy/ sets them up, kill it.
-const STOPPING: Duration = Duration::from_secs(40);
+/// How much longer than the steps under way the parts of a daemon are waited for once it is to end. With the default
+/// `limits.shutdown_timeout` that is less than the 45 s after which systemd and Kubernetes, as deploy/ sets them up, kill it.
+const STOPPING: Duration = Duration::from_secs(20);
 
 impl<P: SessionProvider> Daemon<P> {
     /// Runs until `cancel`. An error is a part that ended although nobody wanted it to.
@@ -154,6 +156,7 @@ impl<P: SessionProvider> Daemon<P> {
                     webhooks,
                     standing,
                     watched,
+                    metrics: Arc::clone(&self.face.metrics),
                 },
                 self.environment.clone(),
                 cancel.clone(),
@@ -161,16 +164,17 @@ impl<P: SessionProvider> Daemon<P> {
         }
         parts.spawn(systemd::notify(self.environment, cancel.clone()));
         let mut failure = None;
+        let patience = self.config.limits.shutdown_timeout + STOPPING;
         let mut overdue = std::pin::pin!(async {
             cancel.cancelled().await;
-            wall_clock::pause(STOPPING).await;
+            wall_clock::pause(patience).await;
         });
         loop {
             let ended = tokio::select! {
                 biased;
                 ended = parts.join_next() => ended,
                 () = &mut overdue => {
-                    tracing::warn!(after_s = STOPPING.as_secs(), "what has not ended by now is left as it is; the next start looks what became of it");
+                    tracing::warn!(after_s = patience.as_secs(), "what has not ended by now is left as it is; the next start looks what became of it");
                     parts.shutdown().await;
                     break;
                 }

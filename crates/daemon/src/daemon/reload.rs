@@ -1,6 +1,7 @@
 //! SIGHUP: the configuration is read again, and a mistake in it changes nothing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rolekeeper_engine::port::session::SessionProvider;
 use secrecy::ExposeSecret;
@@ -12,6 +13,7 @@ use super::events::Watched;
 use super::registrar::Standing;
 use crate::config::{self, Config, Environment, ManagementAccount};
 use crate::failure::Failure;
+use crate::metrics::Metrics;
 use crate::wall_clock::time_of_day;
 use crate::wire::{self, RealEngine};
 
@@ -27,6 +29,7 @@ pub(super) struct Beside {
     pub(super) webhooks: Webhooks,
     pub(super) standing: Standing,
     pub(super) watched: Watched,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Reload {
@@ -70,6 +73,7 @@ impl Reload {
     ) -> Result<Config, Failure> {
         let fresh = config::load(&self.path, environment)?;
         let settings = wire::settings(&fresh)?;
+        let interval = settings.schedule.longest_interval(time_of_day());
         for part in unchangeable(current, &fresh) {
             tracing::warn!(
                 part,
@@ -77,6 +81,7 @@ impl Reload {
             );
         }
         engine.reconfigure(settings);
+        beside.metrics.set_schedule_interval(interval);
         beside.webhooks.replace(fresh.webhooks.clone());
         beside.watched.replace(&fresh);
         beside.standing.replace(&fresh, time_of_day());

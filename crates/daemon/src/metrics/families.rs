@@ -1,7 +1,7 @@
 //! The metric families: a field is a metric, its doc comment is its help text.
 
 use prometheus::{
-    CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry,
 };
 
@@ -55,6 +55,7 @@ macro_rules! families {
     (@make HistogramVec, $name:literal, $help:ident, [$($label:literal),*], buckets $buckets:ident) => {
         HistogramVec::new(HistogramOpts::new($name, $help).buckets($buckets.to_vec()), &[$($label),*])
     };
+    (@make Gauge, $name:literal, $help:ident) => { Gauge::new($name, $help) };
     (@make IntGauge, $name:literal, $help:ident) => { IntGauge::new($name, $help) };
     (@make IntCounter, $name:literal, $help:ident) => { IntCounter::new($name, $help) };
     (@make $type:ident, $name:literal, $help:ident, [$($label:literal),*]) => {
@@ -83,6 +84,8 @@ families! {
         last_sweep_start: GaugeVec("rolekeeper_last_sweep_start_timestamp_seconds", ["mode"]),
         /// When the newest completed sweep ended, in seconds since the epoch; 0 before the first.
         last_sweep_success: GaugeVec("rolekeeper_last_sweep_success_timestamp_seconds", ["mode"]),
+        /// The longest time that the schedule leaves between two sweeps.
+        schedule_interval: Gauge("rolekeeper_schedule_interval_seconds"),
         /// How long sweeps took.
         sweep_duration: Histogram("rolekeeper_sweep_duration_seconds", buckets SWEEP_SECONDS),
         /// Sweeps ended, by mode and outcome.

@@ -9,6 +9,7 @@ mod families;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
 use rolekeeper_domain::account::AccountId;
@@ -134,6 +135,12 @@ impl Metrics {
     /// Whether writes are halted, as the store says.
     pub(crate) fn set_halted(&self, halted: bool) {
         self.families.halted.set(i64::from(halted));
+    }
+
+    /// How far apart the schedule's sweeps are, at most; none: it has none.
+    pub(crate) fn set_schedule_interval(&self, longest: Option<Duration>) {
+        let seconds = longest.unwrap_or_default().as_secs_f64();
+        self.families.schedule_interval.set(seconds);
     }
 
     /// Whether this replica writes.
@@ -399,6 +406,8 @@ impl EventSink for Metrics {
             Event::StoreFailed { .. } => families.store_errors.inc(),
             Event::SweepRefused { .. }
             | Event::NextSweep { .. }
+            | Event::LeaseHeld { .. }
+            | Event::IdleRules { .. }
             | Event::Planned { .. }
             | Event::Discovered { .. }
             | Event::ApprovalWanted { .. }

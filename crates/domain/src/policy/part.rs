@@ -56,6 +56,36 @@ impl Reporter<'_, '_> {
         }
     }
 
+    /// For a pattern of which the same side denies a part to everybody, always and everywhere: all but which.
+    pub(super) fn but(&self, action: &Part, denials: Set) -> String {
+        let Some(pattern) = action.pattern.as_ref().filter(|p| !p.is_literal()) else {
+            return String::new();
+        };
+        let everywhere = |statement: &&Statement| {
+            statement.conditions().is_empty()
+                && statement.principals().is_none()
+                && statement
+                    .resources()
+                    .is_some_and(Patterns::names_everything)
+        };
+        let mut parts: Vec<String> = Vec::new();
+        let statements = denials.iter().filter_map(|n| self.space.statement(n));
+        for statement in statements.filter(everywhere) {
+            for denied in statement.actions().patterns() {
+                let name = words::shown(denied.source());
+                let smaller = covers(pattern, denied) && !covers(denied, pattern);
+                if !statement.actions().is_negated() && smaller && !parts.contains(&name) {
+                    parts.push(name);
+                }
+            }
+        }
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!(" but {}", words::list(&parts, "and"))
+        }
+    }
+
     /// For an account or everyone, of whom the other side knew some already: whom.
     pub(super) fn beyond_principals(
         &self,

@@ -39,6 +39,15 @@ struct Shared {
     how: String,
 }
 
+/// What else counts for a sentence.
+#[derive(Clone, Copy, Debug)]
+struct Sides {
+    /// Statements of the other side with the same effect.
+    against: Set,
+    /// Denials of the side that the sentence is about.
+    denials: Set,
+}
+
 /// Actions told together, by what they share.
 type Groups = BTreeMap<Shared, Vec<String>>;
 /// Names that share the same groups, with those groups.
@@ -63,6 +72,14 @@ impl Reporter<'_, '_> {
         let own = from
             .iter()
             .fold(Set::default(), |set, d| set.or(self.space.set(d, effect)));
+        // What the same side denies besides is not gained, and is said to be lost by itself.
+        let denials = match (effect, voice) {
+            (Effect::Allow, Voice::Gained) => from.iter().fold(Set::default(), |set, d| {
+                set.or(self.space.set(d, Effect::Deny))
+            }),
+            _ => Set::default(),
+        };
+        let sides = Sides { against, denials };
         let mut questions = 0;
         for number in own.iter() {
             let Some(statement) = self.space.statement(number) else {
@@ -71,7 +88,7 @@ impl Reporter<'_, '_> {
             let mut only = Set::default();
             only.insert(number);
             let formula = Formula::And(vec![Formula::Some(only), formula.clone()]);
-            let told = self.groups(&formula, number, statement, against, voice, &mut questions);
+            let told = self.groups(&formula, number, statement, &sides, voice, &mut questions);
             for (names, group) in told {
                 for (shared, actions) in group {
                     let sentence = self.sentence(effect, voice, &names, &actions, &shared);
@@ -94,10 +111,11 @@ impl Reporter<'_, '_> {
         formula: &Formula,
         number: usize,
         statement: &Statement,
-        against: Set,
+        sides: &Sides,
         voice: Voice,
         questions: &mut usize,
     ) -> Vec<Told> {
+        let against = sides.against;
         let mut told: Vec<Told> = Vec::new();
         for who in self.parts_of_principals(statement, formula) {
             let mut groups = Groups::new();
@@ -123,11 +141,12 @@ impl Reporter<'_, '_> {
                     }
                 }
                 if let Some(how) = how {
+                    let but = self.but(&action, sides.denials);
                     let beyond = self.beyond(&action, &who, against, formula);
                     groups
                         .entry(Shared { resources, how })
                         .or_default()
-                        .push(format!("{}{beyond}", action.words));
+                        .push(format!("{}{but}{beyond}", action.words));
                 }
             }
             if groups.is_empty() {

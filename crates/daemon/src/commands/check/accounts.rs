@@ -1,22 +1,52 @@
 //! One account of each organizational unit, and what helps where it cannot be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rolekeeper_domain::account::Account;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Denial, Fault};
 use rolekeeper_domain::least_privilege::missing_statement;
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, Trigger};
-use rolekeeper_domain::selector::Selection;
+use rolekeeper_domain::selector::{IdleRules, Rule, Selection, Selector};
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::store::{ReportFilter, Sweeps as _};
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
-use crate::config::Config;
+use crate::commands::sweep::CASE;
+use crate::config::{Config, nearest};
 use crate::failure::{Failure, whole};
+use crate::output::plain;
 use crate::specs;
 use crate::wire::{self, AuditEngine};
+
+/// Rules of the selector that match nobody: an account that somebody means to protect is not protected by a misspelled one.
+pub(super) fn idle_rules(
+    selector: &Selector,
+    found: &[(Account, Selection)],
+    lines: &Lines,
+) -> Result<(), Failure> {
+    let mut idle = IdleRules::of(selector);
+    let mut units = BTreeSet::new();
+    for (account, _) in found {
+        idle.see(account);
+        for depth in 1..=account.path.names.len() {
+            units.extend(account.path.names.get(..depth).map(|names| names.join("/")));
+        }
+    }
+    let units: Vec<&str> = units.iter().map(String::as_str).collect();
+    for rule in idle.left() {
+        let remedy = match &rule.rule {
+            Rule::Ou(ou) => match nearest(ou.trim_matches('/'), &units) {
+                Some(near) => format!("did you mean \"{}\"? {CASE}", plain(near)),
+                None => format!("`rolekeeper accounts` shows the units that have accounts. {CASE}"),
+            },
+            _ => "`rolekeeper accounts` lists all there are".to_owned(),
+        };
+        lines.warning("selector", &plain(&rule.to_string()), &remedy)?;
+    }
+    Ok(())
+}
 
 /// The first selected account of each unit.
 pub(super) fn one_in_each_unit(found: &[(Account, Selection)]) -> Vec<Account> {

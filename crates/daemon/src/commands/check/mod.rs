@@ -56,6 +56,13 @@ pub(crate) async fn run(app: &App, offline: bool) -> Result<Exit, Failure> {
 }
 
 fn roles(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    if let Err(placeholder) = wire::refuse_placeholder(config) {
+        lines.warning(
+            "external id",
+            placeholder.message(),
+            placeholder.help().unwrap_or_default(),
+        )?;
+    }
     for spec in specs::samples(config) {
         let sizes = std::iter::once(&spec.trust)
             .chain(spec.managed_policies.iter().map(|policy| &policy.document));
@@ -198,6 +205,7 @@ async fn aws(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
             );
         }
     };
+    accounts::idle_rules(&engine.settings().selector, &found, lines)?;
     let selected = found
         .iter()
         .filter(|(_, selection)| selection.is_included())
