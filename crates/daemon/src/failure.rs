@@ -126,8 +126,8 @@ const AUDIT_ONLY: &str = "set schedule.repair_on_request = true, or schedule.mod
 pub(crate) fn remedy(error: &SweepError) -> Option<&'static str> {
     match error {
         SweepError::Credentials(_) => Some(
-            "rolekeeper takes the credentials that the AWS command line would: environment, profile, container or \
-             instance role. `rolekeeper check` tests them",
+            "rolekeeper takes the credentials that the AWS command line would: AWS_PROFILE or aws.profile, \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of the container or instance it runs in",
         ),
         SweepError::Census(_) => match error.fault()?.category {
             Category::AccessDenied => Some(

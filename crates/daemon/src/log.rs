@@ -19,6 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::output::plain;
 use crate::traces::{self, Traces};
 
 /// The shape of a line.
@@ -125,7 +126,7 @@ impl EventSink for LogSink {
         match event {
             Event::SweepStarted { sweep } => tracing::info!(
                 sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.trigger = %sweep.trigger,
-                sweep.requested_by = ?sweep.requested_by,
+                sweep.requested_by = %plain(&sweep.requested_by),
                 "sweep {} began ({}, asked for by {})", sweep.id, sweep.mode, sweep.trigger,
             ),
             Event::Discovered {
@@ -153,7 +154,7 @@ impl EventSink for LogSink {
             } => {
                 tracing::info!(
                     sweep.id = %sweep, account.id = %account, step.action = %operation.action(),
-                    step.resource = ?resource, step.result = %result,
+                    step.resource = %plain(resource), step.result = %result,
                     fault.category = fault.as_ref().map(|fault| fault.category.as_str()),
                     aws.request_id = fault.as_ref().and_then(|fault| fault.request_id.as_deref()),
                     "{} {resource:?} in {account}: {result}", operation.action(),
@@ -169,7 +170,7 @@ impl EventSink for LogSink {
                     CallOutcome::Ok => "ok",
                     CallOutcome::Failed(category) => category.as_str(),
                 };
-                tracing::trace!(
+                tracing::debug!(
                     account.id = account.map(tracing::field::display),
                     aws.operation = %operation, outcome, duration_ms = duration.as_millis(),
                     "{operation}: {outcome}",
@@ -218,15 +219,15 @@ impl EventSink for LogSink {
                 "wave {wave} of {of} began: {}", crate::report::accounts(*accounts),
             ),
             Event::CanaryAgain { sweep, why } => tracing::warn!(
-                sweep.id = %sweep, why = ?why, "the rest goes through a canary again: {why:?}",
+                sweep.id = %sweep, why = %plain(why), "the rest goes through a canary again: {why:?}",
             ),
             Event::Halted { sweep, why } => tracing::error!(
-                sweep.id = sweep.as_ref().map(tracing::field::display), why = ?why,
+                sweep.id = sweep.as_ref().map(tracing::field::display), why = %plain(why),
                 "writes are halted: {why:?}",
             ),
             Event::SweepFinished { sweep } => finished(sweep),
             Event::SweepRefused { why } => {
-                tracing::error!(why = ?why, "a sweep was not carried out: {why:?}");
+                tracing::error!(why = %plain(why), "a sweep was not carried out: {why:?}");
             }
             Event::NextSweep { at } => tracing::debug!(
                 schedule.next = at.map(tracing::field::display),
@@ -241,11 +242,11 @@ impl EventSink for LogSink {
                 "{}; names of organizational units are case-sensitive", rules.join("; "),
             ),
             Event::LeaseHeld { holder } => tracing::info!(
-                lease.holder = ?holder,
+                lease.holder = %plain(holder),
                 "another process ({holder}) holds the lease: this one reads, and takes over when that one ends",
             ),
             Event::StoreFailed { message } => {
-                tracing::error!(message_from_store = ?message, "the store failed: no writes to AWS until it works");
+                tracing::error!(message_from_store = %plain(message), "the store failed: no writes to AWS until it works");
             }
             Event::AccountStarted { .. } | Event::LimiterWaited { .. } => {}
         }
@@ -256,7 +257,7 @@ fn account(sweep: &str, report: &AccountReport) {
     let drifts = report.drifts.len();
     if let (Outcome::Failed, Some(fault)) = (report.outcome, &report.failure) {
         tracing::warn!(
-            sweep.id = sweep, account.id = %report.account, account.name = ?report.name,
+            sweep.id = sweep, account.id = %report.account, account.name = %plain(&report.name),
             account.outcome = %report.outcome, fault.category = %fault.category,
             aws.request_id = fault.request_id.as_deref(), duration_ms = report.duration_ms,
             "account {} failed ({}): {:?}", report.account, fault.category, fault.to_string(),
@@ -277,7 +278,7 @@ fn account(sweep: &str, report: &AccountReport) {
     macro_rules! say {
         ($level:ident) => {
             tracing::$level!(
-                sweep.id = sweep, account.id = %report.account, account.name = ?report.name,
+                sweep.id = sweep, account.id = %report.account, account.name = %plain(&report.name),
                 account.outcome = %report.outcome, drifts, duration_ms = report.duration_ms, "{line}",
             )
         };
@@ -293,9 +294,9 @@ fn finished(sweep: &SweepRecord) {
     let summary = &sweep.summary;
     let outcome = sweep.outcome.map_or("unfinished", SweepOutcome::as_str);
     let line = format!(
-        "sweep {} {outcome}: {} accounts, {} in sync, {} drifted, {} repaired, {} failed, {} skipped, {} pending",
+        "sweep {} {outcome}: {}, {} in sync, {} drifted, {} repaired, {} failed, {} skipped, {} pending",
         sweep.id,
-        summary.accounts,
+        crate::report::accounts(summary.accounts),
         summary.in_sync,
         summary.drifted,
         summary.repaired,
@@ -303,12 +304,19 @@ fn finished(sweep: &SweepRecord) {
         summary.skipped,
         summary.pending,
     );
-    if sweep.outcome == Some(SweepOutcome::Completed) {
-        tracing::info!(sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.outcome = outcome, "{line}");
-    } else {
-        tracing::error!(
-            sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.outcome = outcome,
-            reason = ?sweep.reason, "{line}",
-        );
+    let reason = sweep.reason.as_deref().map(plain);
+    macro_rules! say {
+        ($level:ident) => {
+            tracing::$level!(
+                sweep.id = %sweep.id, sweep.mode = %sweep.mode, sweep.outcome = outcome,
+                reason = reason.as_deref(), "{line}",
+            )
+        };
+    }
+    match sweep.outcome {
+        Some(SweepOutcome::Completed) => say!(info),
+        // Somebody wanted it to end: at a stop, by the API.
+        Some(SweepOutcome::Cancelled) => say!(warn),
+        _ => say!(error),
     }
 }

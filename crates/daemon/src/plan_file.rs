@@ -59,6 +59,12 @@ struct Entry {
     widens: Vec<String>,
 }
 
+/// What any of rolekeeper's documents says of itself.
+#[derive(Deserialize)]
+struct Named {
+    schema: String,
+}
+
 /// One step.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +84,30 @@ struct Withheld {
     action: String,
     resource: String,
     reason: String,
+}
+
+fn unwritable(path: &Path, problem: std::io::Error) -> Failure {
+    Failure::new(format!("{} cannot be written: {problem}", path.display()))
+}
+
+/// Looks whether a plan can be written there, before a long sweep is made for it.
+pub(crate) fn can_be_made(path: &Path) -> Result<(), Failure> {
+    let is_new = !path.exists();
+    open(path, false).map_err(|problem| unwritable(path, problem))?;
+    if is_new {
+        // It is made anew when there is something to write into it.
+        std::fs::remove_file(path).map_err(|problem| unwritable(path, problem))?;
+    }
+    Ok(())
+}
+
+/// For this user's eyes alone: trust policies hold the external id.
+fn open(path: &Path, truncate: bool) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(truncate);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 impl PlanFile {
@@ -107,17 +137,11 @@ impl PlanFile {
         }
     }
 
-    /// Writes the file, for this user's eyes: trust policies hold the external id.
+    /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let failed = |problem: std::io::Error| {
-            Failure::new(format!("{} cannot be written: {problem}", path.display()))
-        };
+        let failed = |problem| unwritable(path, problem);
         let text = serde_json::to_string_pretty(self).map_err(|problem| failed(problem.into()))?;
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(failed)?;
+        let mut file = open(path, true).map_err(failed)?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.write_all(b"\n"))
             .and_then(|()| file.sync_all())
@@ -138,6 +162,10 @@ impl PlanFile {
         }
         let text = std::fs::read_to_string(path).map_err(failed)?;
         let file: Self = serde_json::from_str(&text).map_err(|problem| {
+            let problem = match serde_json::from_str(&text) {
+                Ok(Named { schema }) if schema != SCHEMA => format!("it is a {schema}"),
+                _ => problem.to_string(),
+            };
             Failure::new(format!("{place} is no plan file: {problem}"))
                 .with_help("`rolekeeper plan --out FILE` makes one")
         })?;

@@ -122,6 +122,16 @@ names! {
     }
 }
 
+impl Trigger {
+    /// What asks for a sweep that is about single accounts: it says nothing about the organization.
+    pub const OF_SINGLE_ACCOUNTS: [Self; 4] = [
+        Self::RetireUser,
+        Self::Bootstrap,
+        Self::Rollback,
+        Self::Event,
+    ];
+}
+
 names! {
     /// What became of a step.
     StepResult {

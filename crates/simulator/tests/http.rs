@@ -182,13 +182,25 @@ async fn drift_faults_and_limits_are_ordered_over_the_wire() {
         ("/_sim/drift", json!({ "kind": "nonsense", "count": 1 })),
         ("/_sim/faults", json!({ "troubel": "cut" })),
         ("/_sim/limits", json!({ "iam_rate": 0.0 })),
-        ("/_sim/nothing", Value::Null),
+        ("/_sim/faults", json!({})),
+        ("/_sim/drift", Value::Null),
     ] {
         assert_eq!(
             wire.control(Method::POST, path, order).await.0,
             StatusCode::BAD_REQUEST,
             "{path}"
         );
+    }
+    for (method, path, status) in [
+        (Method::POST, "/_sim/nothing", StatusCode::NOT_FOUND),
+        (
+            Method::POST,
+            "/_sim/summary",
+            StatusCode::METHOD_NOT_ALLOWED,
+        ),
+        (Method::GET, "/_sim/drift", StatusCode::METHOD_NOT_ALLOWED),
+    ] {
+        assert_eq!(wire.control(method, path, Value::Null).await.0, status);
     }
 }
 

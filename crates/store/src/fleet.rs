@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::db::{CHUNK, Db, Row, Tx, Value, corrupt, placeholders, values};
 use crate::rows::{ReportBody, to_json};
-use crate::sweeps::search_text;
+use crate::sweeps::{COMPARED, search_text};
 
 /// Writes the newest reports. That a sweep ended before it reached an account says
 /// nothing about the account: `pending` replaces no report, it only fills a gap.
@@ -148,15 +148,24 @@ pub(crate) async fn totals(db: &Db) -> Result<FleetTotals, StoreError> {
         totals.since.insert(key.clone(), row.time(4)?);
         totals.findings.insert(key, row.count(3)?);
     }
-    // What retires a user or provisions one account says nothing about when the roles were last seen to.
-    let [retire, bootstrap] = [Trigger::RetireUser, Trigger::Bootstrap].map(Trigger::as_str);
-    let start =
-        "SELECT mode, max(started_at) FROM sweeps WHERE trigger_kind NOT IN ($1, $2) GROUP BY mode";
-    totals.last_start = by_mode(db.rows(start, values![retire, bootstrap]).await?)?;
-    let success = "SELECT mode, max(finished_at) FROM sweeps WHERE outcome = $1 AND finished_at IS NOT NULL \
-                   AND trigger_kind NOT IN ($2, $3) GROUP BY mode";
-    let completed = values![SweepOutcome::Completed.as_str(), retire, bootstrap];
-    totals.last_success = by_mode(db.rows(success, completed).await?)?;
+    // What is done to single accounts says nothing about when all of them were last seen to; nor does a sweep over
+    // a few that somebody named.
+    let [retire, bootstrap, rollback, event] = Trigger::OF_SINGLE_ACCOUNTS.map(Trigger::as_str);
+    let start = "SELECT mode, max(started_at) FROM sweeps WHERE trigger_kind NOT IN ($1, $2, $3, $4) GROUP BY mode";
+    totals.last_start = by_mode(
+        db.rows(start, values![retire, bootstrap, rollback, event])
+            .await?,
+    )?;
+    let success = "WITH completed AS (\
+                     SELECT no, mode, finished_at, in_sync + drifted + repaired + failed + skipped + pending AS accounts \
+                     FROM sweeps WHERE outcome = $1 AND finished_at IS NOT NULL AND trigger_kind NOT IN ($2, $3, $4, $5) \
+                     ORDER BY no DESC LIMIT $6) \
+                   SELECT mode, max(finished_at) FROM completed \
+                   WHERE accounts * 2 >= (SELECT max(accounts) FROM completed) GROUP BY mode";
+    let completed = SweepOutcome::Completed.as_str();
+    let looked_at = i64::from(COMPARED);
+    let values = values![completed, retire, bootstrap, rollback, event, looked_at];
+    totals.last_success = by_mode(db.rows(success, values).await?)?;
     Ok(totals)
 }
 

@@ -20,6 +20,9 @@ use crate::rows::{ReportBody, from_json, named, to_json};
 use crate::{findings, fleet};
 
 /// The columns of a [`SweepRecord`], in the order [`sweep_record`] reads them.
+/// How many sweeps are compared to know one over everybody from one over a few that somebody named.
+pub(crate) const COMPARED: u32 = 50;
+
 const SWEEP: &str = "id, mode, trigger_kind, requested_by, started_at, finished_at, outcome, reason, \
                      in_sync, drifted, repaired, failed, skipped, pending, widens";
 
@@ -100,18 +103,19 @@ impl Sweeps for Store {
     }
 
     async fn last_completed(&self) -> Result<Option<SweepRecord>, StoreError> {
-        // The record of one account's provisioning has no reports to look back on.
         let sql = format!(
-            "SELECT {SWEEP} FROM sweeps WHERE outcome = $1 AND trigger_kind <> $2 \
-             ORDER BY no DESC LIMIT 1"
+            "SELECT {SWEEP} FROM sweeps WHERE outcome = $1 AND trigger_kind NOT IN ($2, $3, $4, $5) \
+             ORDER BY no DESC LIMIT $6"
         );
-        let (completed, bootstrap) = (SweepOutcome::Completed, Trigger::Bootstrap);
-        one_sweep(
-            &self.db,
-            sql,
-            values![completed.as_str(), bootstrap.as_str()],
-        )
-        .await
+        let completed = SweepOutcome::Completed.as_str();
+        let [retire, bootstrap, rollback, event] = Trigger::OF_SINGLE_ACCOUNTS.map(Trigger::as_str);
+        let looked_at = i64::from(COMPARED);
+        let values = values![completed, retire, bootstrap, rollback, event, looked_at];
+        let rows = self.db.rows(AssertSqlSafe(sql), values).await?;
+        let recent: Vec<SweepRecord> = rows.iter().map(sweep_record).collect::<Result<_, _>>()?;
+        let most = recent.iter().map(|sweep| sweep.summary.accounts).max();
+        let is_whole = |sweep: &SweepRecord| Some(sweep.summary.accounts.saturating_mul(2)) >= most;
+        Ok(recent.into_iter().find(is_whole))
     }
 
     async fn sweeps(

@@ -15,7 +15,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::{Finding, fold};
 use rolekeeper_domain::outcome::{
-    AccountReport, Outcome, Summary, SweepId, SweepOutcome, SweepRecord,
+    AccountReport, Outcome, Summary, SweepId, SweepOutcome, SweepRecord, Trigger,
 };
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
@@ -254,7 +254,8 @@ impl Sweeps for MemoryStore {
             .sweeps
             .values()
             .rev()
-            .filter(|record| record.outcome == Some(SweepOutcome::Completed));
+            .filter(|record| record.outcome == Some(SweepOutcome::Completed))
+            .filter(|record| !Trigger::OF_SINGLE_ACCOUNTS.contains(&record.trigger));
         Ok(completed.next().map(|record| state.with_summary(record)))
     }
 

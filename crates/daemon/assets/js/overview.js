@@ -5,7 +5,7 @@ import { askApprove, askCancel, askSweep, withToken } from "./dialogs.js";
 import { h } from "./dom.js";
 import { address, badge, empty, link, table, when } from "./parts.js";
 import { map } from "./units.js";
-import { OUTCOMES, accounts, count, name, sentence, took } from "./words.js";
+import { OUTCOMES, accounts, count, name, took } from "./words.js";
 
 /** How bad it is, for the color and the mark of the first sentence. */
 function tone(summary) {
@@ -21,11 +21,11 @@ function hasFailed(sweep) {
   return sweep?.outcome === "failed";
 }
 
-/** Why what is shown may be old. */
+/** Why what is shown may be old: the sentence above says what failed. */
 function doubt({ last_sweep: last }) {
   if (!hasFailed(last)) return null;
-  const what = last.mode === "repair" ? "The last repair failed" : "The last audit failed";
-  return h("p", { id: "doubt" }, sentence(last.reason ? `${what}: ${last.reason}` : what), " What is shown may be from before it.");
+  const what = last.mode === "repair" ? "repair" : "audit";
+  return h("p", { id: "doubt" }, `What is shown may be from before the ${what} that failed.`);
 }
 
 function what(summary, reload) {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::ApiState;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, filled};
 use super::problem::Problem;
 use super::refusals::{BadRequest, NoSuch, Usual};
 use super::views::PageView;
@@ -29,14 +29,19 @@ pub(super) const PAGE_MAX: u32 = 1_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct AccountsQuery {
     /// Only this outcome: `in_sync`, `drifted`, `repaired`, `failed`, `skipped` or `pending`.
+    #[serde(default, deserialize_with = "filled")]
     outcome: Option<String>,
     /// Only this organizational unit and those below it, as a path of names.
+    #[serde(default, deserialize_with = "filled")]
     ou: Option<String>,
     /// Only accounts whose id or name contains this text.
+    #[serde(default, deserialize_with = "filled")]
     q: Option<String>,
     /// `id`, `worst`, `name`, `ou` or `observed`; with `-` before it: turned round.
+    #[serde(default, deserialize_with = "filled")]
     sort: Option<String>,
     /// `next_cursor` of the page before, with the same sort.
+    #[serde(default, deserialize_with = "filled")]
     cursor: Option<String>,
     /// Rows of the page.
     #[param(minimum = 1, maximum = 1000)]
@@ -121,6 +126,7 @@ pub(super) async fn account(
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryQuery {
     /// `next_cursor` of the page before.
+    #[serde(default, deserialize_with = "filled")]
     cursor: Option<String>,
     /// Rows of the page.
     #[param(minimum = 1, maximum = 1000)]

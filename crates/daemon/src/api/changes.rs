@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::ApiState;
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, filled};
 use super::pieces;
 use super::problem::Problem;
 use super::refusals::{BadRequest, NoSuch, Usual};
@@ -21,8 +21,10 @@ use crate::report::changes;
 #[into_params(parameter_in = Query)]
 pub(super) struct ChangesQuery {
     /// The earlier sweep; when left out, the last completed one before it that looked at comparably many accounts.
+    #[serde(default, deserialize_with = "filled")]
     since: Option<String>,
     /// `json`, `csv`, `markdown`, `html` or `ocsf`; json when left out.
+    #[serde(default, deserialize_with = "filled")]
     format: Option<String>,
 }
 

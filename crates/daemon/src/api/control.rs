@@ -4,6 +4,7 @@ use axum::Json as Body;
 use axum::extract::State;
 use rolekeeper_engine::port::store::{Control, Halt};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::ApiState;
@@ -59,6 +60,7 @@ pub(super) async fn halt(
     };
     state.store.halt(&halt).await?;
     state.metrics.set_halted(true);
+    state.live.tell("halted", &json!({ "why": why }));
     Ok(Body(HaltedView {
         halted: state.store.halted().await?.map(Into::into),
     }))
@@ -75,5 +77,6 @@ pub(super) async fn halt(
 pub(super) async fn resume(State(state): State<ApiState>) -> Result<Body<HaltedView>, Problem> {
     state.store.resume(REQUESTED_BY, (state.now)()).await?;
     state.metrics.set_halted(false);
+    state.live.tell("resumed", &json!({}));
     Ok(Body(HaltedView { halted: None }))
 }

@@ -3,7 +3,12 @@
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 
+use serde::{Deserialize as _, Deserializer};
+
 use super::problem::Problem;
+
+/// Where the bodies are described.
+const OPENAPI: &str = "/api/v1/openapi.json";
 
 /// A query string.
 #[derive(FromRequestParts)]
@@ -34,6 +39,23 @@ impl From<PathRejection> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        Self::new(rejection.status(), rejection.body_text())
+        let text = rejection.body_text();
+        // The words of the library speak of types that a caller cannot know.
+        let detail = match &rejection {
+            JsonRejection::JsonDataError(_) | JsonRejection::JsonSyntaxError(_) => {
+                let problem = text
+                    .split_once(": ")
+                    .map_or(text.as_str(), |(_, problem)| problem);
+                format!("the body is not as {OPENAPI} describes it: {problem}")
+            }
+            _ => text,
+        };
+        Self::new(rejection.status(), detail)
     }
+}
+
+/// A parameter that is there and empty is one that is not there: scripts fill in templates.
+pub(crate) fn filled<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.filter(|text| !text.is_empty()))
 }

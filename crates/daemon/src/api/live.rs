@@ -103,6 +103,15 @@ impl Live {
         )
     }
 
+    /// Tells what the engine does not: somebody halts or resumes.
+    pub(crate) fn tell(&self, kind: &'static str, data: &Value) {
+        let mut inner = self.lock();
+        inner.push(kind, data);
+        let next_id = inner.next_id;
+        drop(inner);
+        self.changed.send_replace(next_id);
+    }
+
     /// The sweep under way.
     pub(crate) fn running(&self) -> Option<Running> {
         self.lock().running.last().cloned()
@@ -130,13 +139,9 @@ impl Live {
 
 impl EventSink for Live {
     fn emit(&self, event: &Event) {
-        let mut inner = self.lock();
-        inner.follow(event);
+        self.lock().follow(event);
         if let Some((kind, data)) = wire(event) {
-            inner.push(kind, &data);
-            let next_id = inner.next_id;
-            drop(inner);
-            self.changed.send_replace(next_id);
+            self.tell(kind, &data);
         }
     }
 }

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::ApiState;
 use super::accounts::{account_id, bad_cursor, limit};
 use super::control::REQUESTED_BY;
-use super::extract::{Json, Path, Query};
+use super::extract::{Json, Path, Query, filled};
 use super::pieces;
 use super::problem::Problem;
 use super::refusals::{BadBody, BadRequest, NoSuch, Usual, WrongMoment};
@@ -29,6 +29,7 @@ use crate::report::{self, changes};
 #[into_params(parameter_in = Query)]
 pub(super) struct SweepsQuery {
     /// `next_cursor` of the page before.
+    #[serde(default, deserialize_with = "filled")]
     cursor: Option<String>,
     /// Rows of the page.
     #[param(minimum = 1, maximum = 1000)]
@@ -53,6 +54,11 @@ pub(super) async fn sweeps(
         .as_deref()
         .map(|cursor| SweepId::parse(cursor).ok_or_else(|| bad_cursor(cursor)))
         .transpose()?;
+    if let Some(before) = &before
+        && state.store.sweep(before).await?.is_none()
+    {
+        return Err(bad_cursor(before.as_str()));
+    }
     let limit = limit(query.limit)?;
     let mut sweeps = state.store.sweeps(before.as_ref(), limit + 1).await?;
     let more = usize::try_from(limit).is_ok_and(|limit| limit < sweeps.len());
@@ -179,6 +185,7 @@ pub(super) async fn sweep(
 #[into_params(parameter_in = Query)]
 pub(super) struct ReportQuery {
     /// `json`, `csv`, `markdown`, `html` or `ocsf`; json when left out.
+    #[serde(default, deserialize_with = "filled")]
     format: Option<String>,
 }
 

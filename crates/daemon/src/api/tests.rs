@@ -374,6 +374,11 @@ async fn nothing_can_be_changed_without_a_token() {
 #[tokio::test]
 async fn halt_and_resume_reach_the_store() {
     let served = served(Some("s3cret")).await;
+    let first = served.state.live.next_id();
+    let told = || -> Vec<&'static str> {
+        let events = served.state.live.since(first).unwrap();
+        events.iter().map(|event| event.kind).collect()
+    };
     let halt = Some(r#"{"why":"drill"}"#);
     assert_eq!(
         served.ask(Method::POST, "/api/v1/halt", None, halt).await.0,
@@ -405,6 +410,8 @@ async fn halt_and_resume_reach_the_store() {
             .0,
         200
     );
+    // Every open page hears of it.
+    assert_eq!(told(), ["halted", "resumed"]);
     assert_eq!(served.state.store.halted().await.unwrap(), None);
 }
 

@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::args::Format;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::fit::{columns, cut, padded};
+use crate::fit::{broken, columns, cut, padded};
+use crate::log::LogSink;
 use crate::output::{Style, Terminal, plain};
 use crate::report::accounts as count_of;
 use crate::wire::{self, Sinks};
@@ -20,7 +21,7 @@ use crate::wire::{self, Sinks};
 pub(crate) async fn run(app: &App, format: Format) -> Result<Exit, Failure> {
     let config = app.config()?;
     let store = wire::store(&config).await?;
-    let engine = wire::audit(&config, store, Sinks::default()).await?;
+    let engine = wire::audit(&config, store, Sinks::default().and(LogSink)).await?;
     let found = engine.discover().await?;
     let undecided = found
         .iter()
@@ -60,8 +61,13 @@ fn document(found: &[(Account, Selection)]) -> String {
 }
 
 fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
-    const NAME: usize = 32; // longer names are cut, so that the columns stay columns
-    const PLACE: usize = 28;
+    // Longer names are cut, so that the columns stay columns.
+    const LEAST: usize = 16; // for the words on a narrow terminal
+    // A narrow terminal has room for names or for reasons; both get what they can.
+    let (name_most, place_most) = match terminal.width {
+        Some(width) if width < 100 => (18, 14),
+        _ => (32, 28),
+    };
     let widest = |of: fn(&Account) -> String, most: usize| {
         found
             .iter()
@@ -70,28 +76,27 @@ fn table(found: &[(Account, Selection)], terminal: &Terminal) -> String {
             .unwrap_or(0)
             .min(most)
     };
-    let names = widest(|account| account.name.clone(), NAME);
-    let places = widest(|account| account.path.to_string(), PLACE);
+    let names = widest(|account| account.name.clone(), name_most);
+    let places = widest(|account| account.path.to_string(), place_most);
     let mut text = String::new();
     for (account, selection) in found {
-        let name = padded(&cut(&plain(&account.name), NAME), names);
-        let place = padded(&cut(&plain(&account.path.to_string()), PLACE), places);
-        let words = format!(
-            "{}  {name}  {place}  {:<11}  {}",
-            account.id,
-            state(&account.state),
-            plain(&selection.to_string())
-        );
-        let line = terminal
-            .width
-            .map_or_else(|| words.clone(), |width| cut(&words, width));
+        let name = padded(&cut(&plain(&account.name), name_most), names);
+        let place = padded(&cut(&plain(&account.path.to_string()), place_most), places);
         let style = match selection {
             Selection::Included { .. } => None,
             Selection::Undecided(_) => Some(Style::Alarm),
             _ => Some(Style::Faint),
         };
-        let line = style.map_or_else(|| line.clone(), |style| terminal.paint(style, &line));
-        let _infallible = writeln!(text, "{}", line.trim_end());
+        let mut before = format!("{}  {name}  {place}  ", account.id);
+        let left = terminal.width.map_or(usize::MAX, |width| {
+            width.saturating_sub(columns(&before)).max(LEAST)
+        });
+        for words in broken(&plain(&selection.to_string()), left) {
+            let line = format!("{before}{words}");
+            let line = style.map_or_else(|| line.clone(), |style| terminal.paint(style, &line));
+            let _infallible = writeln!(text, "{}", line.trim_end());
+            before = " ".repeat(columns(&before));
+        }
     }
     let selected = found
         .iter()

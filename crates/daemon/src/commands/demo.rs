@@ -1,12 +1,13 @@
 //! `rolekeeper demo`: the real thing against an organization that is simulated in this process.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rolekeeper_aws::{Aws, HubKeys};
 use rolekeeper_domain::outcome::{Mode, Trigger};
 use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::event::{Event, EventSink};
 use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_simulator::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, Simulator};
 use rolekeeper_store::Store;
@@ -47,6 +48,7 @@ pub(crate) async fn run(app: &App, args: DemoArgs) -> Result<Exit, Failure> {
         store: wire::store(&config).await?,
         config,
         simulator,
+        waves: Waves::default(),
     };
     demo.introduce(&args)?;
     if demo.audit().await?.interrupted
@@ -68,6 +70,28 @@ struct Demo<'a> {
     config: Config,
     aws: Aws,
     store: Arc<Store>,
+    waves: Waves,
+}
+
+/// How many accounts each wave of repairs had.
+#[derive(Clone, Debug, Default)]
+struct Waves(Arc<Mutex<Vec<u64>>>);
+
+impl EventSink for Waves {
+    fn emit(&self, event: &Event) {
+        if let Event::WaveStarted { accounts, .. } = event {
+            let mut waves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            waves.push(*accounts);
+        }
+    }
+}
+
+impl Waves {
+    fn told(&self) -> String {
+        let waves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waves: Vec<String> = waves.iter().copied().map(report::grouped).collect();
+        waves.join(", then ")
+    }
 }
 
 impl Demo<'_> {
@@ -124,6 +148,10 @@ impl Demo<'_> {
             &overview,
             &self.app.terminal,
         ))?;
+        self.tell(&format!(
+            "It went in waves of so many accounts, each verified before the next one began: {}.",
+            self.waves.told()
+        ))?;
         self.tell_calls(before)?;
         Ok(done)
     }
@@ -150,7 +178,7 @@ impl Demo<'_> {
             &self.aws,
             sessions,
             Arc::clone(&self.store),
-            sweep::sinks(self.app),
+            sweep::sinks(self.app).and(self.waves.clone()),
         )
         .await
     }

@@ -17,6 +17,9 @@ use crate::wire;
 /// Finds the drift and shows it.
 pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
     let mut config = app.config()?;
+    if let Some(path) = &args.out {
+        plan_file::can_be_made(path)?;
+    }
     // There is no next sweep in this process that could use them again.
     config.limits.sessions = 0;
     let store = wire::store(&config).await?;
@@ -48,8 +51,14 @@ pub(crate) async fn run(app: &App, args: PlanArgs) -> Result<Exit, Failure> {
             path.display()
         ));
     } else if args.format == Format::Text && done.record.summary.drifted > 0 {
-        app.terminal
-            .tell("Nothing was written to AWS. To repair: rolekeeper apply");
+        let accounts = args.accounts.chosen().map(|chosen| {
+            let ids: Vec<String> = chosen.iter().map(ToString::to_string).collect();
+            format!(" --accounts {}", ids.join(","))
+        });
+        app.terminal.tell(&format!(
+            "Nothing was written to AWS. To repair: rolekeeper apply{}",
+            accounts.unwrap_or_default()
+        ));
     }
     store.close().await;
     sweep::someone_was_meant(&done.record)?;

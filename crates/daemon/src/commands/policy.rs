@@ -18,7 +18,7 @@ pub(crate) fn diff(app: &App, a: &Path, b: &Path, format: Format) -> Result<Exit
     let (before, after) = (read(a)?, read(b)?);
     if before.kind() != after.kind() {
         return Err(Failure::new(format!(
-            "{} is a {} and {} is a {}: only documents of one kind can be compared",
+            "{} is a document of kind {} and {} of kind {}: only two of one kind can be compared",
             a.display(),
             before.kind(),
             b.display(),

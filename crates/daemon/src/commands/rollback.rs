@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Mode, StepResult, Trigger};
 use rolekeeper_engine::SweepOrder;
+use rolekeeper_engine::port::store::{Control as _, Sweeps as _};
 use rolekeeper_store::Store;
 
 use super::sweep::{self, Done};
@@ -21,6 +22,7 @@ use crate::wire;
 pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> {
     let config = app.config()?;
     let store = wire::store(&config).await?;
+    known(&store, &args).await?;
     let asks = app.terminal.can_ask && !args.yes;
     let mut agreed = args.yes;
     if args.plan || asks {
@@ -53,11 +55,30 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
     engine.release_lease().await?;
     let done = result?;
     sweep::show(app, &store, &done.record, args.format).await?;
-    if args.format == Format::Text {
+    if args.format == Format::Text && store.halted().await?.is_some() {
         app.terminal.tell("Writes stay halted, so that the next sweep does not do it again. `rolekeeper resume` lifts that.");
     }
     store.close().await;
     Ok(sweep::exit(&done))
+}
+
+/// A mistaken name is no sweep that failed.
+async fn known(store: &Store, args: &RollbackArgs) -> Result<(), Failure> {
+    if store.sweep(&args.sweep).await?.is_none() {
+        return Err(
+            Failure::new(format!("the store has no sweep {}", args.sweep))
+                .with_help("`rolekeeper sweeps` lists all there are"),
+        );
+    }
+    for account in args.accounts.chosen().unwrap_or_default() {
+        if store.fleet_account(account).await?.is_none() {
+            return Err(
+                Failure::new(format!("no sweep has ever looked at account {account}"))
+                    .with_help("`rolekeeper accounts` lists all there are"),
+            );
+        }
+    }
+    Ok(())
 }
 
 async fn look(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ConfigError;
-use super::kind::{Kind, duration, list, one_of, secret, text, text_or_empty};
+use super::kind::{Kind, duration, list, one_of, secret, text, url_or_empty};
 use super::node::Value;
 use super::section::Section;
 use super::settings::{Settings, settings};
@@ -32,7 +32,7 @@ settings! {
     /// New accounts and IAM changes, told by EventBridge through SQS.
     pub(crate) struct Events {
         /// The queue; empty for none.
-        queue_url: Option<String> = text_or_empty(), default "\"\"";
+        queue_url: Option<String> = url_or_empty(), default "\"\"";
         /// How long events are gathered before the accounts they name are looked at.
         gather: Duration = duration("1s", "5m"), default "\"5s\"";
     }

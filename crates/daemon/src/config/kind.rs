@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use axum::http::Uri;
 use secrecy::SecretString;
 
 use super::error::{ConfigError, Origin};
@@ -78,6 +79,45 @@ pub(crate) fn text_or_empty() -> Kind<Option<String>> {
     Kind::new("a text; empty for none", |node| match &node.value {
         Value::Text(text) => Some((!text.is_empty()).then(|| text.clone())),
         _ => None,
+    })
+}
+
+/// A URL of HTTP; an empty text means none.
+pub(crate) fn url_or_empty() -> Kind<Option<String>> {
+    let is_url = |text: &str| {
+        text.parse::<Uri>().is_ok_and(|uri| {
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some()
+        })
+    };
+    Kind::new(
+        "a URL that begins with https:// or http://; empty for none",
+        move |node| match &node.value {
+            Value::Text(text) if text.is_empty() => Some(None),
+            Value::Text(text) if is_url(text) => Some(Some(text.clone())),
+            _ => None,
+        },
+    )
+}
+
+/// The name of a Region.
+pub(crate) fn region() -> Kind<String> {
+    let is_region = |text: &str| {
+        let parts: Vec<&str> = text.split('-').collect();
+        let words = |parts: &[&str]| {
+            let word =
+                |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
+            parts.len() >= 2 && parts.iter().all(word)
+        };
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        parts
+            .split_last()
+            .is_some_and(|(last, first)| number(last) && words(first))
+    };
+    Kind::new("a Region such as \"us-east-1\"", move |node| {
+        match &node.value {
+            Value::Text(text) if is_region(text) => Some(text.clone()),
+            _ => None,
+        }
     })
 }
 
@@ -221,6 +261,19 @@ pub(crate) fn list<T: 'static>(inner: Kind<T>) -> Kind<Vec<T>> {
                 .collect(),
             _ => Err(node.wrong(allowed.clone())),
         }
+    })
+}
+
+/// A list that has something in it.
+pub(crate) fn some<T: 'static>(inner: Kind<T>) -> Kind<Vec<T>> {
+    let list = list(inner);
+    let allowed = format!("{}; one at least", list.allowed);
+    Kind::from_fn(allowed.clone(), move |node| {
+        let all = list.parse(node)?;
+        if all.is_empty() {
+            return Err(node.wrong(allowed.clone()));
+        }
+        Ok(all)
     })
 }
 

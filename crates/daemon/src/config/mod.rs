@@ -141,12 +141,13 @@ fn table<T: Settings>(section: &Section<'_>) -> Result<T, ConfigError> {
 fn read_schedule(section: &Section<'_>) -> Result<Schedule, ConfigError> {
     let mut schedule: Schedule = table(section)?;
     if schedule.every.is_some() && schedule.cron.is_some() {
-        return Err(section.wrong("both `every` and `cron`", "one of them"));
+        return Err(section.wrong_at("cron", "both `every` and `cron`", "one of them"));
     }
     if let Some(expression) = &schedule.cron
         && let Err(problem) = expression.parse::<croner::Cron>()
     {
-        return Err(section.wrong(
+        return Err(section.wrong_at(
+            "cron",
             format!("cron = {}: {problem}", node::quoted(expression)),
             "a cron expression of five fields, such as \"17 * * * *\"",
         ));
@@ -164,7 +165,8 @@ fn read_rollout(section: &Section<'_>) -> Result<(Rollout, Vec<Freeze>), ConfigE
         .windows(2)
         .all(|pair| matches!(pair, [a, b] if a < b));
     if !ascending || rollout.waves.last().is_none_or(|last| *last < 1.0) {
-        return Err(section.wrong(
+        return Err(section.wrong_at(
+            "waves",
             "waves that do not grow up to 100%",
             "growing percentages that end with \"100%\", such as [\"10%\", \"50%\", \"100%\"]",
         ));
@@ -205,8 +207,16 @@ fn read_store(section: &Section<'_>) -> Result<(Store, SecretString), ConfigErro
         .iter()
         .any(|scheme| secrecy::ExposeSecret::expose_secret(&url).starts_with(scheme))
     {
-        return Err(section.wrong(
-            "a url of another kind",
+        let text = secrecy::ExposeSecret::expose_secret(&url);
+        let kind = text.split(':').next().unwrap_or_default();
+        let key = if section.has("url_file") {
+            "url_file"
+        } else {
+            "url"
+        };
+        return Err(section.wrong_at(
+            key,
+            format!("a url that begins with {}", node::quoted(kind)),
             "sqlite:FILE, sqlite::memory: or postgres://USER@HOST/DATABASE",
         ));
     }
@@ -220,7 +230,8 @@ fn read_http(section: &Section<'_>) -> Result<Http, ConfigError> {
     let http: Http = table(section)?;
     if http.token.is_none() && !http.listen.ip().is_loopback() {
         return Err(section
-            .wrong(
+            .wrong_at(
+                "listen",
                 format!("listen = \"{}\" without token_file", http.listen),
                 "a loopback address such as \"127.0.0.1:9464\", or also a token_file",
             )

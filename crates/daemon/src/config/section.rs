@@ -135,6 +135,24 @@ impl<'a> Section<'a> {
         )
     }
 
+    /// An error about one key of the table, which is known to be there.
+    pub(crate) fn wrong_at(
+        &self,
+        name: &str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+    ) -> ConfigError {
+        match self.table.get(name) {
+            Some(node) => ConfigError::new(
+                node.origin.clone(),
+                node.path.clone(),
+                found.into(),
+                allowed.into(),
+            ),
+            None => self.wrong(found, allowed),
+        }
+    }
+
     /// A policy document: inline when the text begins with a brace, else the name of a file.
     pub(crate) fn document(
         &self,

@@ -9,8 +9,8 @@ use rolekeeper_domain::outcome::Mode;
 use secrecy::SecretString;
 
 use super::kind::{
-    Kind, boolean, count, duration, list, number, one_of, parsed, percent, secret, text,
-    text_or_empty, texts,
+    Kind, boolean, count, duration, list, number, one_of, parsed, percent, region, secret, some,
+    text, text_or_empty, texts, url_or_empty,
 };
 use super::node::Value;
 use super::settings::settings;
@@ -28,9 +28,9 @@ settings! {
     /// How AWS is reached, and as whom.
     pub(crate) struct Aws {
         /// The Region whose STS endpoint is used. The partition comes from the caller's own ARN.
-        region: String = text(), default "\"us-east-1\"";
+        region: String = region(), default "\"us-east-1\"";
         /// The roles that may be assumed in an account to manage IAM there, tried in this order. With a path: `ops/Admin`.
-        admin_roles: Vec<String> = list(text()), default "[\"OrganizationAccountAccessRole\", \"AWSControlTowerExecution\"]";
+        admin_roles: Vec<String> = some(text()), default "[\"OrganizationAccountAccessRole\", \"AWSControlTowerExecution\"]";
         /// The first part of each session's name in CloudTrail; the sweep's id follows.
         session_name: String = session_name(), default "\"rolekeeper\"";
         /// Sent as SourceIdentity when set. The admin role's trust policy must then allow `sts:SetSourceIdentity`.
@@ -40,7 +40,7 @@ settings! {
         /// Whether the management account is left out, or managed with the hub's own credentials.
         management_account: ManagementAccount = one_of(&[("skip", ManagementAccount::Skip), ("include", ManagementAccount::Include)]), default "\"skip\"";
         /// One endpoint for all services, for a simulator. `AWS_ENDPOINT_URL` does the same.
-        endpoint_url: Option<String> = text_or_empty(), default "\"\"";
+        endpoint_url: Option<String> = url_or_empty(), default "\"\"";
         /// The profile of the AWS configuration files to take credentials from.
         profile: Option<String> = text_or_empty(), default "\"\"";
         /// How long a session in an account lasts. Chained sessions (a hub that itself assumed a role) last 1 hour at most.

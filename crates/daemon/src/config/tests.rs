@@ -171,9 +171,9 @@ fn two_schedules_are_refused() {
     refuses_with(
         "[schedule]\nevery = \"1h\"\ncron = \"17 * * * *\"",
         expect![[r#"
-        rolekeeper.toml:1: schedule
-          found:   both `every` and `cron`
-          allowed: one of them"#]],
+            rolekeeper.toml:3: schedule.cron
+              found:   both `every` and `cron`
+              allowed: one of them"#]],
     );
 }
 
@@ -182,9 +182,9 @@ fn impossible_cron_is_refused() {
     refuses_with(
         "[schedule]\ncron = \"61 * * * *\"",
         expect![[r#"
-        rolekeeper.toml:1: schedule
-          found:   cron = "61 * * * *": Component error: Number out of bounds.
-          allowed: a cron expression of five fields, such as "17 * * * *""#]],
+            rolekeeper.toml:2: schedule.cron
+              found:   cron = "61 * * * *": Component error: Number out of bounds.
+              allowed: a cron expression of five fields, such as "17 * * * *""#]],
     );
 }
 
@@ -204,9 +204,9 @@ fn waves_that_do_not_end_with_everything_are_refused() {
     refuses_with(
         "[rollout]\nwaves = [\"10%\", \"50%\"]",
         expect![[r#"
-        rolekeeper.toml:1: rollout
-          found:   waves that do not grow up to 100%
-          allowed: growing percentages that end with "100%", such as ["10%", "50%", "100%"]"#]],
+            rolekeeper.toml:2: rollout.waves
+              found:   waves that do not grow up to 100%
+              allowed: growing percentages that end with "100%", such as ["10%", "50%", "100%"]"#]],
     );
 }
 
@@ -215,10 +215,10 @@ fn open_door_without_a_token_is_refused() {
     refuses_with(
         "[http]\nlisten = \"0.0.0.0:9464\"",
         expect![[r#"
-        rolekeeper.toml:1: http
-          found:   listen = "0.0.0.0:9464" without token_file
-          allowed: a loopback address such as "127.0.0.1:9464", or also a token_file
-          help:    make a token: (umask 077; openssl rand -hex 32 > rolekeeper.token)"#]],
+            rolekeeper.toml:2: http.listen
+              found:   listen = "0.0.0.0:9464" without token_file
+              allowed: a loopback address such as "127.0.0.1:9464", or also a token_file
+              help:    make a token: (umask 077; openssl rand -hex 32 > rolekeeper.token)"#]],
     );
 }
 

@@ -157,9 +157,28 @@ fn iam(desk: &Desk, parameters: &[(&str, &str)]) -> String {
     answer
 }
 
+/// The six actions of the FAQ.
+const SIX: [&str; 6] = [
+    "iam:GetUser",
+    "iam:CreatePolicy",
+    "iam:GetPolicy",
+    "iam:CreateRole",
+    "iam:GetRole",
+    "iam:AttachRolePolicy",
+];
+
 /// The temporary user of the FAQ in the hub's account, with the FAQ's policy; answers its key's id.
 fn temporary_user(desk: &Desk) -> String {
-    let six = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GetUser","iam:CreatePolicy","iam:GetPolicy","iam:CreateRole","iam:GetRole","iam:AttachRolePolicy"],"Resource":"*"}]}"#;
+    temporary_user_with(desk, &SIX)
+}
+
+/// The same with these actions alone.
+fn temporary_user_with(desk: &Desk, actions: &[&str]) -> String {
+    let policy = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+    })
+    .to_string();
     iam(desk, &[("Action", "CreateUser"), ("UserName", USER)]);
     iam(
         desk,
@@ -167,7 +186,7 @@ fn temporary_user(desk: &Desk) -> String {
             ("Action", "PutUserPolicy"),
             ("UserName", USER),
             ("PolicyName", "six"),
-            ("PolicyDocument", six),
+            ("PolicyDocument", &policy),
         ],
     );
     let answer = iam(desk, &[("Action", "CreateAccessKey"), ("UserName", USER)]);
@@ -249,6 +268,27 @@ fn temporary_keys_make_the_role_and_nothing_else() {
         &[plan, made, again, history],
         expect_file!["../../../../tests/golden/cli/bootstrap.txt"],
     );
+}
+
+/// `iam:GetUser` stands in the FAQ's policy; whose the keys are is asked of STS, which needs no permission.
+#[test]
+fn without_any_one_of_the_six_actions_that_it_uses_bootstrap_fails_and_names_it() {
+    for missing in SIX.into_iter().filter(|action| *action != "iam:GetUser") {
+        let desk = orderly();
+        let left: Vec<&str> = SIX
+            .into_iter()
+            .filter(|action| *action != missing)
+            .collect();
+        let key = temporary_user_with(&desk, &left);
+        let ran = with_keys(&desk, &key, &["bootstrap", "--stdin", "--yes"]);
+        let said = ran.transcript();
+        assert_ne!(ran.code, Some(0), "{missing}: {said}");
+        assert!(
+            said.contains("AccessDenied") && said.contains(missing),
+            "{missing} was not missed: {said}"
+        );
+        assert!(!said.contains("The keys are not kept"), "{missing}: {said}");
+    }
 }
 
 #[test]

@@ -343,7 +343,7 @@ pub const TABLE: &[Row] = table! {
     DeleteServiceSpecificCredential, ADMIN, RetiredUsers, [RetireUsers], "clear the way for deleting the user";
     DeleteUser, ADMIN, RetiredUsers, [RetireUsers], "delete the user";
 
-    GetUser, BOOTSTRAP, Caller, [Always], "know whose keys these are";
+    GetUser, BOOTSTRAP, Caller, [Always], "as the FAQ lists it; whose keys these are is asked of STS";
     GetRole, BOOTSTRAP, Role, [Always], "see whether the role is there";
     GetPolicy, BOOTSTRAP, Policies, [Always], "see whether the policy is there";
     CreateRole, BOOTSTRAP, Role, [Always], "make the role";

@@ -182,7 +182,8 @@ pub trait Sweeps: Send + Sync + 'static {
     ) -> impl StoreFuture<()>;
     /// One sweep with its counts.
     fn sweep(&self, sweep: &SweepId) -> impl StoreFuture<Option<SweepRecord>>;
-    /// The last sweep that completed, in any mode.
+    /// The last sweep over the organization that completed, in any mode: not what was done to single accounts, and
+    /// not one over a few that somebody named.
     fn last_completed(&self) -> impl StoreFuture<Option<SweepRecord>>;
     /// Sweeps, the newest first, older than `before`.
     fn sweeps(&self, before: Option<&SweepId>, limit: u32) -> impl StoreFuture<Vec<SweepRecord>>;

@@ -28,10 +28,7 @@ pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Byte
             world.reset();
             Ok(json!({}))
         }
-        _ => Err(
-            "known are GET summary, requests, accounts and POST drift, faults, limits, reset"
-                .to_owned(),
-        ),
+        (_, path) => return unknown(path),
     };
     match replied {
         Ok(value) => plain("application/json", value.to_string()),
@@ -43,6 +40,33 @@ pub(super) fn answer(world: &World, parts: &Parts, body: &[u8]) -> Response<Byte
     }
 }
 
+/// What can be asked, where something else was.
+fn unknown(path: &str) -> Response<Bytes> {
+    const READ: [&str; 3] = ["summary", "requests", "accounts"];
+    const WRITTEN: [&str; 4] = ["drift", "faults", "limits", "reset"];
+    let name = path.trim_start_matches("/_sim/");
+    let allow = match (READ.contains(&name), WRITTEN.contains(&name)) {
+        (true, _) => Some("GET"),
+        (_, true) => Some("POST"),
+        _ => None,
+    };
+    let known = format!(
+        "known are GET {} and POST {}",
+        READ.join(", "),
+        WRITTEN.join(", ")
+    );
+    let mut response = plain("application/json", json!({ "error": known }).to_string());
+    *response.status_mut() = match allow {
+        Some(method) => {
+            let allow = HeaderValue::from_static(method);
+            response.headers_mut().insert(header::ALLOW, allow);
+            StatusCode::METHOD_NOT_ALLOWED
+        }
+        None => StatusCode::NOT_FOUND,
+    };
+    response
+}
+
 fn plain(content_type: &'static str, body: String) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     response
@@ -51,8 +75,13 @@ fn plain(content_type: &'static str, body: String) -> Response<Bytes> {
     response
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+/// Reads a body; `example` is one.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, String> {
+    let is_object = body.trim_ascii_start().starts_with(b"{");
+    if !is_object {
+        return Err(format!("the body is a JSON object such as {example}"));
+    }
+    serde_json::from_slice(body).map_err(|error| format!("{error}; an example is {example}"))
 }
 
 fn account(text: &str) -> Result<AccountId, String> {
@@ -70,8 +99,9 @@ fn accounts(world: &World) -> Value {
     json!({ "accounts": world.accounts().into_iter().map(show).collect::<Vec<_>>() })
 }
 
-/// `{"kind": "trust_open", "accounts": ["111122223333"]}` or
-/// `{"kind": "trust_open", "count": 3}`.
+/// Or `"count": 3`, in place of the accounts.
+const DRIFT: &str = r#"{"kind": "trust_open", "accounts": ["111122223333"]}"#;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DriftOrder {
@@ -82,7 +112,7 @@ struct DriftOrder {
 }
 
 fn drift(world: &World, body: &[u8]) -> Result<Value, String> {
-    let order: DriftOrder = read(body)?;
+    let order: DriftOrder = read(body, DRIFT)?;
     let drift: Drift = order.kind.parse()?;
     let chosen = match order.count {
         Some(count) => world.reachable().into_iter().take(count).collect(),
@@ -100,8 +130,9 @@ fn drift(world: &World, body: &[u8]) -> Result<Value, String> {
     Ok(json!({ "planted": chosen.iter().map(ToString::to_string).collect::<Vec<_>>() }))
 }
 
-/// `{"operation": "CreateRole", "account": "111122223333", "nth": 3,
-/// "effect": "done", "trouble": "internal"}`; `{"clear": true}` forgets all.
+/// `{"clear": true}` forgets all.
+const FAULT: &str = r#"{"operation": "CreateRole", "account": "111122223333", "nth": 3, "effect": "done", "trouble": "internal"}"#;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultOrder {
@@ -124,10 +155,15 @@ struct FaultOrder {
 }
 
 fn faults(world: &World, body: &[u8]) -> Result<Value, String> {
-    let order: FaultOrder = read(body)?;
+    let order: FaultOrder = read(body, FAULT)?;
     if order.clear {
         world.clear_scripts();
         return Ok(json!({ "cleared": true }));
+    }
+    if order.service.is_none() && order.operation.is_none() && order.account.is_none() {
+        return Err(format!(
+            "a fault names a `service`, an `operation` or an `account`: every call would fail; an example is {FAULT}"
+        ));
     }
     let effect = match order.effect.as_deref() {
         None | Some("none") => Effect::None,
@@ -191,7 +227,9 @@ fn trouble(order: &FaultOrder, effect: Effect) -> Result<Trouble, String> {
     })
 }
 
-/// `{"iam_rate": 200}`, `{"target_rate": 5, "account": "111122223333"}`.
+/// Or `{"iam_rate": 200}`.
+const LIMIT: &str = r#"{"target_rate": 5, "account": "111122223333"}"#;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitOrder {
@@ -203,7 +241,7 @@ struct LimitOrder {
 }
 
 fn limits(world: &World, body: &[u8]) -> Result<Value, String> {
-    let order: LimitOrder = read(body)?;
+    let order: LimitOrder = read(body, LIMIT)?;
     if [order.iam_rate, order.target_rate]
         .into_iter()
         .flatten()

@@ -144,7 +144,10 @@ impl FromStr for Drift {
         let named = Self::ALL.into_iter().find(|drift| drift.as_str() == text);
         named
             .or_else(|| Self::ALL.into_iter().find(|drift| drift.kind() == text))
-            .ok_or_else(|| format!("`{text}` is no kind of drift"))
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::as_str).join(", ");
+                format!("`{text}` is no kind of drift; known are {known}")
+            })
     }
 }
 

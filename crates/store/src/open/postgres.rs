@@ -132,7 +132,7 @@ async fn pool(
     access: Access,
 ) -> Result<PgPool, sqlx::Error> {
     let setup = setup(schema, access);
-    PgPoolOptions::new()
+    let opened = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE)
         .after_connect(move |connection, _| {
@@ -142,8 +142,13 @@ async fn pool(
                 Ok(())
             })
         })
-        .connect_with(options)
-        .await
+        .connect_with(options.clone())
+        .await;
+    if matches!(opened, Err(sqlx::Error::PoolTimedOut)) {
+        // A pool says that it has waited, and one connection says why it cannot be had.
+        options.connect().await?;
+    }
+    opened
 }
 
 /// What each connection is told first, whatever the server's own defaults are.

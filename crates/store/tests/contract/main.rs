@@ -54,6 +54,7 @@ contract! {
         sweeps_are_listed_newest_first_page_by_page,
         a_sweep_that_never_ended_is_listed_as_such,
         the_last_completed_sweep_is_not_a_halted_one,
+        a_sweep_over_a_few_accounts_is_not_taken_for_one_over_all,
         what_is_done_beside_the_roles_is_no_success_of_theirs,
         reports_of_a_sweep_that_never_began_are_refused;
     reports:

@@ -149,7 +149,13 @@ pub(crate) async fn the_last_completed_sweep_is_not_a_halted_one(place: &Place) 
 
 pub(crate) async fn what_is_done_beside_the_roles_is_no_success_of_theirs(place: &Place) {
     let store = place.open().await;
-    let triggers = [Trigger::Schedule, Trigger::RetireUser, Trigger::Bootstrap];
+    let triggers = [
+        Trigger::Schedule,
+        Trigger::RetireUser,
+        Trigger::Bootstrap,
+        Trigger::Rollback,
+        Trigger::Event,
+    ];
     for (number, trigger) in (1..).zip(triggers) {
         let told = SweepRecord {
             trigger,
@@ -165,9 +171,29 @@ pub(crate) async fn what_is_done_beside_the_roles_is_no_success_of_theirs(place:
     let totals = store.fleet_totals().await.unwrap();
     assert_eq!(totals.last_start[&Mode::Repair], at(1));
     assert_eq!(totals.last_success[&Mode::Repair], at(11));
-    // A retirement has reports, the provisioning of one account has none.
     let last = store.last_completed().await.unwrap().unwrap();
-    assert_eq!(last.trigger, Trigger::RetireUser);
+    assert_eq!(last.trigger, Trigger::Schedule);
+}
+
+pub(crate) async fn a_sweep_over_a_few_accounts_is_not_taken_for_one_over_all(place: &Place) {
+    let store = place.open().await;
+    for (number, accounts) in [(1, 10), (2, 1), (3, 9), (4, 2)] {
+        store.begin(&sweep(number)).await.unwrap();
+        let reports: Vec<_> = (1..=accounts)
+            .map(|account| report(account, Outcome::InSync))
+            .collect();
+        store.record(&sweep_id(number), &reports).await.unwrap();
+        let end = at(10 + i64::from(number));
+        store
+            .finish(&sweep_id(number), SweepOutcome::Completed, None, end)
+            .await
+            .unwrap();
+    }
+    let last = store.last_completed().await.unwrap().unwrap();
+    assert_eq!(last.id, sweep_id(3));
+    let totals = store.fleet_totals().await.unwrap();
+    let modes: Vec<_> = totals.last_success.values().copied().collect();
+    assert_eq!(modes, [at(13)]);
 }
 
 pub(crate) async fn reports_of_a_sweep_that_never_began_are_refused(place: &Place) {

@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::config::{Config, Role};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::log::LogSink;
 use crate::specs;
 use crate::wire::{self, AuditEngine, Sinks};
 
@@ -189,7 +190,14 @@ async fn aws(config: &Config, lines: &mut Lines<'_>) -> Result<(), Failure> {
     .await?;
     let aws = wire::aws(config).await?;
     let reader = aws.audit_only();
-    let engine = wire::engine(config, &aws, reader, Arc::new(scratch), Sinks::default()).await?;
+    let engine = wire::engine(
+        config,
+        &aws,
+        reader,
+        Arc::new(scratch),
+        Sinks::default().and(LogSink),
+    )
+    .await?;
     let Some(place) = ourselves(config, &engine, lines).await? else {
         return Ok(());
     };
