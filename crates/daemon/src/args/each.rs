@@ -152,7 +152,7 @@ pub(crate) enum Whose {
 /// Arguments of `report`.
 #[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
-    /// The sweep [default: the last one that completed]
+    /// The sweep [default: the last one over the organization that completed]
     #[arg(long, value_name = "ID", value_parser = parse_sweep)]
     pub(crate) sweep: Option<SweepId>,
     /// Only what changed since this earlier sweep; `last` means the comparable one before

@@ -117,7 +117,8 @@ pub(crate) async fn take_turn(app: &App, engine: &RepairEngine) -> Result<(), Fa
 /// A sweep that looked at nobody found nothing, and that is no good news.
 pub(crate) fn someone_was_meant(record: &SweepRecord) -> Result<(), Failure> {
     let summary = &record.summary;
-    if record.outcome == Some(SweepOutcome::Completed) && summary.skipped == summary.accounts {
+    let nobody = 0 < summary.accounts && summary.skipped == summary.accounts;
+    if record.outcome == Some(SweepOutcome::Completed) && nobody {
         return Err(
             Failure::new("no account is selected, so nothing was looked at")
                 .with_help(format!("`rolekeeper accounts` says why for each. {CASE}")),

@@ -82,7 +82,7 @@ families! {
         sweep_accounts_done: IntGauge("rolekeeper_sweep_accounts_done"),
         /// When the newest sweep began, in seconds since the epoch; 0 before the first.
         last_sweep_start: GaugeVec("rolekeeper_last_sweep_start_timestamp_seconds", ["mode"]),
-        /// When the newest completed sweep ended, in seconds since the epoch; 0 before the first.
+        /// When the newest completed sweep over the organization ended, in seconds since the epoch; 0 before the first.
         last_sweep_success: GaugeVec("rolekeeper_last_sweep_success_timestamp_seconds", ["mode"]),
         /// The longest time that the schedule leaves between two sweeps.
         schedule_interval: Gauge("rolekeeper_schedule_interval_seconds"),
