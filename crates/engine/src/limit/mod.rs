@@ -397,10 +397,16 @@ impl Limiters {
     /// Decides whose limit it was and slows the target down if it was its own.
     fn blame(&self, now: Duration, account: AccountId, busy: usize) -> Culprit {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-        let culprit = targets.attribution.throttled(now, account, busy);
+        let moment = now.saturating_sub(attribution::WINDOW);
+        // One that was slow before by itself says nothing about the hub: with it, each two unlucky ones would.
+        let known = targets.by_account.get(&account);
+        let culprit = if known.is_some_and(|target| target.created_at < moment) {
+            Culprit::Target
+        } else {
+            targets.attribution.throttled(now, account, busy)
+        };
         if culprit == Culprit::Hub {
             // The first few of them were taken for the targets' own fault.
-            let moment = now.saturating_sub(attribution::WINDOW);
             targets
                 .by_account
                 .retain(|_, target| target.created_at < moment);

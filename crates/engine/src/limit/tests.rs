@@ -109,6 +109,23 @@ async fn a_throttled_target_slows_down_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_target_that_is_slow_by_itself_does_not_count_against_the_hub() {
+    let clock = paused();
+    let limiters = limiters(1.0);
+    let throttled = |n| {
+        let now = clock.elapsed();
+        limiters.throttled(now, Operation::GetRole, Some(account(n)), 64)
+    };
+    assert!(throttled(1).is_none());
+    clock.sleep(Duration::from_secs(5)).await;
+    for n in 1..=3 {
+        assert!(throttled(n).is_none(), "two unlucky targets are no hub");
+    }
+    assert!(limiters.learned().is_empty());
+    assert!(throttled(4).is_some(), "three are");
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_throttled_targets_slow_the_hub_down() {
     let clock = paused();
     let limiters = limiters(1.0);
