@@ -270,6 +270,8 @@ async fn a_sweep_that_never_was_cannot_be_rolled_back() {
         matches!(told, Err(SweepError::NoSuchSweep { .. })),
         "{told:?}"
     );
+    // A slip of the pen is not on record as a sweep that failed.
+    assert_eq!(stage.store.sweeps(None, 1).await.unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]

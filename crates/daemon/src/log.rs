@@ -19,6 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::commands::sweep::CASE;
 use crate::output::plain;
 use crate::traces::{self, Traces};
 
@@ -239,11 +240,11 @@ impl EventSink for LogSink {
             }
             Event::IdleRules { sweep, rules } => tracing::warn!(
                 sweep.id = %sweep, rules = ?rules,
-                "{}; names of organizational units are case-sensitive", rules.join("; "),
+                "{}. {CASE}", plain(&rules.join("; ")),
             ),
             Event::LeaseHeld { holder } => tracing::info!(
                 lease.holder = %plain(holder),
-                "another process ({holder}) holds the lease: this one reads, and takes over when that one ends",
+                "another process ({}) holds the lease: this one reads, and takes over when that one ends", plain(holder),
             ),
             Event::StoreFailed { message } => {
                 tracing::error!(message_from_store = %plain(message), "the store failed: no writes to AWS until it works");

@@ -40,6 +40,10 @@ where
     C: Clock,
     E: EventSink,
 {
+    // A mistaken name is no sweep that failed: nothing is begun for it.
+    if let Some(undone) = &order.undo {
+        crate::rollback::known(engine.store.as_ref(), undone).await?;
+    }
     let led_before = engine.keeper.fence(engine.gateway.clock.as_ref()).is_some();
     let despite = if order.mode == Mode::Repair {
         lead(engine, order.undo.is_some()).await?

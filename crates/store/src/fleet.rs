@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::{DriftKind, Severity};
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SkipReason, SweepOutcome, Trigger};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SkipReason, Trigger};
 use rolekeeper_engine::port::store::{FleetKey, FleetTotals, StoreError, UnitTotals};
 use sqlx::AssertSqlSafe;
 
 use crate::db::{CHUNK, Db, Row, Tx, Value, corrupt, placeholders, values};
 use crate::rows::{ReportBody, to_json};
-use crate::sweeps::{COMPARED, search_text};
+use crate::sweeps::{over_everybody, search_text};
 
 /// Writes the newest reports. That a sweep ended before it reached an account says
 /// nothing about the account: `pending` replaces no report, it only fills a gap.
@@ -156,16 +156,13 @@ pub(crate) async fn totals(db: &Db) -> Result<FleetTotals, StoreError> {
         db.rows(start, values![retire, bootstrap, rollback, event])
             .await?,
     )?;
-    let success = "WITH completed AS (\
-                     SELECT no, mode, finished_at, in_sync + drifted + repaired + failed + skipped + pending AS accounts \
-                     FROM sweeps WHERE outcome = $1 AND finished_at IS NOT NULL AND trigger_kind NOT IN ($2, $3, $4, $5) \
-                     ORDER BY no DESC LIMIT $6) \
-                   SELECT mode, max(finished_at) FROM completed \
-                   WHERE accounts * 2 >= (SELECT max(accounts) FROM completed) GROUP BY mode";
-    let completed = SweepOutcome::Completed.as_str();
-    let looked_at = i64::from(COMPARED);
-    let values = values![completed, retire, bootstrap, rollback, event, looked_at];
-    totals.last_success = by_mode(db.rows(success, values).await?)?;
+    for mode in [Mode::Audit, Mode::Repair] {
+        let completed = over_everybody(db, Some(mode)).await?;
+        let ends = completed.iter().filter_map(|sweep| sweep.finished_at);
+        totals
+            .last_success
+            .extend(ends.max().map(|end| (mode, end)));
+    }
     Ok(totals)
 }
 

@@ -21,7 +21,7 @@ use crate::{findings, fleet};
 
 /// The columns of a [`SweepRecord`], in the order [`sweep_record`] reads them.
 /// How many sweeps are compared to know one over everybody from one over a few that somebody named.
-pub(crate) const COMPARED: u32 = 50;
+const COMPARED: i64 = 50;
 
 const SWEEP: &str = "id, mode, trigger_kind, requested_by, started_at, finished_at, outcome, reason, \
                      in_sync, drifted, repaired, failed, skipped, pending, widens";
@@ -103,19 +103,8 @@ impl Sweeps for Store {
     }
 
     async fn last_completed(&self) -> Result<Option<SweepRecord>, StoreError> {
-        let sql = format!(
-            "SELECT {SWEEP} FROM sweeps WHERE outcome = $1 AND trigger_kind NOT IN ($2, $3, $4, $5) \
-             ORDER BY no DESC LIMIT $6"
-        );
-        let completed = SweepOutcome::Completed.as_str();
-        let [retire, bootstrap, rollback, event] = Trigger::OF_SINGLE_ACCOUNTS.map(Trigger::as_str);
-        let looked_at = i64::from(COMPARED);
-        let values = values![completed, retire, bootstrap, rollback, event, looked_at];
-        let rows = self.db.rows(AssertSqlSafe(sql), values).await?;
-        let recent: Vec<SweepRecord> = rows.iter().map(sweep_record).collect::<Result<_, _>>()?;
-        let most = recent.iter().map(|sweep| sweep.summary.accounts).max();
-        let is_whole = |sweep: &SweepRecord| Some(sweep.summary.accounts.saturating_mul(2)) >= most;
-        Ok(recent.into_iter().find(is_whole))
+        let mut whole = over_everybody(&self.db, None).await?;
+        Ok((!whole.is_empty()).then(|| whole.swap_remove(0)))
     }
 
     async fn sweeps(
@@ -210,6 +199,31 @@ impl Sweeps for Store {
             .map(sweep_record)
             .collect()
     }
+}
+
+/// The newest completed sweeps over the organization, in one mode or in any, the newest first: not what was done to
+/// single accounts, and not one over a few that somebody named.
+pub(crate) async fn over_everybody(
+    db: &Db,
+    mode: Option<Mode>,
+) -> Result<Vec<SweepRecord>, StoreError> {
+    let sql = format!(
+        "SELECT {SWEEP} FROM sweeps WHERE outcome = $1 AND trigger_kind NOT IN ($2, $3, $4, $5) \
+         AND mode IN ($6, $7) ORDER BY no DESC LIMIT $8"
+    );
+    let completed = SweepOutcome::Completed.as_str();
+    let [retire, bootstrap, rollback, event] = Trigger::OF_SINGLE_ACCOUNTS.map(Trigger::as_str);
+    let [one, other] = mode
+        .map_or([Mode::Audit, Mode::Repair], |mode| [mode, mode])
+        .map(Mode::as_str);
+    let values = values![
+        completed, retire, bootstrap, rollback, event, one, other, COMPARED
+    ];
+    let rows = db.rows(AssertSqlSafe(sql), values).await?;
+    let mut recent: Vec<SweepRecord> = rows.iter().map(sweep_record).collect::<Result<_, _>>()?;
+    let most = recent.iter().map(|sweep| sweep.summary.accounts).max();
+    recent.retain(|sweep| Some(sweep.summary.accounts.saturating_mul(2)) >= most);
+    Ok(recent)
 }
 
 async fn one_sweep(

@@ -105,7 +105,10 @@ impl Live {
 
     /// Tells what the engine does not: somebody halts or resumes.
     pub(crate) fn tell(&self, kind: &'static str, data: &Value) {
-        let mut inner = self.lock();
+        self.add(self.lock(), kind, data);
+    }
+
+    fn add(&self, mut inner: MutexGuard<'_, Inner>, kind: &'static str, data: &Value) {
         inner.push(kind, data);
         let next_id = inner.next_id;
         drop(inner);
@@ -139,9 +142,11 @@ impl Live {
 
 impl EventSink for Live {
     fn emit(&self, event: &Event) {
-        self.lock().follow(event);
+        // Events are told in the order in which the state follows them.
+        let mut inner = self.lock();
+        inner.follow(event);
         if let Some((kind, data)) = wire(event) {
-            self.tell(kind, &data);
+            self.add(inner, kind, &data);
         }
     }
 }

@@ -21,7 +21,7 @@ mod retire_user;
 mod rollback;
 mod rotate_external_id;
 mod run;
-mod sweep;
+pub(crate) mod sweep;
 
 use crate::app::App;
 use crate::args::{Cli, Command, ConfigCommand, JournalCommand, PolicyCommand};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, StepResult, Trigger};
+use rolekeeper_domain::outcome::{Mode, StepResult, SweepRecord, Trigger};
 use rolekeeper_engine::SweepOrder;
-use rolekeeper_engine::port::store::{Control as _, Sweeps as _};
+use rolekeeper_engine::port::store::Control as _;
 use rolekeeper_store::Store;
 
 use super::sweep::{self, Done};
@@ -22,7 +22,6 @@ use crate::wire;
 pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> {
     let config = app.config()?;
     let store = wire::store(&config).await?;
-    known(&store, &args).await?;
     let asks = app.terminal.can_ask && !args.yes;
     let mut agreed = args.yes;
     if args.plan || asks {
@@ -59,26 +58,20 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
         app.terminal.tell("Writes stay halted, so that the next sweep does not do it again. `rolekeeper resume` lifts that.");
     }
     store.close().await;
+    found_something(&args, &done.record)?;
     Ok(sweep::exit(&done))
 }
 
-/// A mistaken name is no sweep that failed.
-async fn known(store: &Store, args: &RollbackArgs) -> Result<(), Failure> {
-    if store.sweep(&args.sweep).await?.is_none() {
-        return Err(
-            Failure::new(format!("the store has no sweep {}", args.sweep))
-                .with_help("`rolekeeper sweeps` lists all there are"),
-        );
+/// Fails where accounts were named and the sweep did nothing in any of them: most often a slip of the pen.
+fn found_something(args: &RollbackArgs, undone: &SweepRecord) -> Result<(), Failure> {
+    if args.accounts.chosen().is_none() || 0 < undone.summary.accounts {
+        return Ok(());
     }
-    for account in args.accounts.chosen().unwrap_or_default() {
-        if store.fleet_account(account).await?.is_none() {
-            return Err(
-                Failure::new(format!("no sweep has ever looked at account {account}"))
-                    .with_help("`rolekeeper accounts` lists all there are"),
-            );
-        }
-    }
-    Ok(())
+    Err(Failure::new(format!(
+        "sweep {} wrote nothing in the accounts that were named",
+        args.sweep
+    ))
+    .with_help("`rolekeeper history ACCOUNT` says what was written there, and by which sweep"))
 }
 
 async fn look(
@@ -91,6 +84,7 @@ async fn look(
     let done = sweep::carry_out(app, &engine, order(app, args, Mode::Audit)).await?;
     let format = if args.plan { args.format } else { Format::Text };
     sweep::show(app, store, &done.record, format).await?;
+    found_something(args, &done.record)?;
     Ok(done)
 }
 

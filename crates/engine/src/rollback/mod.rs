@@ -195,6 +195,17 @@ where
     Ok(barred.collect())
 }
 
+/// Refuses a sweep that never was. The record of one may be forgotten long before its journal is.
+pub(crate) async fn known(store: &impl Store, sweep: &SweepId) -> Result<(), SweepError> {
+    let has_written = !store.of_sweep(sweep, None, 1).await?.is_empty();
+    if has_written || store.sweep(sweep).await?.is_some() {
+        return Ok(());
+    }
+    Err(SweepError::NoSuchSweep {
+        sweep: sweep.clone(),
+    })
+}
+
 /// What the sweep did, by account and role.
 async fn deeds<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
@@ -250,11 +261,6 @@ where
                 .or_default()
                 .push(taken);
         }
-    }
-    if deeds.is_empty() && store.sweep(sweep).await?.is_none() {
-        return Err(SweepError::NoSuchSweep {
-            sweep: sweep.clone(),
-        });
     }
     Ok(deeds)
 }
