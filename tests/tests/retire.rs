@@ -22,11 +22,10 @@ use rolekeeper_engine::port::store::{Completion, Control as _, Halt, Journal as 
 use rolekeeper_engine::retire::Retirement;
 use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
 use rolekeeper_simulator::faults::{self, Effect, Script, Trouble};
-use rolekeeper_simulator::{
-    ApiError, Drift, HUB_ACCESS_KEY, Input, Params, Request, Service, World,
-};
+use rolekeeper_simulator::{ApiError, Drift, Input, Request, Service, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::hand::{Hand, between};
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec};
 use tokio_util::sync::CancellationToken;
@@ -93,61 +92,10 @@ impl Stage {
     }
 }
 
-/// A call of the Query protocol at some moment.
-struct Hand<'a> {
-    stage: &'a Stage,
-    key: String,
-    token: Option<String>,
-}
-
-impl Hand<'_> {
-    fn call(&self, service: Service, operation: &str, form: &str) -> (u16, String) {
-        let call = Request {
-            service,
-            operation: operation.to_owned(),
-            access_key: Some(self.key.clone()),
-            session_token: self.token.clone(),
-            region: "us-east-1".to_owned(),
-            input: Input::Query(Params::parse(form)),
-        };
-        let answer = self.stage.world.handle(&call, self.stage.clock.true_time());
-        (
-            answer.status,
-            String::from_utf8(answer.body.to_vec()).unwrap(),
-        )
-    }
-
-    /// An administrator of the account.
-    fn admin(stage: &Stage, account: AccountId) -> Hand<'_> {
-        let hub = Hand {
-            stage,
-            key: HUB_ACCESS_KEY.to_owned(),
-            token: None,
-        };
-        let form = format!(
-            "RoleArn=arn:aws:iam::{account}:role/OrganizationAccountAccessRole&RoleSessionName=test"
-        );
-        let (status, answer) = hub.call(Service::Sts, "AssumeRole", &form);
-        assert_eq!(status, 200, "{answer}");
-        Hand {
-            stage,
-            key: between(&answer, "AccessKeyId"),
-            token: Some(between(&answer, "SessionToken")),
-        }
-    }
-
-    /// A moment later than the call before: what is changed at once is refused.
-    async fn iam(&self, operation: &str, form: &str) -> String {
-        self.stage.clock.wait(Duration::from_secs(1)).await;
-        let (status, answer) = self.call(Service::Iam, operation, form);
-        assert_eq!(status, 200, "{operation}: {answer}");
-        answer
-    }
-}
-
-fn between(answer: &str, tag: &str) -> String {
-    let after = answer.split(&format!("<{tag}>")).nth(1).unwrap();
-    after.split('<').next().unwrap().to_owned()
+/// Asks IAM, a moment later than before: what is changed twice at once is refused.
+async fn iam(stage: &Stage, hand: &Hand<'_>, form: &str) -> String {
+    stage.clock.wait(Duration::from_secs(1)).await;
+    hand.ask(Service::Iam, form)
 }
 
 fn retire(mode: Mode) -> SweepOrder {
@@ -210,32 +158,44 @@ async fn every_step_is_on_record_before_it_is_taken_and_completed_after() {
 async fn everything_a_user_has_goes_in_the_order_that_iam_demands() {
     let stage = Stage::new();
     let account = stage.world.reachable()[0];
-    let admin = Hand::admin(&stage, account);
-    let of_user = |more: &str| format!("UserName={USER}&{more}");
+    let admin = Hand::admin(&stage.world, &stage.clock, account);
+    let of_user = |call: &str, more: &str| format!("Action={call}&UserName={USER}&{more}");
     let serial = format!("arn:aws:iam::{account}:mfa/phone");
-    admin
-        .iam("CreateLoginProfile", &of_user("Password=correct-horse-1"))
-        .await;
-    admin
-        .iam(
+    iam(
+        &stage,
+        &admin,
+        &of_user("CreateLoginProfile", "Password=correct-horse-1"),
+    )
+    .await;
+    iam(
+        &stage,
+        &admin,
+        &of_user(
             "AttachUserPolicy",
-            &of_user("PolicyArn=arn:aws:iam::aws:policy/SecurityAudit"),
-        )
-        .await;
-    admin.iam("CreateGroup", "GroupName=vendors").await;
-    admin
-        .iam("AddUserToGroup", &of_user("GroupName=vendors"))
-        .await;
-    admin
-        .iam("CreateVirtualMFADevice", "VirtualMFADeviceName=phone")
-        .await;
+            "PolicyArn=arn:aws:iam::aws:policy/SecurityAudit",
+        ),
+    )
+    .await;
+    iam(&stage, &admin, "Action=CreateGroup&GroupName=vendors").await;
+    iam(
+        &stage,
+        &admin,
+        &of_user("AddUserToGroup", "GroupName=vendors"),
+    )
+    .await;
+    iam(
+        &stage,
+        &admin,
+        "Action=CreateVirtualMFADevice&VirtualMFADeviceName=phone",
+    )
+    .await;
     let codes = "AuthenticationCode1=123456&AuthenticationCode2=654321";
-    admin
-        .iam(
-            "EnableMFADevice",
-            &of_user(&format!("SerialNumber={serial}&{codes}")),
-        )
-        .await;
+    iam(
+        &stage,
+        &admin,
+        &of_user("EnableMFADevice", &format!("SerialNumber={serial}&{codes}")),
+    )
+    .await;
     stage.sweep(retire(Mode::Repair)).await.unwrap();
     assert_eq!(stage.with_user(), []);
     let mut history = stage.store.history(account, None, 100).await.unwrap();
@@ -321,9 +281,9 @@ async fn a_role_that_is_to_be_absent_replaces_nobody() {
 async fn a_user_that_was_used_for_something_else_lately_is_left_alone() {
     let stage = Stage::new();
     let account = stage.world.reachable()[1];
-    let keys = Hand::admin(&stage, account)
-        .iam("CreateAccessKey", &format!("UserName={USER}"))
-        .await;
+    let admin = Hand::admin(&stage.world, &stage.clock, account);
+    let form = format!("Action=CreateAccessKey&UserName={USER}");
+    let keys = iam(&stage, &admin, &form).await;
     // Not one of the services that setting up a role needs; that it is refused makes it no less a use.
     let call = Request {
         service: Service::Organizations,
@@ -481,15 +441,18 @@ async fn a_device_whose_end_nobody_saw_is_deleted_by_the_next_retirement() {
     for moment in [Moment::Before, Moment::After] {
         let stage = Stage::new();
         let account = stage.world.reachable()[0];
-        let admin = Hand::admin(&stage, account);
+        let admin = Hand::admin(&stage.world, &stage.clock, account);
         let serial = format!("arn:aws:iam::{account}:mfa/phone");
-        admin
-            .iam("CreateVirtualMFADevice", "VirtualMFADeviceName=phone")
-            .await;
+        iam(
+            &stage,
+            &admin,
+            "Action=CreateVirtualMFADevice&VirtualMFADeviceName=phone",
+        )
+        .await;
         let enable = format!(
-            "UserName={USER}&SerialNumber={serial}&AuthenticationCode1=123456&AuthenticationCode2=654321"
+            "Action=EnableMFADevice&UserName={USER}&SerialNumber={serial}&AuthenticationCode1=123456&AuthenticationCode2=654321"
         );
-        admin.iam("EnableMFADevice", &enable).await;
+        iam(&stage, &admin, &enable).await;
         let only = |mode| SweepOrder {
             accounts: Some([account].into()),
             ..retire(mode)
@@ -513,10 +476,13 @@ async fn a_device_whose_end_nobody_saw_is_deleted_by_the_next_retirement() {
         let record = stage.sweep(only(Mode::Repair)).await.unwrap();
         assert_eq!(record.summary.repaired, 1, "{moment:?}: {record:?}");
         // Its name is free again.
-        let admin = Hand::admin(&stage, account);
-        admin
-            .iam("CreateVirtualMFADevice", "VirtualMFADeviceName=phone")
-            .await;
+        let admin = Hand::admin(&stage.world, &stage.clock, account);
+        iam(
+            &stage,
+            &admin,
+            "Action=CreateVirtualMFADevice&VirtualMFADeviceName=phone",
+        )
+        .await;
         assert!(!stage.with_user().contains(&account));
         assert_eq!(stage.store.open().await.unwrap(), [], "{moment:?}");
     }

@@ -26,11 +26,12 @@ use rolekeeper_engine::settings::{Place, Roles};
 use rolekeeper_engine::{EngineSettings, SweepOrder};
 use rolekeeper_simulator::faults::{self, Effect, Script, Trouble};
 use rolekeeper_simulator::{
-    ApiError, DEMO_DESCRIPTION, DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_TAG, DEMO_VENDOR, Drift, Input,
-    Params, Request, Service, VENDOR_ACCESS_KEY, World,
+    ApiError, DEMO_DESCRIPTION, DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_TAG, DEMO_VENDOR, Drift, Service,
+    VENDOR_ACCESS_KEY, World,
 };
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::hand::Hand;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Moment, POLICY, Process, order};
 use tokio_util::sync::CancellationToken;
@@ -183,17 +184,10 @@ impl Stage {
     /// The vendor's own call: `AssumeRole` with the external id.
     fn lets_in(&self, account: AccountId, id: &str) -> bool {
         let form = format!(
-            "RoleArn=arn:aws:iam::{account}:role/{DEMO_ROLE}&RoleSessionName=engine&ExternalId={id}"
+            "Action=AssumeRole&RoleArn=arn:aws:iam::{account}:role/{DEMO_ROLE}&RoleSessionName=engine&ExternalId={id}"
         );
-        let call = Request {
-            service: Service::Sts,
-            operation: "AssumeRole".to_owned(),
-            access_key: Some(VENDOR_ACCESS_KEY.to_owned()),
-            session_token: None,
-            region: "us-east-1".to_owned(),
-            input: Input::Query(Params::parse(&form)),
-        };
-        self.world.handle(&call, self.clock.true_time()).status == 200
+        let vendor = Hand::with(&self.world, &self.clock, VENDOR_ACCESS_KEY);
+        vendor.call(Service::Sts, &form).0 == 200
     }
 
     fn progress(&self, roles: &Templates, sweep: &SweepRecord) -> Progress {

@@ -1,56 +1,21 @@
 //! Plans that somebody read before they are carried out: exactly these, whatever happens meanwhile.
 #![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
-use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepResult, SweepId, SweepRecord};
+use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepRecord};
 use rolekeeper_engine::SavedPlans;
 use rolekeeper_engine::event::Event;
+use rolekeeper_simulator::Drift;
 use rolekeeper_simulator::faults::{Effect, Fault, Script};
-use rolekeeper_simulator::{Drift, World};
-use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
+use rolekeeper_tests::sim::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
-}
-
-impl Stage {
-    /// An organization of members that all have the role, as the spec says.
-    fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(rig::calm(accounts)));
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
-    }
-
-    async fn process(&self) -> Process<MemoryStore> {
-        let settings = rig::settings("one", demo_spec());
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    fn account(&self, n: usize) -> AccountId {
-        *self.world.reachable().get(n).unwrap()
-    }
-
-    fn report(&self, sweep: &SweepId, account: AccountId) -> AccountReport {
-        let reports = self.store.all_reports(sweep);
-        let mut of = reports
-            .into_iter()
-            .filter(|report| report.account == account);
-        of.next().unwrap()
-    }
+async fn started(stage: &Stage) -> Process<MemoryStore> {
+    stage.process(rig::settings("one", demo_spec())).await
 }
 
 /// What an audit plans.
@@ -81,7 +46,7 @@ async fn a_saved_plan_is_carried_out_exactly_or_not_at_all() {
     for account in stage.world.reachable() {
         assert!(stage.world.plant(account, Drift::RoleMissing));
     }
-    let process = stage.process().await;
+    let process = started(&stage).await;
     let saved = saved(&process).await;
     assert_eq!(saved.accounts().len(), 3);
     // Somebody else makes the role in the meantime, but not quite right.
@@ -116,7 +81,7 @@ async fn a_second_look_adds_no_step_that_nobody_has_read() {
     let stage = Stage::of(1);
     let account = stage.account(0);
     assert!(stage.world.plant(account, Drift::AttachmentMissing));
-    let process = stage.process().await;
+    let process = started(&stage).await;
     let saved = saved(&process).await;
     // The one step comes to nothing, and before the next look somebody opens the trust policy.
     let lost = Script::on("AttachRolePolicy", Fault::internal(Effect::None)).nth(1);
@@ -148,7 +113,7 @@ async fn a_saved_step_that_came_to_nothing_is_taken_again() {
     let stage = Stage::of(1);
     let account = stage.account(0);
     assert!(stage.world.plant(account, Drift::AttachmentMissing));
-    let process = stage.process().await;
+    let process = started(&stage).await;
     let saved = saved(&process).await;
     let lost = Script::on("AttachRolePolicy", Fault::internal(Effect::None)).nth(1);
     stage.world.script(lost);

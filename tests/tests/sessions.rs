@@ -12,66 +12,27 @@ use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::selector::ManagementPolicy;
-use rolekeeper_engine::EngineSettings;
 use rolekeeper_engine::event::Event;
-use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings, World};
-use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_simulator::{DEMO_ROLE, Drift, Settings};
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, Same, demo_spec, order};
+use rolekeeper_tests::sim::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
+/// A process for these roles.
+async fn started(stage: &Stage, roles: &[RoleSpec]) -> Process<MemoryStore> {
+    let mut settings = rig::settings("one", demo_spec());
+    settings.roles = Arc::new(Same(Arc::from(roles)));
+    stage.process(settings).await
 }
 
-impl Stage {
-    /// Members that all have the demo's role. Session policies are enforced, as everywhere in the simulator.
-    fn of(accounts: u32) -> Self {
-        Self::with(accounts, |_| {})
-    }
-
-    fn with(accounts: u32, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings {
-            accounts,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            ..Settings::default()
-        };
-        change(&mut settings);
-        let world = Arc::new(World::new(settings));
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
-    }
-
-    async fn process(&self, roles: &[RoleSpec]) -> Process<MemoryStore> {
-        let mut settings = rig::settings("one", demo_spec());
-        settings.roles = Arc::new(Same(Arc::from(roles)));
-        self.process_with(settings).await
-    }
-
-    async fn process_with(&self, settings: EngineSettings) -> Process<MemoryStore> {
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    fn outcomes(&self, record: &SweepRecord) -> Vec<Outcome> {
-        let reports = self.store.all_reports(&record.id);
-        reports
-            .iter()
-            .filter(|report| report.outcome != Outcome::Skipped)
-            .map(|report| report.outcome)
-            .collect()
-    }
+fn outcomes(stage: &Stage, record: &SweepRecord) -> Vec<Outcome> {
+    let reports = stage.store.all_reports(&record.id);
+    reports
+        .iter()
+        .filter(|report| report.outcome != Outcome::Skipped)
+        .map(|report| report.outcome)
+        .collect()
 }
 
 async fn sweep(process: &Process<MemoryStore>, mode: Mode) -> SweepRecord {
@@ -92,12 +53,12 @@ fn another() -> RoleSpec {
 #[tokio::test(start_paused = true)]
 async fn a_session_that_ends_in_mid_look_is_replaced_once() {
     let stage = Stage::of(5);
-    let process = stage.process(&[demo_spec()]).await;
+    let process = started(&stage, &[demo_spec()]).await;
     sweep(&process, Mode::Audit).await;
     let before = process.listener.calls()[&Operation::AssumeRole];
     stage.world.expire_sessions();
     let record = sweep(&process, Mode::Audit).await;
-    let outcomes = stage.outcomes(&record);
+    let outcomes = outcomes(&stage, &record);
     assert!(!outcomes.is_empty());
     assert_eq!(outcomes, vec![Outcome::InSync; outcomes.len()]);
     let after = process.listener.calls()[&Operation::AssumeRole];
@@ -109,7 +70,7 @@ async fn a_session_that_is_opened_to_verify_one_role_sees_the_others_as_well() {
     let stage = Stage::of(1);
     let account = stage.world.reachable()[0];
     assert!(stage.world.plant(account, Drift::AttachmentMissing));
-    let process = stage.process(&[demo_spec(), another()]).await;
+    let process = started(&stage, &[demo_spec(), another()]).await;
     // Once the first role's one step is made, its verification needs a new session; the second role
     // is missing, and is looked at with that same session after it was made.
     let ending = async {
@@ -121,7 +82,7 @@ async fn a_session_that_is_opened_to_verify_one_role_sees_the_others_as_well() {
     };
     let (record, ()) = tokio::join!(sweep(&process, Mode::Repair), ending);
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
-    assert_eq!(stage.outcomes(&record), [Outcome::Repaired]);
+    assert_eq!(outcomes(&stage, &record), [Outcome::Repaired]);
     assert_eq!(
         stage.world.role(account, DEMO_ROLE).unwrap().attached.len(),
         1
@@ -131,16 +92,19 @@ async fn a_session_that_is_opened_to_verify_one_role_sees_the_others_as_well() {
 
 #[tokio::test(start_paused = true)]
 async fn the_second_admin_role_is_tried_and_then_remembered() {
-    let stage = Stage::with(1, |settings| settings.control_tower = 1.0);
-    let process = stage.process(&[demo_spec()]).await;
+    let stage = Stage::with(Settings {
+        control_tower: 1.0,
+        ..rig::calm(1)
+    });
+    let process = started(&stage, &[demo_spec()]).await;
     let asked = |process: &Process<MemoryStore>| process.listener.calls()[&Operation::AssumeRole];
     let record = sweep(&process, Mode::Audit).await;
-    assert_eq!(stage.outcomes(&record), [Outcome::InSync]);
+    assert_eq!(outcomes(&stage, &record), [Outcome::InSync]);
     assert_eq!(asked(&process), 2);
     // The next session is opened with what worked.
     stage.world.expire_sessions();
     let record = sweep(&process, Mode::Audit).await;
-    assert_eq!(stage.outcomes(&record), [Outcome::InSync]);
+    assert_eq!(outcomes(&stage, &record), [Outcome::InSync]);
     assert_eq!(asked(&process), 3);
 }
 
@@ -149,7 +113,7 @@ async fn the_management_account_is_managed_with_the_hubs_own_credentials() {
     let stage = Stage::of(1);
     let mut settings = rig::settings("one", demo_spec());
     settings.management = ManagementPolicy::Include;
-    let process = stage.process_with(settings).await;
+    let process = stage.process(settings).await;
     let record = sweep(&process, Mode::Repair).await;
     let reports = stage.store.all_reports(&record.id);
     let member = stage.world.reachable()[0];

@@ -5,77 +5,35 @@
     reason = "a test panics on purpose"
 )]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord};
-use rolekeeper_engine::EngineSettings;
 use rolekeeper_engine::port::store::{JournalEntry, Memory as _};
-use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings, World};
+use rolekeeper_simulator::{DEMO_ROLE, Drift, Limits, Settings};
 use rolekeeper_tests::sim::check;
-use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
 use rolekeeper_tests::sim::sent::Watched as _;
+use rolekeeper_tests::sim::stage::Stage;
 use tokio_util::sync::CancellationToken;
 
-/// A world, a store and one process.
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
-}
-
-impl Stage {
-    fn new(settings: Settings) -> Self {
-        let world = Arc::new(World::new(Settings {
-            history: true,
-            ..settings
-        }));
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
-    }
-
-    /// An organization of `accounts` members that all have the role, as the spec says.
-    fn calm(accounts: u32) -> Self {
-        Self::new(Settings {
-            accounts,
-            provisioned: true,
-            inactive: 0.0,
-            control_tower: 0.0,
-            tail: false,
-            limits: Limits::none(),
-            latency: Duration::from_millis(20),
-            ..Settings::default()
-        })
-    }
-
-    async fn process(&self, settings: EngineSettings) -> Process<MemoryStore> {
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    async fn sweep(&self, mode: Mode) -> (SweepRecord, Process<MemoryStore>) {
-        let process = self.process(rig::settings("one", demo_spec())).await;
-        let record = process
-            .engine
-            .sweep(order(mode), CancellationToken::new())
-            .await
-            .unwrap();
-        assert_eq!(check::unrecorded(&self.world, &self.store), None);
-        (record, process)
-    }
+async fn sweep(stage: &Stage, mode: Mode) -> (SweepRecord, Process<MemoryStore>) {
+    let settings = rig::settings("one", demo_spec());
+    let process = stage.process(settings).await;
+    let record = process
+        .engine
+        .sweep(order(mode), CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(check::unrecorded(&stage.world, &stage.store), None);
+    (record, process)
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_organization_that_is_right_is_in_sync_and_untouched() {
-    let stage = Stage::calm(10);
-    let (record, process) = stage.sweep(Mode::Repair).await;
+    let stage = Stage::with(rig::calm(10));
+    let (record, process) = sweep(&stage, Mode::Repair).await;
     assert_eq!(record.outcome, Some(SweepOutcome::Completed));
     assert_eq!(
         (record.summary.in_sync, record.summary.skipped),
@@ -87,7 +45,7 @@ async fn an_organization_that_is_right_is_in_sync_and_untouched() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cold_audit_takes_six_calls_an_account_a_warm_one_five_and_with_a_live_session_four() {
-    let stage = Stage::calm(20);
+    let stage = Stage::with(rig::calm(20));
     let iam_and_sts = |process: &Process<MemoryStore>| -> u64 {
         let calls = process.listener.calls();
         let per_account = [
@@ -113,9 +71,9 @@ async fn a_cold_audit_takes_six_calls_an_account_a_warm_one_five_and_with_a_live
             .filter_map(|operation| calls.get(operation))
             .sum()
     };
-    let (_, cold) = stage.sweep(Mode::Audit).await;
+    let (_, cold) = sweep(&stage, Mode::Audit).await;
     assert_eq!(iam_and_sts(&cold), 6 * 20);
-    let (_, warm) = stage.sweep(Mode::Audit).await;
+    let (_, warm) = sweep(&stage, Mode::Audit).await;
     assert_eq!(iam_and_sts(&warm), 5 * 20);
     warm.engine
         .sweep(order(Mode::Audit), CancellationToken::new())
@@ -126,10 +84,10 @@ async fn a_cold_audit_takes_six_calls_an_account_a_warm_one_five_and_with_a_live
 
 #[tokio::test(start_paused = true)]
 async fn the_independent_calls_of_a_look_go_out_together() {
-    let stage = Stage::calm(1);
+    let stage = Stage::with(rig::calm(1));
     let rates = std::collections::BTreeMap::from([("iam:read".to_owned(), 1_000.0)]);
     stage.store.remember_rates(&rates).await.unwrap();
-    let (record, _) = stage.sweep(Mode::Audit).await;
+    let (record, _) = sweep(&stage, Mode::Audit).await;
     let reports = stage.store.all_reports(&record.id);
     let report = reports
         .iter()
@@ -146,12 +104,12 @@ async fn the_independent_calls_of_a_look_go_out_together() {
 
 #[tokio::test(start_paused = true)]
 async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
-    let stage = Stage::calm(Drift::visible().len() as u32);
+    let stage = Stage::with(rig::calm(Drift::visible().len() as u32));
     let accounts = stage.world.reachable();
     for (account, drift) in accounts.iter().zip(Drift::visible()) {
         assert!(stage.world.plant(*account, *drift));
     }
-    let (audit, process) = stage.sweep(Mode::Audit).await;
+    let (audit, process) = sweep(&stage, Mode::Audit).await;
     assert_eq!(audit.summary.drifted, accounts.len() as u64, "{audit:?}");
     assert_eq!(process.wire.writes(), 0, "an audit writes nothing");
     for (account, drift) in accounts.iter().zip(Drift::visible()) {
@@ -168,7 +126,7 @@ async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
         assert!(kinds.contains(&drift.kind()), "{drift:?} reads {kinds:?}");
     }
 
-    let (repair, process) = stage.sweep(Mode::Repair).await;
+    let (repair, process) = sweep(&stage, Mode::Repair).await;
     for report in stage.store.all_reports(&repair.id) {
         let index = accounts
             .iter()
@@ -187,7 +145,7 @@ async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
     assert_eq!(repair.outcome, Some(SweepOutcome::Completed), "{repair:?}");
     assert!(process.wire.writes() > 0);
 
-    let (again, process) = stage.sweep(Mode::Repair).await;
+    let (again, process) = sweep(&stage, Mode::Repair).await;
     assert_eq!(process.wire.writes(), 0, "a second sweep writes nothing");
     assert_eq!(again.summary.drifted, 1, "{again:?}");
     let strays = stage
@@ -198,15 +156,16 @@ async fn every_kind_of_drift_is_found_repaired_and_then_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_organization_is_provisioned_in_waves() {
-    let stage = Stage::new(Settings {
+    let stage = Stage::with(Settings {
         accounts: 40,
         provisioned: false,
         inactive: 0.0,
         limits: Limits::none(),
         latency: Duration::from_millis(20),
+        history: true,
         ..Settings::default()
     });
-    let (record, process) = stage.sweep(Mode::Repair).await;
+    let (record, process) = sweep(&stage, Mode::Repair).await;
     assert_eq!(record.summary.repaired, 40, "{record:?}");
     let waves: Vec<(u32, u64)> = process
         .listener
@@ -228,10 +187,10 @@ async fn an_empty_organization_is_provisioned_in_waves() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_is_not_on_record_would_be_noticed() {
-    let stage = Stage::calm(2);
+    let stage = Stage::with(rig::calm(2));
     let account = *stage.world.reachable().first().unwrap();
     stage.world.plant(account, Drift::RoleDescription);
-    stage.sweep(Mode::Repair).await;
+    sweep(&stage, Mode::Repair).await;
     let blank = MemoryStore::default();
     blank.watch(&stage.world);
     let noticed = check::unrecorded(&stage.world, &blank).expect("a finding");
@@ -240,11 +199,11 @@ async fn a_change_that_is_not_on_record_would_be_noticed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_is_on_record_as_something_else_would_be_noticed() {
-    let stage = Stage::calm(2);
+    let stage = Stage::with(rig::calm(2));
     let account = *stage.world.reachable().first().unwrap();
     stage.world.plant(account, Drift::TrustOpen);
     stage.world.plant(account, Drift::AttachmentUnexpected);
-    stage.sweep(Mode::Repair).await;
+    sweep(&stage, Mode::Repair).await;
     let (journal, spans) = (stage.store.journal(), stage.store.spans());
     let noticed = |doctored: &[JournalEntry]| {
         check::against(&stage.world, doctored, &spans, stage.store.sent())

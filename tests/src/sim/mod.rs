@@ -4,6 +4,7 @@
 pub mod check;
 pub mod clock;
 pub mod durable;
+pub mod hand;
 pub mod memory;
 pub mod replica;
 pub mod rig;

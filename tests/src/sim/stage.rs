@@ -26,10 +26,15 @@ pub struct Stage {
 impl Stage {
     /// An organization of members that all have the role, as the spec says.
     pub fn of(accounts: u32) -> Self {
-        let world = Arc::new(World::new(Settings {
+        Self::with(Settings {
             ragged_pages: false,
             ..rig::calm(accounts)
-        }));
+        })
+    }
+
+    /// An organization with these settings.
+    pub fn with(settings: Settings) -> Self {
+        let world = Arc::new(World::new(settings));
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         Self {

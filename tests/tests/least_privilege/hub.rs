@@ -11,10 +11,11 @@ use rolekeeper_domain::policy::Kind;
 use rolekeeper_domain::selector::{Rules, Selector};
 use rolekeeper_engine::port::directory::Directory as _;
 use rolekeeper_simulator::{Events, Service, Settings};
+use rolekeeper_tests::sim::hand::between;
 use rolekeeper_tests::sim::rig::{self, order};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{ADMIN, Stage, actions, between, denied, encoded, full, names, scope, without};
+use crate::stage::{ADMIN, Stage, actions, denied, encoded, full, names, scope, without};
 
 /// The role that reads the organization.
 const READER: &str = "OrganizationReader";
@@ -44,7 +45,7 @@ fn stage() -> Stage {
             "Action=UpdateAssumeRolePolicy&RoleName={ADMIN}&PolicyDocument={}",
             encoded(&trust)
         );
-        stage.ask(Service::Iam, &stage.admin_keys(*account), &form);
+        stage.admin(*account).ask(Service::Iam, &form);
     }
     stage
 }
@@ -145,8 +146,8 @@ async fn without_any_one_action_of_the_role_that_reads_the_organization_a_sweep_
 }
 
 fn add_reader(stage: &Stage, grants: &[Grant]) {
-    let keys = Stage::hub_keys();
-    let hub = between(&stage.ask(Service::Iam, &keys, "Action=GetUser"), "Arn");
+    let user = stage.hub();
+    let hub = between(&user.ask(Service::Iam, "Action=GetUser"), "Arn");
     let trust = trusting(&hub);
     for form in [
         format!(
@@ -158,7 +159,7 @@ fn add_reader(stage: &Stage, grants: &[Grant]) {
             encoded(&document_of(grants))
         ),
     ] {
-        stage.ask(Service::Iam, &keys, &form);
+        user.ask(Service::Iam, &form);
     }
 }
 

@@ -32,7 +32,7 @@ fn leaving(hub: &[Grant], admin: &[Grant]) -> Stage {
 
 /// Somebody adds policies that allow and deny: each holds back some of what another one gives.
 fn add_strangers(stage: &Stage, account: AccountId) {
-    let keys = stage.admin_keys(account);
+    let admin = stage.admin(account);
     for (name, allowed, denied) in [("One", "s3", "iam"), ("Two", "iam", "s3")] {
         let document = format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"{allowed}:*","Resource":"*"}},{{"Effect":"Deny","Action":"{denied}:*","Resource":"*"}}]}}"#
@@ -42,7 +42,7 @@ fn add_strangers(stage: &Stage, account: AccountId) {
             stage.spec.name,
             encoded(&document)
         );
-        stage.ask(Service::Iam, &keys, &form);
+        admin.ask(Service::Iam, &form);
     }
 }
 
@@ -53,7 +53,7 @@ fn disown(stage: &Stage, account: AccountId) {
         stage.spec.name,
         encoded(OWNER_TAG_KEY)
     );
-    stage.ask(Service::Iam, &stage.admin_keys(account), &form);
+    stage.admin(account).ask(Service::Iam, &form);
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ fn repairable(spec: &RoleSpec) -> Stage {
             "Action=DeleteRolePermissionsBoundary&RoleName={}",
             spec.name
         );
-        stage.ask(Service::Iam, &stage.admin_keys(account), &form);
+        stage.admin(account).ask(Service::Iam, &form);
     }
     stage
 }

@@ -13,8 +13,9 @@ use rolekeeper_domain::policy::Kind;
 use rolekeeper_domain::role::{Boundary, RoleSpec};
 use rolekeeper_engine::rollout::{Rollout, Share};
 use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
-use rolekeeper_simulator::{HUB_ACCESS_KEY, Input, Params, Request, Service, Settings, World};
+use rolekeeper_simulator::{Service, Settings, World};
 use rolekeeper_tests::sim::clock::SimClock;
+use rolekeeper_tests::sim::hand::{Hand, between};
 use rolekeeper_tests::sim::memory::MemoryStore;
 use rolekeeper_tests::sim::rig::{self, Process, demo_spec, order};
 use tokio_util::sync::CancellationToken;
@@ -142,43 +143,19 @@ impl Stage {
         self.narrow_hub(hub);
     }
 
-    /// The hub's own keys.
-    pub(crate) fn hub_keys() -> Keys {
-        (HUB_ACCESS_KEY.to_owned(), None)
+    /// The hub's own user.
+    pub(crate) fn hub(&self) -> Hand<'_> {
+        Hand::hub(&self.world, &self.clock)
     }
 
-    /// Keys of the admin role.
-    pub(crate) fn admin_keys(&self, account: AccountId) -> Keys {
-        let form = format!(
-            "Action=AssumeRole&RoleArn=arn:aws:iam::{account}:role/{ADMIN}&RoleSessionName=setup"
-        );
-        let session = self.ask(Service::Sts, &Self::hub_keys(), &form);
-        (
-            between(&session, "AccessKeyId"),
-            Some(between(&session, "SessionToken")),
-        )
-    }
-
-    /// What a caller with these keys is told.
-    pub(crate) fn ask(&self, service: Service, keys: &Keys, form: &str) -> String {
-        let params = Params::parse(form);
-        let request = Request {
-            service,
-            operation: params.get("Action").unwrap().to_owned(),
-            access_key: Some(keys.0.clone()),
-            session_token: keys.1.clone(),
-            region: "us-east-1".to_owned(),
-            input: Input::Query(params),
-        };
-        let answer = self.world.handle(&request, self.clock.true_time());
-        let body = String::from_utf8(answer.body.to_vec()).unwrap();
-        assert_eq!(answer.status, 200, "{form}: {body}");
-        body
+    /// Whoever comes in by the admin role.
+    pub(crate) fn admin(&self, account: AccountId) -> Hand<'_> {
+        Hand::admin(&self.world, &self.clock, account)
     }
 
     fn narrow_hub(&self, grants: &[Grant]) {
-        let keys = Self::hub_keys();
-        let user = between(&self.ask(Service::Iam, &keys, "Action=GetUser"), "UserName");
+        let hub = self.hub();
+        let user = between(&hub.ask(Service::Iam, "Action=GetUser"), "UserName");
         let policy = encoded(&document_of(grants));
         for form in [
             format!(
@@ -186,12 +163,12 @@ impl Stage {
             ),
             format!("Action=DetachUserPolicy&UserName={user}&PolicyArn={EVERYTHING}"),
         ] {
-            self.ask(Service::Iam, &keys, &form);
+            hub.ask(Service::Iam, &form);
         }
     }
 
     fn narrow_admin(&self, account: AccountId, grants: &[Grant]) {
-        let keys = self.admin_keys(account);
+        let admin = self.admin(account);
         let policy = encoded(&document_of(grants));
         for form in [
             format!(
@@ -199,7 +176,7 @@ impl Stage {
             ),
             format!("Action=DetachRolePolicy&RoleName={ADMIN}&PolicyArn={EVERYTHING}"),
         ] {
-            self.ask(Service::Iam, &keys, &form);
+            admin.ask(Service::Iam, &form);
         }
     }
 
@@ -254,18 +231,6 @@ impl Stage {
         reports.retain(|report| self.accounts.contains(&report.account));
         reports
     }
-}
-
-/// An access key, and the token that goes with a temporary one.
-pub(crate) type Keys = (String, Option<String>);
-
-/// What stands in an answer between these tags.
-pub(crate) fn between(text: &str, tag: &str) -> String {
-    let after = text
-        .split(&format!("<{tag}>"))
-        .nth(1)
-        .unwrap_or_else(|| panic!("no {tag}: {text}"));
-    after.split('<').next().unwrap().to_owned()
 }
 
 /// As a value in a form.

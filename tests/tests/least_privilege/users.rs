@@ -22,7 +22,7 @@ fn stage() -> Stage {
     let stage = Stage::new(rig::calm(1), &full(), &full());
     let account = stage.accounts[0];
     assert!(stage.world.plant(account, Drift::LegacyUser));
-    let keys = stage.admin_keys(account);
+    let admin = stage.admin(account);
     let user = format!("UserName={USER}");
     for form in [
         format!("Action=CreateLoginProfile&{user}&Password=correct-horse-1"),
@@ -39,7 +39,7 @@ fn stage() -> Stage {
             "Action=CreateServiceSpecificCredential&{user}&ServiceName=codecommit.amazonaws.com"
         ),
     ] {
-        stage.ask(Service::Iam, &keys, &form);
+        admin.ask(Service::Iam, &form);
     }
     stage
 }
