@@ -676,6 +676,50 @@ fn external_ids_are_never_told() {
     assert!(!everything.contains("word"), "{everything}");
 }
 
+/// What is gained is said with what the same document denies everywhere, and only with that.
+#[test]
+fn what_is_gained_is_said_with_what_stays_denied() {
+    let before = allow(r#""Action":"s3:GetObject","Resource":"*""#);
+    let all = allow(r#""Action":"*","Resource":"*""#);
+    let gained = |denied: &str| {
+        let after = format!("{all},{}", deny(denied));
+        let comparison = compare(
+            &doc(Kind::Identity, &before),
+            &doc(Kind::Identity, &after),
+            &Context::default(),
+        );
+        let said = shown(&comparison);
+        let sentences = said.lines().filter(|line| line.starts_with('+'));
+        sentences.collect::<Vec<_>>().join("; ")
+    };
+    for (denied, said) in [
+        (
+            r#""Action":"iam:CreateUser","Resource":"*""#,
+            "every action but iam:CreateUser (beyond",
+        ),
+        (
+            r#""Action":["iam:*","sts:*"],"Resource":"*""#,
+            "every action but iam:* and sts:* (beyond",
+        ),
+        // Denied in one place or under a condition, or nowhere: that much is not held back.
+        (
+            r#""Action":"iam:CreateUser","Resource":"arn:aws:iam::*:user/a""#,
+            "every action (beyond",
+        ),
+        (
+            r#""Action":"iam:CreateUser","NotResource":"*""#,
+            "every action (beyond",
+        ),
+        (
+            r#""Action":"iam:CreateUser","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}"#,
+            "every action (beyond",
+        ),
+    ] {
+        let told = gained(denied);
+        assert!(told.contains(said), "{denied}: {told}");
+    }
+}
+
 #[test]
 fn documents_are_explained_statement_by_statement() {
     let told = |kind, statements: &str| explain(&doc(kind, statements)).join("\n");

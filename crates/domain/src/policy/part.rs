@@ -39,8 +39,24 @@ impl Reporter<'_, '_> {
         if !matches!(self.space.find(&known, &within), Search::Found(_)) {
             return String::new();
         }
+        let parts = self.smaller_than(pattern, against, |_| true);
+        if parts.is_empty() {
+            String::new()
+        } else {
+            format!(" (beyond {})", words::list(&parts, "and"))
+        }
+    }
+
+    /// The actions of some statements that are part of a pattern and not all of it.
+    fn smaller_than(
+        &self,
+        pattern: &Pattern,
+        among: Set,
+        is_meant: impl Fn(&Statement) -> bool,
+    ) -> Vec<String> {
         let mut parts: Vec<String> = Vec::new();
-        for statement in against.iter().filter_map(|n| self.space.statement(n)) {
+        let statements = among.iter().filter_map(|n| self.space.statement(n));
+        for statement in statements.filter(|statement| is_meant(statement)) {
             for other in statement.actions().patterns() {
                 let name = words::shown(other.source());
                 let smaller = covers(pattern, other) && !covers(other, pattern);
@@ -49,11 +65,7 @@ impl Reporter<'_, '_> {
                 }
             }
         }
-        if parts.is_empty() {
-            String::new()
-        } else {
-            format!(" (beyond {})", words::list(&parts, "and"))
-        }
+        parts
     }
 
     /// For a pattern of which the same side denies a part to everybody, always and everywhere: all but which.
@@ -61,24 +73,12 @@ impl Reporter<'_, '_> {
         let Some(pattern) = action.pattern.as_ref().filter(|p| !p.is_literal()) else {
             return String::new();
         };
-        let everywhere = |statement: &&Statement| {
+        let of_all = |resources: &Patterns| !resources.is_negated() && resources.names_everything();
+        let parts = self.smaller_than(pattern, denials, |statement| {
             statement.conditions().is_empty()
                 && statement.principals().is_none()
-                && statement
-                    .resources()
-                    .is_some_and(Patterns::names_everything)
-        };
-        let mut parts: Vec<String> = Vec::new();
-        let statements = denials.iter().filter_map(|n| self.space.statement(n));
-        for statement in statements.filter(everywhere) {
-            for denied in statement.actions().patterns() {
-                let name = words::shown(denied.source());
-                let smaller = covers(pattern, denied) && !covers(denied, pattern);
-                if !statement.actions().is_negated() && smaller && !parts.contains(&name) {
-                    parts.push(name);
-                }
-            }
-        }
+                && statement.resources().is_some_and(of_all)
+        });
         if parts.is_empty() {
             String::new()
         } else {
