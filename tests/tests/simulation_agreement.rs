@@ -11,6 +11,7 @@ use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::{Ensure, RoleSpec};
 use rolekeeper_engine::event::Event;
 use rolekeeper_engine::port::store::Control as _;
+use rolekeeper_engine::rollout::OnSurprise;
 use rolekeeper_engine::{EngineSettings, SavedPlans, SweepOrder};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
 use rolekeeper_simulator::{ApiError, DEMO_EXTERNAL_ID, Drift};
@@ -291,9 +292,10 @@ fn denied() -> Fault {
 }
 
 /// The number of canaries, and whether the sweep was halted.
-async fn rolled_out(stage: &Stage) -> (SweepRecord, usize) {
+async fn rolled_out(stage: &Stage, on_surprise: OnSurprise) -> (SweepRecord, usize) {
     let mut settings = rig::settings("one", demo_spec());
     settings.limits.concurrency = 2;
+    settings.rollout.on_surprise = on_surprise;
     let process = Process::start(&stage.world, &stage.clock, &stage.store, settings, 1).await;
     let record = process
         .engine
@@ -322,10 +324,29 @@ async fn a_failure_that_the_canary_did_not_show_sends_the_rest_through_a_canary_
     stage
         .world
         .script(Script::on("CreateRole", denied()).account(odd));
-    let (record, again) = rolled_out(&stage).await;
+    let (record, again) = rolled_out(&stage, OnSurprise::Canary).await;
     assert_eq!(again, 1);
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
     assert_eq!((record.summary.repaired, record.summary.failed), (39, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_the_canary_did_not_show_halts_if_that_is_asked_for() {
+    let stage = bare(40);
+    let mut ids = stage.world.reachable();
+    ids.sort();
+    let odd = *ids.get(20).unwrap();
+    stage
+        .world
+        .script(Script::on("CreateRole", denied()).account(odd));
+    let (record, again) = rolled_out(&stage, OnSurprise::Halt).await;
+    assert_eq!(again, 0);
+    assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
+    // What was in flight beside it is finished, and nobody else is begun.
+    assert!(record.summary.repaired <= 21, "{record:?}");
+    assert_eq!(record.summary.failed, 1, "{record:?}");
+    let halt = stage.store.halted().await.unwrap().unwrap();
+    assert!(halt.why.contains(&odd.to_string()), "{halt:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,7 +360,7 @@ async fn a_failure_that_the_second_canary_shows_too_halts() {
             .world
             .script(Script::on("CreateRole", denied()).account(*id));
     }
-    let (record, again) = rolled_out(&stage).await;
+    let (record, again) = rolled_out(&stage, OnSurprise::Canary).await;
     assert_eq!(again, 1);
     assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
     // The two in flight at the first failure, and at most the two in flight of the second canary.

@@ -204,6 +204,7 @@ pub(crate) fn settings(config: &Config) -> Result<EngineSettings, Failure> {
             canary: number(config.rollout.canary),
             waves: config.rollout.waves.iter().copied().map(share).collect(),
             max_failures: share(config.rollout.max_failures),
+            on_surprise: config.rollout.on_surprise,
             approve_above: config.rollout.approve_above,
         },
         freeze: freeze(&config.freezes),

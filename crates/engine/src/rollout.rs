@@ -40,6 +40,15 @@ impl Share {
     }
 }
 
+/// What a failed change leads to that is of a category which the canary did not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnSurprise {
+    /// No further account of the wave is begun, and the rest goes through a canary again.
+    Canary,
+    /// The writes are halted until a person resumes.
+    Halt,
+}
+
 /// How changes are rolled out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
@@ -50,6 +59,8 @@ pub struct Rollout {
     pub waves: Vec<Share>,
     /// The share of changed accounts that may fail before the writes are halted.
     pub max_failures: Share,
+    /// What the first failure of its kind after the canary leads to.
+    pub on_surprise: OnSurprise,
     /// A repair that changes more accounts than this waits for approval; 0: never.
     pub approve_above: u64,
 }
@@ -60,6 +71,7 @@ impl Default for Rollout {
             canary: 3,
             waves: vec![Share(0.1), Share(0.5), Share::ALL],
             max_failures: Share(0.02),
+            on_surprise: OnSurprise::Canary,
             approve_above: 0,
         }
     }
@@ -91,6 +103,9 @@ impl Rollout {
     pub fn verdict(&self, tally: &Tally) -> Option<String> {
         if let Some(surprise) = &tally.surprise {
             return Some(surprise.clone());
+        }
+        if let (OnSurprise::Halt, Some(setback)) = (self.on_surprise, &tally.setback) {
+            return Some(setback.clone());
         }
         if tally.in_canary && tally.failed_in_canary >= 1 {
             return Some(format!(
@@ -291,6 +306,27 @@ mod tests {
         assert!(!tally.has_setback());
         tally.count("444444444444", Change::Failed(Category::Quota));
         assert!(tally.has_setback());
+    }
+
+    #[test]
+    fn a_way_of_failing_that_is_new_after_the_canary_halts_if_that_is_asked_for() {
+        let strict = Rollout {
+            on_surprise: OnSurprise::Halt,
+            ..Rollout::default()
+        };
+        let mut tally = Tally::default();
+        tally.begin_wave(true);
+        tally.count("111111111111", Change::Verified);
+        tally.begin_wave(false);
+        tally.count("222222222222", Change::Verified);
+        assert_eq!(strict.verdict(&tally), None);
+        tally.count("333333333333", Change::Failed(Category::AccessDenied));
+        assert_eq!(Rollout::default().verdict(&tally), None);
+        let why = strict.verdict(&tally).unwrap();
+        assert!(
+            why.contains("333333333333") && why.contains("access_denied"),
+            "{why}"
+        );
     }
 
     #[test]

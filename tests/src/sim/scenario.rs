@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rolekeeper_domain::outcome::{Mode, SweepId, SweepOutcome, Trigger};
 use rolekeeper_engine::port::store::{Control as _, Halt};
-use rolekeeper_engine::rollout::Rollout;
+use rolekeeper_engine::rollout::{OnSurprise, Rollout};
 use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
 use rolekeeper_simulator::{Drift, World};
 use tokio_util::sync::CancellationToken;
@@ -362,6 +362,11 @@ impl Stage {
         settings.limits.approval_wait = Duration::from_secs(60);
         settings.rollout = Rollout {
             canary: self.random.random_range(0..3),
+            on_surprise: if self.processes.is_multiple_of(2) {
+                OnSurprise::Halt
+            } else {
+                OnSurprise::Canary
+            },
             ..settings.rollout
         };
         settings

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::arn::Arn;
 use rolekeeper_domain::outcome::Mode;
+use rolekeeper_engine::rollout::OnSurprise;
 use secrecy::SecretString;
 
 use super::kind::{
@@ -115,6 +116,8 @@ settings! {
         waves: Vec<f64> = list(percent()), default "[\"10%\", \"50%\", \"100%\"]";
         /// The share of changed accounts whose change failed or did not verify that halts the writes. Three at least, one in the canary.
         max_failures: f64 = percent(), default "\"2%\"";
+        /// What the first failed change of a category that the canary did not show leads to: another canary for what is left, or a halt of all writes.
+        on_surprise: OnSurprise = one_of(&[("canary", OnSurprise::Canary), ("halt", OnSurprise::Halt)]), default "\"canary\"";
         /// A repair that changes more accounts than this waits for approval; 0: none waits.
         approve_above: u64 = count(0, 100_000), default "0";
         /// Whether a change that gives somebody more than now waits for approval, where the specification gives more than the one that was agreed to last. Restoring what was agreed to never waits.
