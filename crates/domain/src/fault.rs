@@ -71,6 +71,21 @@ impl Category {
             .find(|category| category.as_str() == name)
     }
 
+    /// Whether AWS may have done what was asked although nobody heard it say so.
+    pub const fn hides_the_answer(self) -> bool {
+        match self {
+            Self::Service | Self::Timeout | Self::Network => true,
+            Self::AccessDenied
+            | Self::Throttled
+            | Self::NotFound
+            | Self::Conflict
+            | Self::Quota
+            | Self::InvalidSpec
+            | Self::Credentials
+            | Self::Internal => false,
+        }
+    }
+
     /// What is done about a failure of this category.
     pub const fn remedy(self) -> Remedy {
         match self {

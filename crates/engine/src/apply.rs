@@ -7,7 +7,7 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::call::Operation;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::outcome::{StepReport, StepResult};
-use rolekeeper_domain::plan::{Plan, PlannedStep, Precondition};
+use rolekeeper_domain::plan::{Plan, PlannedStep, Precondition, Step};
 use rolekeeper_domain::role::RoleSpec;
 use rolekeeper_domain::verdict::{Permit, Refusal};
 use tracing::Instrument as _;
@@ -33,6 +33,15 @@ pub(crate) struct Applied {
     /// Every step of the plan, in order.
     pub(crate) steps: Vec<StepReport>,
     pub(crate) end: End,
+    /// The step whose answer was lost, if that is why it ended.
+    pub(crate) lost: Option<Lost>,
+}
+
+/// A step that AWS may have carried out although nobody heard it say so. Its entry stays open until a look
+/// settles it.
+pub(crate) struct Lost {
+    pub(crate) entry: EntryId,
+    pub(crate) step: Step,
 }
 
 /// Why no further step was taken.
@@ -43,6 +52,8 @@ pub(crate) enum End {
     Stopped(String),
     /// A step failed, or the session for writing could not be had.
     Failed(Fault),
+    /// The answer to a step was lost; this is its entry.
+    Lost(Fault, EntryId),
 }
 
 /// Why a call was not made, or came to nothing.
@@ -82,11 +93,22 @@ where
         let reason = match &end {
             End::All => None,
             End::Stopped(why) => Some(why.clone()),
-            End::Failed(_) => Some("an earlier step failed".to_owned()),
+            End::Failed(_) | End::Lost(..) => Some("an earlier step failed".to_owned()),
+        };
+        let lost = match &end {
+            End::Lost(_, entry) => {
+                let last = steps.len().checked_sub(1);
+                let last = last.and_then(|last| plan.steps.get(last));
+                last.map(|last| Lost {
+                    entry: *entry,
+                    step: last.step.clone(),
+                })
+            }
+            End::All | End::Stopped(_) | End::Failed(_) => None,
         };
         let rest = plan.steps.iter().skip(steps.len());
         steps.extend(rest.map(|step| step_report(step, StepResult::Refused, reason.clone())));
-        Applied { steps, end }
+        Applied { steps, end, lost }
     }
 
     async fn take_steps(
@@ -116,8 +138,9 @@ where
         Ok(())
     }
 
-    /// Makes one call: its intent is on disk before it begins, its end after. What became of it is
-    /// added to `taken`; nothing is when it was not begun.
+    /// Makes one call: its intent is on disk before it begins, its end after; where nobody heard the answer
+    /// it has none until a look settles it. What became of it is added to `taken`; nothing is when it was
+    /// not begun.
     pub(crate) async fn on_record(
         &self,
         site: Site<'_>,
@@ -144,10 +167,16 @@ where
                 return Err(end);
             }
         };
-        let recorded = self.complete(entry, &completion(&result)).await;
+        let recorded = match &result {
+            Err(fault) if fault.category.hides_the_answer() => Ok(()),
+            _ => self.complete(entry, &completion(&result)).await,
+        };
         taken.push(self.tell(site.account, deed, result.as_ref().err()));
-        result.map_err(End::Failed)?;
-        recorded
+        match result {
+            Ok(_) => recorded,
+            Err(fault) if fault.category.hides_the_answer() => Err(End::Lost(fault, entry)),
+            Err(fault) => Err(End::Failed(fault)),
+        }
     }
 
     /// The fence, unless there is a reason to begin no further step.

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::observation::Observation;
@@ -138,7 +139,10 @@ impl<S: Store, C: Clock> Ledger<S, C> {
         let entry = self.store.intend(&intent, self.fence).await;
         let entry = entry.map_err(SweepError::from)?;
         let (answer, stopped) = self.calls(call).await;
-        let recorded = if is_lost(&answer) {
+        let is_lost = answer
+            .as_ref()
+            .is_err_and(|fault| fault.category.hides_the_answer());
+        let recorded = if is_lost {
             Ok(())
         } else {
             let (end, now) = (completion(&answer), self.clock.now());
@@ -257,15 +261,10 @@ async fn lead(
     Err(SweepError::NotLeader { holder, until })
 }
 
-/// Whether AWS may have done what was asked although nobody heard it say so.
-const fn is_lost(answer: &Result<Receipt, Fault>) -> bool {
-    match answer {
-        Ok(_) => false,
-        Err(fault) => matches!(
-            fault.category,
-            Category::Timeout | Category::Network | Category::Service
-        ),
-    }
+/// An attempt may have been made as long after its intent as others are made again.
+fn late() -> SignedDuration {
+    let again = SignedDuration::try_from(BETWEEN * LOOKS).unwrap_or(SignedDuration::MAX);
+    LATE.saturating_add(again)
 }
 
 fn end_of(
@@ -277,7 +276,7 @@ fn end_of(
     let step = record::step(entry.operation, &entry.parameters).ok()?;
     match effect(&step, observation) {
         Effect::There => Some(Completion::SettledDone),
-        Effect::NotThere if now.duration_since(entry.intended_at) >= LATE => {
+        Effect::NotThere if now.duration_since(entry.intended_at) >= late() => {
             Some(Completion::SettledUndone)
         }
         Effect::NotThere | Effect::Unknown => None,

@@ -223,13 +223,16 @@ where
                         ..RoleEnd::default()
                     };
                 }
-                End::Failed(fault) => fault,
+                End::Failed(fault) | End::Lost(fault, _) => fault,
             };
             let again = if round < ROUNDS && deserves_another_look(&fault) {
                 self.look_again(account, spec, site.slot).await
             } else {
                 None
             };
+            if let (Some(lost), Some(next)) = (&applied.lost, &again) {
+                self.settle_lost(lost, &next.observation).await;
+            }
             match again {
                 Some(next) => look = next,
                 None => {

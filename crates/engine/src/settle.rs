@@ -11,10 +11,11 @@ use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::observation::Observation;
 use rolekeeper_domain::outcome::{Mode, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::plan::Step;
-use rolekeeper_domain::planner::{Effect, effect, probe};
+use rolekeeper_domain::planner::{Effect, effect, meet, probe};
 use rolekeeper_domain::record;
 use rolekeeper_domain::role::{RoleName, RoleSpec};
 
+use crate::apply::Lost;
 use crate::event::EventSink;
 use crate::gateway::within;
 use crate::observe::Lookout;
@@ -41,11 +42,17 @@ const AT_ONCE: usize = 16;
 /// process; after a day it is not.
 const LONGEST_AUDIT: SignedDuration = SignedDuration::from_hours(24);
 
+/// Entries of an account read at a time.
+const PAGE: u32 = 100;
+
 /// A step without an end.
 struct Open {
     id: EntryId,
     step: Step,
     intended_at: Timestamp,
+    /// Whether its process died in the midst of it, or was made to stop. Where it lived on and only the answer was
+    /// lost, it looked itself whether to go on, and nobody waits any longer for the effect to show.
+    is_cut_off: bool,
 }
 
 /// Settles every open entry that can be seen through, and ends the sweeps of dead
@@ -70,7 +77,11 @@ where
     let settled = futures_util::stream::iter(open)
         .map(|((account, subject), entries)| async move {
             match subject {
-                Subject::Role(role) => settle(run, account, role, readable(entries)).await,
+                Subject::Role(role) => {
+                    let entries = readable(run, entries).await?;
+                    let entries = not_overtaken(run, account, &role, entries).await?;
+                    settle(run, account, role, entries).await
+                }
                 Subject::User(user) => retire::settle(run, account, user, entries).await,
             }
         })
@@ -80,15 +91,79 @@ where
 }
 
 /// The entries whose step can be read back. The others stay open, for a person to look at.
-fn readable(entries: Vec<JournalEntry>) -> Vec<Open> {
-    let open = |entry: JournalEntry| {
-        Some(Open {
+async fn readable<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    entries: Vec<JournalEntry>,
+) -> Result<Vec<Open>, StoreError>
+where
+    P: SessionProvider,
+    S: Store,
+{
+    let mut open = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Ok(step) = record::step(entry.operation, &entry.parameters) else {
+            continue;
+        };
+        let sweep = run.engine.store.sweep(&entry.sweep).await?;
+        let ended_by_itself = matches!(
+            sweep.and_then(|sweep| sweep.outcome),
+            Some(SweepOutcome::Completed | SweepOutcome::Halted)
+        );
+        open.push(Open {
             id: entry.id,
-            step: record::step(entry.operation, &entry.parameters).ok()?,
+            step,
             intended_at: entry.intended_at,
-        })
+            is_cut_off: !ended_by_itself,
+        });
+    }
+    Ok(open)
+}
+
+/// The entries that a look can settle. Where a later step changed the same thing, what stands there does not tell
+/// which of them did it: that is said of the earlier one, and a rollback goes by what the later one found.
+async fn not_overtaken<D, P, S, C, E>(
+    run: &Run<D, P, S, C, E>,
+    account: AccountId,
+    role: &RoleName,
+    entries: Vec<Open>,
+) -> Result<Vec<Open>, StoreError>
+where
+    P: SessionProvider,
+    S: Store,
+    C: Clock,
+{
+    let Some(first) = entries.iter().map(|open| open.id).min() else {
+        return Ok(entries);
     };
-    entries.into_iter().filter_map(open).collect()
+    let store = run.engine.store.as_ref();
+    let mut later: Vec<(EntryId, Step)> = Vec::new();
+    let mut before = None;
+    loop {
+        let page = store.history(account, before, PAGE).await?;
+        before = page.last().map(|entry| entry.id);
+        later.extend(page.into_iter().filter_map(|entry| {
+            let is_of_the_role = entry.subject.role() == Some(role) && entry.id > first;
+            let may_have_acted = may_have_acted(&entry).is_some();
+            let step = record::step(entry.operation, &entry.parameters).ok()?;
+            (is_of_the_role && may_have_acted).then_some((entry.id, step))
+        }));
+        if before.is_none_or(|before| before <= first) {
+            break;
+        }
+    }
+    let mut rest = Vec::with_capacity(entries.len());
+    for open in entries {
+        let mut steps = later.iter();
+        if steps.any(|(id, step)| *id > open.id && meet(step, &open.step)) {
+            let why = "no answer came, and a later step changed the same thing";
+            let end = Completion::Failed(Fault::new(Category::Timeout, why));
+            let now = run.engine.gateway.clock.now();
+            store.complete(open.id, &end, now).await?;
+        } else {
+            rest.push(open);
+        }
+    }
+    Ok(rest)
 }
 
 /// Ends the sweeps whose process is gone.
@@ -171,7 +246,7 @@ where
                 Effect::There => Completion::SettledDone,
                 Effect::NotThere if is_late => Completion::SettledUndone,
                 Effect::NotThere => {
-                    young.push(open);
+                    young.extend(Some(open).filter(|open| open.is_cut_off));
                     continue;
                 }
                 Effect::Unknown => continue,
@@ -197,6 +272,23 @@ where
     C: Clock,
     E: EventSink,
 {
+    /// Ends the entry of a step whose answer was lost, if `seen` shows that it was taken. Not seeing it yet proves
+    /// nothing: then it stays open.
+    pub(crate) async fn settle_lost(&self, lost: &Lost, seen: &Observation) {
+        if effect(&lost.step, seen) != Effect::There {
+            return;
+        }
+        let store = self.engine.store.as_ref();
+        let now = self.engine.gateway.clock.now();
+        if let Err(error) = store
+            .complete(lost.entry, &Completion::SettledDone, now)
+            .await
+        {
+            // Pulls the brake; the entry stays open.
+            drop(self.store_failed(&error));
+        }
+    }
+
     /// Looks at what `probe` names, with the versions of its policies.
     pub(crate) async fn look_with(
         &self,
@@ -233,17 +325,7 @@ pub(crate) fn may_have_acted(entry: &JournalEntry) -> Option<bool> {
         Some(Completion::SettledUndone) => None,
         // Nobody has the answer: a yes may have been lost on the way.
         None => Some(false),
-        Some(Completion::Failed(fault)) => match fault.category {
-            Category::Service | Category::Timeout | Category::Network => Some(false),
-            Category::AccessDenied
-            | Category::Throttled
-            | Category::NotFound
-            | Category::Conflict
-            | Category::Quota
-            | Category::InvalidSpec
-            | Category::Credentials
-            | Category::Internal => None,
-        },
+        Some(Completion::Failed(fault)) => fault.category.hides_the_answer().then_some(false),
     }
 }
 

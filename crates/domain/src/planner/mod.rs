@@ -27,7 +27,7 @@ use crate::plan::{Plan, Withheld};
 use crate::role::{Ensure, RoleSpec};
 
 pub use recheck::{recheck, recheck_step};
-pub use undo::{Effect, Taken, WayBack, effect, probe, way_back};
+pub use undo::{Effect, Taken, WayBack, effect, meet, probe, way_back};
 
 /// The name of the inline policy that holds a role's denials in place while several
 /// policies change one after the other. It is there for the length of a few calls. One that

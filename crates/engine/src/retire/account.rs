@@ -113,7 +113,7 @@ where
                 report.reason = Some(why);
                 Change::None
             }
-            Err(End::Failed(fault)) => {
+            Err(End::Failed(fault) | End::Lost(fault, _)) => {
                 let change = Change::Failed(fault.category);
                 (report.outcome, report.failure) = (Outcome::Failed, Some(fault));
                 change

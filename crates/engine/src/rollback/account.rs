@@ -251,7 +251,7 @@ where
                 match applied.end {
                     End::All => self.verify_undone(&way, site, all).await,
                     End::Stopped(why) => all.reasons.push(why),
-                    End::Failed(fault) => {
+                    End::Failed(fault) | End::Lost(fault, _) => {
                         all.change = Change::Failed(fault.category);
                         all.fault.get_or_insert(fault);
                     }

@@ -62,7 +62,8 @@ pub fn way_back(role: &RoleName, taken: &[Taken], observation: &Observation) -> 
         obstacles: Vec::new(),
         target: State::default(),
     };
-    let story = Story::of(&effective(taken, observation), &mut way.obstacles);
+    let taken = effective(taken, observation, &mut way.obstacles);
+    let story = Story::of(&taken, &mut way.obstacles);
     // A way back that was broken off goes on from where it stands.
     let still = (0..=story.steps.len())
         .rev()
@@ -171,13 +172,7 @@ pub fn effect(step: &Step, observation: &Observation) -> Effect {
                 None => return Effect::Unknown,
             }
         }
-        _ => {
-            let mut state = State::default();
-            after(&taken)
-                .into_iter()
-                .for_each(|(facet, standing)| state.set(facet, standing));
-            state.differences(observation).is_empty()
-        }
+        _ => State::of(after(&taken)).differences(observation).is_empty(),
     };
     let blind = observation.role.fault().is_some()
         || observation.attachments.fault().is_some()
@@ -195,38 +190,74 @@ pub fn effect(step: &Step, observation: &Observation) -> Effect {
     }
 }
 
-/// The steps that had an effect. Of a call whose answer was lost, what stands in the
-/// account says it, or what the next step on the same thing found there.
-fn effective<'a>(taken: &'a [Taken], observation: &Observation) -> Vec<&'a Taken> {
-    let is_effective = |(index, step): &(usize, &'a Taken)| {
-        if step.certain {
-            return true;
-        }
+/// Whether two steps change the same thing, so that what stands there does not tell which of them did it.
+pub fn meet(one: &Step, other: &Step) -> bool {
+    let facets = |step: &Step| {
+        let taken = Taken {
+            step: step.clone(),
+            before: None,
+            created: None,
+            certain: false,
+        };
+        after(&taken).into_iter().map(|(facet, _)| facet)
+    };
+    let ours: Vec<_> = facets(one).collect();
+    facets(other).any(|facet| ours.contains(&facet))
+}
+
+/// The steps that had an effect. Of a call whose answer was lost, the next step on the same thing says it by
+/// what it found there, or what stands in the account. Where that is neither what the call leaves nor what
+/// stood before it, or cannot be read, nobody can say: an obstacle.
+fn effective<'a>(
+    taken: &'a [Taken],
+    observation: &Observation,
+    obstacles: &mut Vec<String>,
+) -> Vec<&'a Taken> {
+    let mut effective = Vec::new();
+    for (index, step) in taken.iter().enumerate() {
         let left = after(step);
         let touches = |other: &&Taken| {
             after(other)
                 .iter()
                 .any(|(facet, _)| left.iter().any(|(ours, _)| ours == facet))
         };
-        match taken.iter().skip(index + 1).find(touches) {
+        let next = taken.iter().skip(index + 1).find(touches);
+        let had_effect = match next {
+            _ if step.certain => true,
             Some(next) => before(next).is_ok_and(|found| {
                 left.iter()
                     .any(|standing| found.contains(standing) && standing.1.is_some())
             }),
-            None => {
-                let mut state = State::default();
-                left.into_iter()
-                    .for_each(|(facet, standing)| state.set(facet, standing));
-                state.differences(observation).is_empty()
-            }
+            None => stands_after(step, observation).unwrap_or_else(|what| {
+                obstacles.extend(what.into_iter().map(|what| {
+                    format!(
+                        "{what} cannot be read or was changed since, and the answer to {} was lost",
+                        step.step
+                    )
+                }));
+                false
+            }),
+        };
+        if had_effect {
+            effective.push(step);
         }
-    };
-    taken
-        .iter()
-        .enumerate()
-        .filter(is_effective)
-        .map(|(_, step)| step)
-        .collect()
+    }
+    effective
+}
+
+/// Whether the account stands as `taken` leaves it, and not as before it; else what stands otherwise than both.
+fn stands_after(taken: &Taken, observation: &Observation) -> Result<bool, Vec<String>> {
+    let after = State::of(after(taken));
+    let differs = after.differences(observation);
+    if differs.is_empty() {
+        return Ok(true);
+    }
+    let stood =
+        before(taken).is_ok_and(|before| State::of(before).differences(observation).is_empty());
+    if stood || after.is_homeless(observation) {
+        return Ok(false);
+    }
+    Err(differs)
 }
 
 /// A specification that names what has to be looked at to undo these steps, or to see

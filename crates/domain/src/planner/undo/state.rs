@@ -39,6 +39,10 @@ pub(super) fn there() -> Standing {
 }
 
 impl State {
+    pub(super) fn of(facets: Vec<(Facet, Standing)>) -> Self {
+        Self(facets.into_iter().collect())
+    }
+
     pub(super) fn get(&self, facet: &Facet) -> Option<&Standing> {
         self.0.get(facet)
     }
@@ -84,6 +88,23 @@ impl State {
             | Facet::Inline(_) => !no_role,
         });
         self
+    }
+
+    /// Whether the role or the policies that all of it belongs to are not there.
+    pub(super) fn is_homeless(&self, observation: &Observation) -> bool {
+        let no_role = matches!(observation.role, Sighting::Absent);
+        self.0.keys().all(|facet| match facet {
+            Facet::Role
+            | Facet::Trust
+            | Facet::Settings
+            | Facet::Boundary
+            | Facet::RoleTag(_)
+            | Facet::Attachment(_)
+            | Facet::Inline(_) => no_role,
+            Facet::Policy(arn) | Facet::Document(arn) | Facet::PolicyTag(arn, _) => {
+                matches!(observation.policies.get(arn), Some(Sighting::Absent))
+            }
+        })
     }
 
     /// What is otherwise in the account, in words; what cannot be read is otherwise too.

@@ -411,6 +411,39 @@ fn a_lost_answer_counts_when_its_effect_is_there() {
 }
 
 #[test]
+fn a_lost_answer_whose_effect_nobody_can_tell_is_in_the_way() {
+    let lost = |taken: Taken| Taken {
+        certain: false,
+        ..taken
+    };
+    // What stands there cannot be read.
+    let mut blind = account_after();
+    blind.attachments = Sighting::Unread(crate::fault::Fault::new(
+        crate::fault::Category::Throttled,
+        "slow down",
+    ));
+    let taken = [retrust(VENDOR, "333333333333"), lost(attach("Audit"))];
+    let way = way_back(&role(), &taken, &blind);
+    assert!(way.plan.is_empty());
+    let [obstacle] = way.obstacles.as_slice() else {
+        panic!("{:?}", way.obstacles);
+    };
+    assert!(obstacle.contains("policy/Audit is attached"), "{obstacle}");
+    // What stands there is neither from before the call nor from after it.
+    let mut changed = account_after();
+    observed_role(&mut changed).trust = ObservedDocument::Valid(trust("444444444444"));
+    let taken = [attach("Audit"), lost(retrust(VENDOR, "333333333333"))];
+    let way = way_back(&role(), &taken, &changed);
+    assert!(way.plan.is_empty());
+    assert_eq!(way.obstacles.len(), 1, "{:?}", way.obstacles);
+    // Where the role is gone, nothing of it is left to undo.
+    let mut gone = account_after();
+    gone.role = Sighting::Absent;
+    let way = way_back(&role(), &[lost(attach("Audit"))], &gone);
+    assert_eq!((way.plan.steps.len(), way.obstacles.len()), (0, 0));
+}
+
+#[test]
 fn undoing_is_finished_when_everything_stands_as_before() {
     let taken = [retrust(VENDOR, "333333333333")];
     let mut observation = account_after();
