@@ -235,6 +235,27 @@ async fn a_word_for_some_accounts_is_a_word_for_these_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_narrower_specification_that_is_tried_in_some_accounts_holds_up_no_other() {
+    let stage = Stage::of(3);
+    swept(&stage, demo_spec(), agreed(Mode::Repair)).await;
+    let mut narrower = demo_spec();
+    for policy in &mut narrower.managed_policies {
+        let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+        policy.document = Document::parse(Kind::Identity, text).unwrap();
+    }
+    let trial = SweepOrder {
+        accounts: Some(BTreeSet::from([stage.account(1)])),
+        ..agreed(Mode::Repair)
+    };
+    let (record, _) = swept(&stage, narrower, trial).await;
+    assert_eq!(record.summary.repaired, 1, "{record:?}");
+    // What all others have is what was agreed to, and no more than that.
+    let (record, _) = swept(&stage, demo_spec(), order(Mode::Repair)).await;
+    assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
+    assert_eq!(record.summary.repaired, 1, "{record:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_plan_that_somebody_read_has_their_word() {
     let stage = Stage::of(2);
     assert!(stage.world.plant(stage.account(0), Drift::RoleMissing));

@@ -73,7 +73,7 @@ async fn each_answer_lost(specs: &[RoleSpec], drifts: &[Drift], effect: Effect) 
     let mut calls: BTreeMap<&str, u32> = BTreeMap::new();
     let history = whole.world.history();
     for (index, change) in history.iter().enumerate() {
-        let nth = calls.entry(change.operation.as_str()).or_default();
+        let nth = calls.entry(change.operation).or_default();
         *nth += 1;
         let what = format!(
             "{drifts:?}: the answer to call {index} of {}, {} {nth}, {effect:?}",

@@ -147,6 +147,9 @@ pub(crate) fn remedy(error: &SweepError) -> Option<&'static str> {
         ),
         SweepError::NoSuchAccount { .. } => Some("`rolekeeper accounts` lists all there are"),
         SweepError::NoSuchSweep { .. } => Some("`rolekeeper sweeps` lists all there are"),
+        SweepError::Forgotten { .. } => Some(
+            "what it did may be in an export of the journal; correct the specification and let a sweep put it right",
+        ),
         SweepError::Irreversible { .. } => Some(
             "make the user and its keys anew if they are needed; everything the sweep did is in `rolekeeper history ACCOUNT`",
         ),

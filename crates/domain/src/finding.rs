@@ -138,6 +138,8 @@ fn seen_again(finding: &Finding, drift: &Drift, repaired: bool, now: Timestamp) 
         .resolved_at
         .is_some_and(|at| now.duration_since(at) >= STAYED_AWAY);
     let repairs = if forgotten { 0 } else { finding.repairs };
+    // What stands no more was counted when it was repaired: the same sweep may tell of it once more.
+    let is_counted = finding.resolved_at.is_some();
     Finding {
         account: finding.account,
         drift: drift.clone(),
@@ -145,7 +147,7 @@ fn seen_again(finding: &Finding, drift: &Drift, repaired: bool, now: Timestamp) 
         // A report that comes late never turns the clock back.
         last_seen: now.max(finding.last_seen),
         resolved_at: repaired.then_some(now),
-        repairs: repairs.saturating_add(u32::from(repaired)),
+        repairs: repairs.saturating_add(u32::from(repaired && !is_counted)),
     }
 }
 
@@ -333,8 +335,16 @@ mod tests {
             mended: vec![drift(TrustPolicy)],
             ..report(hour, Outcome::Drifted, &[AttachmentUnexpected])
         };
+        let stood = |hour| report(hour, Outcome::Drifted, &[TrustPolicy, AttachmentUnexpected]);
         check(
-            &[partly(0), partly(1), partly(2)],
+            &[
+                stood(0),
+                partly(0),
+                stood(1),
+                partly(1),
+                stood(2),
+                partly(2),
+            ],
             &expect![[r#"
                 attachment_unexpected seen 0..2, open, 0 repairs
                 trust_policy seen 2..2, resolved at 2, 3 repairs"#]],
@@ -363,9 +373,19 @@ mod tests {
             &[
                 report(0, Outcome::Repaired, trust),
                 report(1, Outcome::InSync, &[]),
+                report(24, Outcome::Drifted, trust),
                 report(24, Outcome::Repaired, trust),
             ],
             &expect!["trust_policy seen 24..24, resolved at 24, 2 repairs"],
+        );
+        // A sweep that goes through an account twice tells twice of what it put right once.
+        check(
+            &[
+                report(0, Outcome::Drifted, trust),
+                report(0, Outcome::Repaired, trust),
+                report(1, Outcome::Repaired, trust),
+            ],
+            &expect!["trust_policy seen 1..1, resolved at 1, 1 repairs"],
         );
         check(
             &[

@@ -175,6 +175,12 @@ impl SweepId {
         fits.then(|| Self(text.to_owned()))
     }
 
+    /// The second in which the sweep began, if the id tells.
+    pub fn begun_at(&self) -> Option<Timestamp> {
+        let (time, _) = self.0.split_once('-')?;
+        time.parse().ok()
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

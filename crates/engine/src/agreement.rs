@@ -128,11 +128,14 @@ where
     }
 
     /// Keeps the specifications that are agreed to now, for the sweeps to come. One that gives no more than
-    /// the last needs no word; one that gives more has it when a sweep over everybody was approved, or when
-    /// nobody is to be asked at all. A word for some accounts is a word for these alone.
+    /// the last needs no word; one that gives more has it when the sweep was approved, or when nobody is to be
+    /// asked at all. A word for some accounts is a word for these alone, and so is a narrower
+    /// specification that somebody tries in them: else the one of all others would be the wider one from then on.
     pub(crate) async fn keep_agreed(&self) -> Result<(), End> {
-        let agreed_to_all = self.is_approved() && self.order.is_for_everybody();
-        let wider_too = agreed_to_all || !self.settings.approve_widening;
+        if !self.order.is_for_everybody() {
+            return Ok(());
+        }
+        let wider_too = self.is_approved() || !self.settings.approve_widening;
         let mut kept = self.kept_agreed.lock().await;
         for (role, agreed) in &self.agreement.changed {
             let is_agreed = wider_too || !self.agreement.is_wider(role);

@@ -125,14 +125,14 @@ where
     /// Puts other settings in force for the sweeps that begin from now on. The quota share, the
     /// number of sessions, the holder's name and the lease stay as they were at the start.
     pub fn reconfigure(&self, settings: EngineSettings) {
-        // A session's policy names the roles it may look at.
-        self.inner.sessions.forget_all();
         let mut current = self
             .inner
             .settings
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(settings);
+        // A session's policy names the roles it may look at.
+        self.inner.sessions.forget_all();
     }
 
     /// The store.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::event::{Event, EventSink};
+use crate::gateway::within;
 use crate::port::clock::Clock;
 use crate::port::store::{Fence, Lease, StoreError};
 
@@ -53,7 +54,16 @@ impl Keeper {
     ) -> Result<Option<Fence>, StoreError> {
         // Counted from before the question: the answer may have been slow.
         let asked = clock.elapsed();
-        let answer = store.acquire(&self.holder, self.ttl, clock.now()).await;
+        // A connection that was cut without a word answers never. Whatever this one still brings about is a
+        // lease that nobody uses.
+        let answer = store.acquire(&self.holder, self.ttl, clock.now());
+        let answer = within(clock, self.ttl / RENEWALS, answer)
+            .await
+            .unwrap_or_else(|| {
+                Err(StoreError::Unavailable {
+                    message: "no answer came in time".to_owned(),
+                })
+            });
         let usable = self.ttl - self.ttl / SAFETY;
         match answer {
             Ok(fence) => {

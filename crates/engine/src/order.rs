@@ -75,6 +75,8 @@ pub struct SweepOrder {
     pub approved_by: Option<String>,
     /// The id to use, where one was promised before (an API call's answer).
     pub id: Option<SweepId>,
+    /// The request in the store that it answers.
+    pub request: Option<i64>,
     /// Instead of putting the accounts right: undo what this sweep did to them. In audit
     /// mode it is only said what that would take. Goes on in spite of a halt that is in
     /// force when it begins, and leaves one in force, so that the next sweep does not do it again.
@@ -95,6 +97,7 @@ impl SweepOrder {
             plans: None,
             approved_by: None,
             id: None,
+            request: None,
             undo: None,
             retire: None,
         }
@@ -146,6 +149,16 @@ pub enum SweepError {
     NoSuchSweep {
         /// Which.
         sweep: SweepId,
+    },
+    /// The journal does not reach back to the sweep any more.
+    #[error(
+        "sweep {sweep} cannot be rolled back: the journal reaches back to {kept_since}, since older records are not kept (store.keep_days)"
+    )]
+    Forgotten {
+        /// Which.
+        sweep: SweepId,
+        /// The time of the oldest record.
+        kept_since: Timestamp,
     },
     /// The sweep retired a user: what IAM deleted there nobody can make again.
     #[error(
@@ -205,6 +218,7 @@ impl SweepError {
             Self::Store(_)
             | Self::NoSuchAccount { .. }
             | Self::NoSuchSweep { .. }
+            | Self::Forgotten { .. }
             | Self::Irreversible { .. }
             | Self::Frozen { .. }
             | Self::Unreadable { .. }

@@ -35,6 +35,8 @@ use crate::slot::{Places, Slot};
 pub(crate) struct Run<D, P: SessionProvider, S, C, E> {
     pub(crate) engine: Arc<Inner<D, P, S, C, E>>,
     pub(crate) settings: Arc<EngineSettings>,
+    /// Whose sessions may be kept, see [`crate::sessions::Sessions::generation`].
+    pub(crate) generation: u64,
     pub(crate) order: SweepOrder,
     pub(crate) sweep: SweepId,
     /// The sweep's part of session names.
@@ -82,6 +84,7 @@ impl<D, P: SessionProvider, S, C: Clock, E: EventSink> Run<D, P, S, C, E> {
             admin_roles: &self.settings.admin_roles,
             label: &self.label,
             roles,
+            generation: self.generation,
             behalf: self.behalf(account, slot),
         }
     }

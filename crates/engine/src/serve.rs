@@ -1,10 +1,11 @@
 //! The daemon's loop: hold the lease, sweep when it is time or somebody asks.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::outcome::{Mode, SweepOutcome, SweepRecord, Trigger};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use crate::port::session::SessionProvider;
 use crate::port::store::{Store, StoreError, SweepRequest};
 use crate::reach::Reach;
 use crate::settings::EngineSettings;
-use crate::sweep::CANCELLED;
+use crate::sweep::{CANCELLED, RECONFIGURED};
 
 /// How often the daemon looks whether somebody asked for a sweep.
 const GLANCE: Duration = Duration::from_secs(1);
@@ -25,6 +26,10 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// After a sweep that failed as a whole the next one by schedule waits at least so long: with
 /// `every = "1h"` a failure costs minutes, not the hour.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
+
+/// A sweep that an event asked for and that failed as a whole is tried again after so long, and so often.
+const AFTER_EVENT_FAILED: Duration = Duration::from_secs(60);
+const EVENT_TRIES: u32 = 15;
 
 /// How many of the newest sweeps are looked through for the last one by schedule. Where events have caused
 /// more than that since, one is due anyway.
@@ -62,6 +67,7 @@ where
         let inner = self.inner.as_ref();
         let clock = inner.gateway.clock.as_ref();
         let mut timetable = Timetable::default();
+        let mut retries = Retries::default();
         let mut was_leading = false;
         let mut told = None;
         if let Some(None) = self.note(self.acquire_lease().await) {
@@ -74,7 +80,8 @@ where
             }
             was_leading = leading;
             let order = if leading {
-                self.note(self.next(&mut timetable).await).flatten()
+                self.note(self.next(&mut timetable, &retries).await)
+                    .flatten()
             } else {
                 None
             };
@@ -85,6 +92,7 @@ where
             }
             if let Some(order) = order {
                 let scheduled = is_by_schedule(order.trigger);
+                let (request, trigger) = (order.request, order.trigger);
                 let result = tokio::select! {
                     biased;
                     result = self.sweep_or_say(order, cancel) => result,
@@ -92,6 +100,9 @@ where
                 };
                 if scheduled {
                     timetable.done(clock.now(), &result);
+                }
+                if let Some(request) = request {
+                    self.answered(request, trigger, &result, &mut retries).await;
                 }
                 continue;
             }
@@ -128,28 +139,62 @@ where
     /// account and a door that somebody opens do not wait for that.
     async fn events_meanwhile(&self, cancel: &CancellationToken) -> Infallible {
         let inner = self.inner.as_ref();
+        let mut retries = Retries::default();
         loop {
             inner.gateway.clock.sleep(GLANCE).await;
+            if retries.is_waiting(inner.gateway.clock.now()) {
+                continue;
+            }
             // Held until the sweep below is over.
             let awaits_word = inner.awaits_word.lock().await;
             if !*awaits_word {
                 continue;
             }
-            let taken = inner.store.take_request(Some(Trigger::Event)).await;
-            let Some(request) = self.note(taken).flatten() else {
+            let oldest = inner.store.next_request(Some(Trigger::Event)).await;
+            let Some(request) = self.note(oldest).flatten() else {
                 continue;
             };
+            let id = request.id;
             if let Some(order) = self.note(self.asked(request).await) {
-                // Said by itself.
-                drop(self.sweep_or_say(order, cancel).await);
+                let result = self.sweep_or_say(order, cancel).await;
+                self.answered(id, Trigger::Event, &result, &mut retries)
+                    .await;
             }
         }
+    }
+
+    /// Forgets a request whose sweep is over. One that an event made stays if that sweep failed as a whole or
+    /// was cut off: the event itself is gone, and nobody else would ask again.
+    async fn answered(
+        &self,
+        request: i64,
+        trigger: Trigger,
+        result: &Result<SweepRecord, SweepError>,
+        retries: &mut Retries,
+    ) {
+        let is_undone = match result {
+            // Nothing was begun: the request is still there, whoever made it.
+            Err(SweepError::Store(_)) => true,
+            Err(_) => trigger == Trigger::Event,
+            Ok(record) => {
+                let is_cut_off = record.reason.as_deref() == Some(CANCELLED);
+                let is_failed = record.outcome == Some(SweepOutcome::Failed);
+                trigger == Trigger::Event && (is_failed || is_cut_off)
+            }
+        };
+        if is_undone && retries.again(request, trigger, self.inner.gateway.clock.now()) {
+            return;
+        }
+        retries.failures.remove(&request);
+        // If that fails, it is answered once more.
+        self.note(self.inner.store.forget_request(request).await);
     }
 
     /// What a request asks for. An event asks for no more than the schedule would do: the
     /// configuration may be another one since, or writes may be halted.
     async fn asked(&self, request: SweepRequest) -> Result<SweepOrder, StoreError> {
         let SweepRequest {
+            id,
             mode,
             accounts,
             trigger,
@@ -164,6 +209,7 @@ where
         let accounts = accounts.map(|accounts| accounts.into_iter().collect());
         Ok(SweepOrder {
             accounts,
+            request: Some(id),
             ..SweepOrder::new(mode, trigger, requested_by)
         })
     }
@@ -181,13 +227,18 @@ where
     }
 
     /// The sweep to carry out now, if there is one.
-    async fn next(&self, timetable: &mut Timetable) -> Result<Option<SweepOrder>, StoreError> {
+    async fn next(
+        &self,
+        timetable: &mut Timetable,
+        retries: &Retries,
+    ) -> Result<Option<SweepOrder>, StoreError> {
         let inner = self.inner.as_ref();
         let store = inner.store.as_ref();
-        if let Some(request) = store.take_request(None).await? {
+        let now = inner.gateway.clock.now();
+        let only = retries.is_waiting(now).then_some(Trigger::Api);
+        if let Some(request) = store.next_request(only).await? {
             return Ok(Some(self.asked(request).await?));
         }
-        let now = inner.gateway.clock.now();
         let settings = self.settings();
         let schedule = &settings.schedule;
         if !timetable
@@ -204,6 +255,11 @@ where
         if !timetable.is_recalled {
             timetable.recall(&store.sweeps(None, RECALLED).await?, now);
         }
+        if timetable.looked_at.is_some_and(|looked_at| now < looked_at) {
+            // The clock was set back: what was worked out by the other one may be far away.
+            (timetable.due, timetable.wait_until) = (None, None);
+        }
+        timetable.looked_at = Some(now);
         let due = if schedule.is_never() {
             None
         } else {
@@ -216,6 +272,8 @@ where
         {
             return Ok(None);
         }
+        // Asked first: a store that fails must not cost a whole interval.
+        let mode = self.mode_by_schedule().await?;
         let (trigger, requested_by) = if timetable.was_cut_off {
             (Trigger::Startup, "startup")
         } else {
@@ -227,7 +285,6 @@ where
             by: timetable.by.take(),
             ..Timetable::default()
         };
-        let mode = self.mode_by_schedule().await?;
         Ok(Some(SweepOrder::new(mode, trigger, requested_by)))
     }
 
@@ -245,12 +302,42 @@ where
     }
 }
 
+/// Events whose sweeps failed.
+#[derive(Debug, Default)]
+struct Retries {
+    failures: BTreeMap<i64, u32>,
+    wait_until: Option<Timestamp>,
+}
+
+impl Retries {
+    /// Whether no event is answered for the moment.
+    fn is_waiting(&self, now: Timestamp) -> bool {
+        let pause = SignedDuration::try_from(AFTER_EVENT_FAILED).unwrap_or_default();
+        // A moment that is further away is from a clock that was set back since.
+        self.wait_until
+            .is_some_and(|until| now < until && until.duration_since(now) <= pause)
+    }
+
+    /// Notes a failure; answers whether the request is tried again.
+    fn again(&mut self, request: i64, trigger: Trigger, now: Timestamp) -> bool {
+        if trigger != Trigger::Event {
+            return true;
+        }
+        let failures = self.failures.entry(request).or_default();
+        *failures += 1;
+        self.wait_until = now.checked_add(AFTER_EVENT_FAILED).ok();
+        *failures < EVENT_TRIES
+    }
+}
+
 /// When sweeps by schedule were and will be.
 #[derive(Debug, Default)]
 struct Timetable {
     last: Option<Timestamp>,
     due: Option<Timestamp>,
     wait_until: Option<Timestamp>,
+    /// When it was last asked, by the time of day.
+    looked_at: Option<Timestamp>,
     /// Whether it knows what earlier processes left.
     is_recalled: bool,
     /// Whether an earlier process ended in the midst of a sweep.
@@ -268,7 +355,9 @@ impl Timetable {
             // We lead, so that no other process is carrying out a repair.
             None => sweep.mode == Mode::Repair || is_by_schedule(sweep.trigger),
             Some(SweepOutcome::Cancelled) => {
-                is_by_schedule(sweep.trigger) && sweep.reason.as_deref() == Some(CANCELLED)
+                let why = sweep.reason.as_deref();
+                is_by_schedule(sweep.trigger)
+                    && (why == Some(CANCELLED) || why == Some(RECONFIGURED))
             }
             Some(SweepOutcome::Completed | SweepOutcome::Halted | SweepOutcome::Failed) => false,
         };

@@ -31,6 +31,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) admin_roles: &'a [String],
     pub(crate) label: &'a str,
     pub(crate) roles: &'a [RoleSpec],
+    /// See [`Sessions::generation`].
+    pub(crate) generation: u64,
     pub(crate) behalf: Behalf<'a>,
 }
 
@@ -41,6 +43,7 @@ const SORT_OUT_EVERY: SignedDuration = SignedDuration::from_secs(60);
 struct Live<R> {
     readers: BTreeMap<AccountId, R>,
     sorted_out_at: Timestamp,
+    generation: u64,
 }
 
 /// Live readers by account, and the admin role that last worked.
@@ -57,6 +60,7 @@ impl<R: RoleReader> Sessions<R> {
             live: Mutex::new(Live {
                 readers: BTreeMap::new(),
                 sorted_out_at: Timestamp::UNIX_EPOCH,
+                generation: 0,
             }),
             worked: Mutex::default(),
             capacity,
@@ -76,11 +80,11 @@ impl<R: RoleReader> Sessions<R> {
         E: EventSink,
     {
         let now = gateway.clock.now();
-        if let Some(reader) = self.living(visit.account, now) {
+        if let Some(reader) = self.living(visit, now) {
             return Ok(reader);
         }
         let reader = self.reader_apart(provider, gateway, visit).await?;
-        self.keep(visit.account, &reader, now);
+        self.keep(visit, &reader, now);
         Ok(reader)
     }
 
@@ -170,13 +174,18 @@ impl<R: RoleReader> Sessions<R> {
             .remove(&account);
     }
 
-    /// Forgets every session: what they may look at changed.
+    /// Forgets every session: what they may look at changed. A sweep that is under way keeps none any more, and
+    /// uses none that is kept from now on.
     pub(crate) fn forget_all(&self) {
-        self.live
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .readers
-            .clear();
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.readers.clear();
+        live.generation += 1;
+    }
+
+    /// Changes whenever other settings come into force.
+    pub(crate) fn generation(&self) -> u64 {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.generation
     }
 
     /// Tries the ways in, the one that worked last time first.
@@ -234,22 +243,25 @@ impl<R: RoleReader> Sessions<R> {
         }
     }
 
-    fn living(&self, account: AccountId, now: Timestamp) -> Option<R> {
+    fn living(&self, visit: Visit<'_>, now: Timestamp) -> Option<R> {
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.readers
-            .get(&account)
-            .filter(|reader| is_fresh(*reader, now))
+            .get(&visit.account)
+            .filter(|reader| live.generation == visit.generation && is_fresh(*reader, now))
             .cloned()
     }
 
-    fn keep(&self, account: AccountId, reader: &R, now: Timestamp) {
+    fn keep(&self, visit: Visit<'_>, reader: &R, now: Timestamp) {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if live.generation != visit.generation {
+            return;
+        }
         if live.readers.len() >= self.capacity && live.sorted_out_at + SORT_OUT_EVERY <= now {
             live.readers.retain(|_, reader| is_fresh(reader, now));
             live.sorted_out_at = now;
         }
         if live.readers.len() < self.capacity {
-            live.readers.insert(account, reader.clone());
+            live.readers.insert(visit.account, reader.clone());
         }
     }
 }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepRecord};
+use rolekeeper_domain::outcome::{Mode, Summary, SweepId, SweepOutcome, SweepRecord, Trigger};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -65,6 +65,10 @@ where
     };
     let _under_way = engine.begin(&sweep);
     engine.store.begin(&record).await?;
+    if let Some(request) = order.request.filter(|_| order.trigger != Trigger::Event) {
+        // What an event asks for stays until it is done: nobody else would ask again.
+        engine.store.forget_request(request).await?;
+    }
     engine.gateway.sink.emit(&Event::SweepStarted {
         sweep: record.clone(),
     });
@@ -161,6 +165,8 @@ where
     C: Clock,
     E: EventSink,
 {
+    // In this order: a session that is opened by settings which are replaced meanwhile is not kept.
+    let generation = engine.sessions.generation();
     let settings = engine.settings();
     let fence = engine.keeper.fence(engine.gateway.clock.as_ref());
     let discovery = engine.discovery(&settings);
@@ -187,6 +193,7 @@ where
         engine: Arc::clone(engine),
         places: Places::new(settings.limits.concurrency),
         settings,
+        generation,
         order,
         sweep: sweep.clone(),
         label,
@@ -227,6 +234,9 @@ where
 
 /// Why a sweep ended that its process was told to leave.
 pub(crate) const CANCELLED: &str = "the process was told to stop";
+
+/// Why a sweep ended whose question was about another configuration than the one in force.
+pub(crate) const RECONFIGURED: &str = "the configuration was read again while it waited for approval: the next sweep asks by the new one";
 
 async fn save<D, P, S, C, E>(
     writer: Writer,

@@ -28,6 +28,7 @@ use crate::rollout::{Change, Tally};
 use crate::run::{Run, account_span};
 use crate::slot::Slot;
 use crate::staged::Waves;
+use crate::sweep::RECONFIGURED;
 
 /// Changes what the first phase found, as far as that is approved and goes well.
 ///
@@ -359,9 +360,17 @@ where
     *run.engine.awaits_word.lock().await = true;
     let given = word(run).await;
     *run.engine.awaits_word.lock().await = false;
-    if given? {
-        run.approved.store(true, Ordering::Relaxed);
-        return Ok(true);
+    match given? {
+        Word::Given => {
+            run.approved.store(true, Ordering::Relaxed);
+            return Ok(true);
+        }
+        // What was asked is not what is wanted any more. Nobody is to agree to it by mistake.
+        Word::Outdated => {
+            run.brake.pull(Stop::Cancelled(RECONFIGURED.to_owned()));
+            return Ok(false);
+        }
+        Word::NotGiven => {}
     }
     let limit = run.settings.limits.approval_wait.as_secs();
     let why = match changes {
@@ -374,24 +383,40 @@ where
     Ok(false)
 }
 
-/// Waits for a person's word; false when none came in time or the sweep is to stop.
-async fn word<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<bool, SweepError>
+/// How a wait for a person's word ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Given,
+    /// None came in time, or the sweep is to stop.
+    NotGiven,
+    /// Another configuration is in force by now.
+    Outdated,
+}
+
+/// Waits for a person's word.
+async fn word<D, P, S, C, E>(run: &Run<D, P, S, C, E>) -> Result<Word, SweepError>
 where
     P: SessionProvider,
     S: Store,
     C: Clock,
+    E: EventSink,
 {
     let (store, clock) = (run.engine.store.as_ref(), run.engine.gateway.clock.as_ref());
     let until = clock.elapsed() + run.settings.limits.approval_wait;
-    while clock.elapsed() < until {
+    loop {
+        if !Arc::ptr_eq(&run.settings, &run.engine.settings()) {
+            return Ok(Word::Outdated);
+        }
         if store.approved(&run.sweep).await? {
-            return Ok(true);
+            return Ok(Word::Given);
+        }
+        if clock.elapsed() >= until {
+            return Ok(Word::NotGiven);
         }
         tokio::select! {
             biased;
-            () = run.brake.pulled() => return Ok(false),
+            () = run.brake.pulled() => return Ok(Word::NotGiven),
             () = clock.sleep(run.settings.limits.poll) => {}
         }
     }
-    Ok(false)
 }

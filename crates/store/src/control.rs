@@ -85,35 +85,29 @@ impl Control for Store {
         Ok(id)
     }
 
-    async fn take_request(
+    async fn next_request(
         &self,
         trigger: Option<Trigger>,
     ) -> Result<Option<SweepRequest>, StoreError> {
-        // Most of the time there is none: a look takes no write lock.
-        let none = self
-            .db
-            .row("SELECT 1 FROM requests LIMIT 1", values![])
-            .await?
-            .is_none();
-        if none {
+        let sql = "SELECT id, mode, accounts, trigger_kind, requested_by, at FROM requests \
+                   WHERE trigger_kind = coalesce($1, trigger_kind) ORDER BY id LIMIT 1";
+        let values = values![trigger.map(Trigger::as_str)];
+        let Some(row) = self.db.row(sql, values).await? else {
             return Ok(None);
+        };
+        match request(&row) {
+            Ok(request) => Ok(Some(request)),
+            Err(unreadable) => {
+                // Of another version, perhaps. Told once; it must not stand in the way of all others.
+                self.forget_request(row.int(0)?).await?;
+                Err(unreadable)
+            }
         }
-        let mut tx = self.db.begin().await?;
-        let oldest = tx
-            .locked_row(
-                "SELECT id, mode, accounts, trigger_kind, requested_by, at FROM requests \
-                 WHERE trigger_kind = coalesce($1, trigger_kind) ORDER BY id LIMIT 1",
-                values![trigger.map(Trigger::as_str)],
-            )
-            .await?;
-        // On a server another replica may have taken it while this one waited for the
-        // row; the next look finds the one after it.
-        let Some(row) = oldest else { return Ok(None) };
-        let request = request(&row)?;
-        tx.run("DELETE FROM requests WHERE id = $1", values![request.id])
-            .await?;
-        tx.commit().await?;
-        Ok(Some(request))
+    }
+
+    async fn forget_request(&self, id: i64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM requests WHERE id = $1";
+        self.db.run(sql, values![id]).await.map(drop)
     }
 
     async fn cancel(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Result<(), StoreError> {

@@ -1,13 +1,14 @@
 //! What is forgotten, and what never is.
 
 use jiff::{SignedDuration, Timestamp};
-use rolekeeper_domain::outcome::SweepOutcome;
+use rolekeeper_domain::outcome::Mode;
 use rolekeeper_engine::port::store::StoreError;
 use serde_json::json;
 
 use crate::db::{corrupt, values};
 use crate::journal::chain::{Kind, Links, append};
 use crate::open::Store;
+use crate::sweeps::over_everybody;
 
 /// Sweeps or records of one transaction: others get their turn in between.
 const STEP: u32 = 2_000;
@@ -15,8 +16,8 @@ const STEP: u32 = 2_000;
 /// How long things are kept.
 ///
 /// Never forgotten, however old: what rolekeeper owns, open findings, the newest
-/// report of each account, sweeps that have not ended, the last completed sweep of each
-/// mode, halts in force, undelivered notices, and the journal from its oldest open
+/// report of each account, sweeps that have not ended, the last completed sweep over the
+/// organization in each mode, halts in force, undelivered notices, and the journal from its oldest open
 /// entry on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
@@ -83,13 +84,22 @@ impl Store {
 
     async fn prune_sweeps(&self, keep: u32) -> Result<u64, StoreError> {
         let mut pruned = 0;
+        let last = async |mode| -> Result<String, StoreError> {
+            let newest = over_everybody(&self.db, Some(mode))
+                .await?
+                .into_iter()
+                .next();
+            Ok(newest
+                .map(|sweep| sweep.id.as_str().to_owned())
+                .unwrap_or_default())
+        };
+        let (audit, repair) = (last(Mode::Audit).await?, last(Mode::Repair).await?);
         loop {
             let sql = "SELECT no, id FROM sweeps WHERE finished_at IS NOT NULL AND no NOT IN \
-                       (SELECT no FROM sweeps ORDER BY no DESC LIMIT $1) AND no NOT IN \
-                       (SELECT max(no) FROM sweeps WHERE outcome = $2 GROUP BY mode) \
+                       (SELECT no FROM sweeps ORDER BY no DESC LIMIT $1) AND id NOT IN ($2, $3) \
                        ORDER BY no LIMIT 1";
-            let completed = SweepOutcome::Completed.as_str();
-            let Some(row) = self.db.row(sql, values![keep, completed]).await? else {
+            let values = values![keep, audit.as_str(), repair.as_str()];
+            let Some(row) = self.db.row(sql, values).await? else {
                 return Ok(pruned);
             };
             let (no, id) = (row.int(0)?, row.text(1)?);

@@ -279,6 +279,11 @@ impl Journal for Durable {
             .await
     }
 
+    async fn kept_since(&self) -> Answer<Option<Timestamp>> {
+        self.with(|store| async move { store.kept_since().await })
+            .await
+    }
+
     async fn adopt(
         &self,
         account: AccountId,
@@ -361,8 +366,13 @@ impl Control for Durable {
             .await
     }
 
-    async fn take_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
-        self.with(move |store| async move { store.take_request(trigger).await })
+    async fn next_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
+        self.with(move |store| async move { store.next_request(trigger).await })
+            .await
+    }
+
+    async fn forget_request(&self, id: i64) -> Answer<()> {
+        self.with(move |store| async move { store.forget_request(id).await })
             .await
     }
 

@@ -69,6 +69,7 @@ struct State {
     census: Option<u64>,
     halt: Option<Halt>,
     requests: Vec<SweepRequest>,
+    requested: i64,
     cancelled: Vec<SweepId>,
     waiting: BTreeMap<SweepId, u64>,
     asked: BTreeMap<SweepId, Timestamp>,

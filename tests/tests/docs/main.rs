@@ -13,6 +13,7 @@ mod links;
 mod page;
 mod program;
 mod running;
+mod shown;
 mod spelling;
 mod tables;
 mod words;

@@ -426,7 +426,7 @@ async fn a_sweep_is_asked_for_through_the_store() {
     let request = served
         .state
         .store
-        .take_request(None)
+        .next_request(None)
         .await
         .unwrap()
         .unwrap();
@@ -448,7 +448,7 @@ async fn a_sweep_is_asked_for_through_the_store() {
             .0,
         422
     );
-    assert_eq!(served.state.store.take_request(None).await.unwrap(), None);
+    assert_eq!(served.state.store.next_request(None).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -500,7 +500,7 @@ async fn a_repair_that_would_not_be_begun_is_refused_at_once_and_says_what_to_do
     let taken = served
         .state
         .store
-        .take_request(None)
+        .next_request(None)
         .await
         .unwrap()
         .unwrap();

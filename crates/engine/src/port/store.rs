@@ -301,8 +301,11 @@ pub trait Control: Send + Sync + 'static {
     fn resume(&self, by: &str, at: Timestamp) -> impl StoreFuture<()>;
     /// Asks for a sweep; answers the request's number.
     fn request(&self, request: &SweepRequest) -> impl StoreFuture<i64>;
-    /// Takes the oldest request, if there is one; only one that `trigger` made, where that is given.
-    fn take_request(&self, trigger: Option<Trigger>) -> impl StoreFuture<Option<SweepRequest>>;
+    /// The oldest request, if there is one; only one that `trigger` made, where that is given. It stays until it is
+    /// forgotten, so that a process that dies before it answers loses none.
+    fn next_request(&self, trigger: Option<Trigger>) -> impl StoreFuture<Option<SweepRequest>>;
+    /// A request is answered.
+    fn forget_request(&self, id: i64) -> impl StoreFuture<()>;
     /// Asks that a sweep end.
     fn cancel(&self, sweep: &SweepId, by: &str, at: Timestamp) -> impl StoreFuture<()>;
     /// Whether somebody asked that a sweep end.

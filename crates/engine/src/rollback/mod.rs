@@ -19,6 +19,7 @@ use rolekeeper_domain::selector::Selection;
 use tracing::Instrument as _;
 
 use self::account::{Undone, account_pass, leave};
+use crate::brake::Stop;
 use crate::engine::census_error;
 use crate::event::EventSink;
 use crate::order::SweepError;
@@ -95,6 +96,10 @@ where
     {
         return Ok(());
     }
+    // Said before anything is halted for it.
+    if let Some(why) = run.settings.frozen(run.engine.gateway.clock.now()) {
+        return Err(SweepError::Frozen { why });
+    }
     keep_it_undone(run, sweep).await?;
     take_back_in_waves(run, sweep, &wanting).await
 }
@@ -138,6 +143,12 @@ where
     C: Clock,
     E: EventSink,
 {
+    // Ours would hide one that came since somebody looked last.
+    let newer = run.engine.store.halted().await?;
+    if let Some(halt) = newer.filter(|halt| !run.goes_on_despite(halt)) {
+        run.brake.pull(Stop::Halted(halt.why));
+        return Ok(());
+    }
     let why = format!(
         "sweep {sweep} was rolled back: writes wait until the specification is changed and `rolekeeper resume` is given"
     );
@@ -198,12 +209,23 @@ where
 /// Refuses a sweep that never was. The record of one may be forgotten long before its journal is.
 pub(crate) async fn known(store: &impl Store, sweep: &SweepId) -> Result<(), SweepError> {
     let has_written = !store.of_sweep(sweep, None, 1).await?.is_empty();
-    if has_written || store.sweep(sweep).await?.is_some() {
-        return Ok(());
+    let record = store.sweep(sweep).await?;
+    if !has_written && record.is_none() {
+        return Err(SweepError::NoSuchSweep {
+            sweep: sweep.clone(),
+        });
     }
-    Err(SweepError::NoSuchSweep {
-        sweep: sweep.clone(),
-    })
+    // Half of its steps undone would be a state that never was.
+    let began = record.map_or_else(|| sweep.begun_at(), |record| Some(record.started_at));
+    match store.kept_since().await? {
+        Some(kept_since) if began.is_none_or(|began| began < kept_since) => {
+            Err(SweepError::Forgotten {
+                sweep: sweep.clone(),
+                kept_since,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What the sweep did, by account and role.

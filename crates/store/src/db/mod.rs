@@ -10,6 +10,8 @@ mod value;
 pub(crate) use row::Row;
 pub(crate) use value::{Value, placeholders, values};
 
+use std::time::Duration;
+
 use rolekeeper_engine::port::store::StoreError;
 use sqlx::{AssertSqlSafe, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction};
 
@@ -18,6 +20,9 @@ use self::value::numbered;
 /// The rows of one statement that writes many: well below the limits of both
 /// databases on placeholders (32,766 and 65,535) for any table here.
 pub(crate) const CHUNK: usize = 500;
+
+/// How long a server is waited for: a little longer than it may take itself (`statement_timeout`).
+const ANSWER: Duration = Duration::from_secs(75);
 
 /// The database.
 #[derive(Clone, Debug)]
@@ -72,9 +77,7 @@ impl Db {
                 .await
                 .map(Tx::Sqlite)
                 .map_err(store_error),
-            Self::Postgres { pool, writes: true } => {
-                pool.begin().await.map(Tx::Postgres).map_err(store_error)
-            }
+            Self::Postgres { pool, writes: true } => answered(pool.begin()).await.map(Tx::Postgres),
             Self::Sqlite { write: None, .. } | Self::Postgres { writes: false, .. } => {
                 Err(StoreError::Unavailable {
                     message: "it was opened for reading only".to_owned(),
@@ -149,26 +152,24 @@ impl Tx {
         sql: impl SqlSafeStr + Send,
         values: Vec<Value>,
     ) -> Result<u64, StoreError> {
-        let changed = match self {
-            Self::Sqlite(tx) => bind_sqlite(sql, values)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-            Self::Postgres(tx) => bind_postgres(sql, values)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-        };
-        changed.map_err(store_error)
+        match self {
+            Self::Sqlite(tx) => {
+                let done = bind_sqlite(sql, values).execute(&mut **tx).await;
+                Ok(done.map_err(store_error)?.rows_affected())
+            }
+            Self::Postgres(tx) => {
+                let done = answered(bind_postgres(sql, values).execute(&mut **tx)).await;
+                Ok(done?.rows_affected())
+            }
+        }
     }
 
     /// Makes it last. When this returns, it is on disk.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Sqlite(tx) => tx.commit().await.map_err(store_error),
+            Self::Postgres(tx) => answered(tx.commit()).await,
         }
-        .map_err(store_error)
     }
 
     /// Whether the database is a server with a clock of its own.
@@ -212,6 +213,19 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
     StoreError::Unavailable {
         message: error.to_string(),
+    }
+}
+
+/// A server's answer. One that is gone without a word, or behind a network that drops everything, never gives one, and
+/// TCP notices after a quarter of an hour.
+async fn answered<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(ANSWER, answer).await {
+        Ok(answer) => answer.map_err(store_error),
+        Err(_) => Err(StoreError::Unavailable {
+            message: format!("the server gave no answer within {} s", ANSWER.as_secs()),
+        }),
     }
 }
 
@@ -265,9 +279,6 @@ async fn postgres_rows<'c>(
     sql: impl SqlSafeStr,
     values: Vec<Value>,
 ) -> Result<Vec<Row>, StoreError> {
-    let rows = bind_postgres(sql, values)
-        .fetch_all(executor)
-        .await
-        .map_err(store_error)?;
+    let rows = answered(bind_postgres(sql, values).fetch_all(executor)).await?;
     Ok(rows.into_iter().map(Row::Postgres).collect())
 }

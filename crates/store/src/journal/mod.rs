@@ -119,6 +119,13 @@ impl Journal for Store {
         self.entries(sql, values![sweep, after, limit]).await
     }
 
+    async fn kept_since(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT at FROM journal WHERE (SELECT anchor_seq FROM journal_head WHERE id = 1) > 0 \
+                   ORDER BY seq LIMIT 1";
+        let oldest = self.db.row(sql, values![]).await?;
+        oldest.map(|row| row.time(0)).transpose()
+    }
+
     async fn owned(&self, account: AccountId) -> Result<Vec<String>, StoreError> {
         let rows = self
             .db

@@ -4,7 +4,6 @@ use rolekeeper_domain::outcome::{Mode, SweepOutcome, Trigger};
 use rolekeeper_engine::port::store::{
     AgreedSpec, Control as _, Fence, Halt, StoreError, SweepRequest, Sweeps as _,
 };
-use tokio::task::JoinSet;
 
 use crate::given::{Place, account, at, begun, lead, sweep_id};
 
@@ -47,63 +46,36 @@ pub(crate) async fn a_halt_holds_until_it_is_lifted(place: &Place) {
     assert_eq!(other.halted().await.unwrap(), Some(halt("again")));
 }
 
-pub(crate) async fn requests_are_taken_in_order_and_once(place: &Place) {
+pub(crate) async fn requests_are_answered_in_order_and_stay_until_they_are(place: &Place) {
     let store = place.open().await;
     let everyone = SweepRequest {
         accounts: None,
         mode: Mode::Audit,
+        trigger: Trigger::Event,
         ..request("ann's token")
     };
     let first = store.request(&request("ann")).await.unwrap();
     let second = store.request(&everyone).await.unwrap();
     assert!(first < second);
-    let taken = store.take_request(None).await.unwrap();
-    assert_eq!(
-        taken,
+    let whole = |id, request: &SweepRequest| {
         Some(SweepRequest {
-            id: first,
-            ..request("ann")
+            id,
+            ..request.clone()
         })
-    );
-    let taken = store.take_request(None).await.unwrap();
-    assert_eq!(
-        taken,
-        Some(SweepRequest {
-            id: second,
-            ..everyone
-        })
-    );
-    assert_eq!(store.take_request(None).await.unwrap(), None);
-}
-
-pub(crate) async fn requests_are_taken_once_by_replicas_at_once(place: &Place) {
-    let store = place.open().await;
-    for number in 0..20 {
-        store.request(&request(&number.to_string())).await.unwrap();
+    };
+    // Also for a process that comes after one that died before it answered.
+    for store in [&store, &place.open().await] {
+        let oldest = store.next_request(None).await.unwrap();
+        assert_eq!(oldest, whole(first, &request("ann")));
+        let by_event = store.next_request(Some(Trigger::Event)).await.unwrap();
+        assert_eq!(by_event, whole(second, &everyone));
     }
-    let mut tasks = JoinSet::new();
-    for _ in 0..4 {
-        let replica = place.open().await;
-        tasks.spawn(async move {
-            let mut taken = Vec::new();
-            // A replica that was too late for one request asks again.
-            for _ in 0..40 {
-                taken.extend(
-                    replica
-                        .take_request(None)
-                        .await
-                        .unwrap()
-                        .map(|taken| taken.id),
-                );
-            }
-            taken
-        });
-    }
-    let mut taken = tasks.join_all().await.concat();
-    taken.sort_unstable();
-    let before = taken.len();
-    taken.dedup();
-    assert_eq!((before, taken.len()), (20, 20));
+    store.forget_request(first).await.unwrap();
+    store.forget_request(first).await.unwrap();
+    let oldest = store.next_request(None).await.unwrap();
+    assert_eq!(oldest, whole(second, &everyone));
+    store.forget_request(second).await.unwrap();
+    assert_eq!(store.next_request(None).await.unwrap(), None);
 }
 
 pub(crate) async fn a_sweep_can_be_cancelled(place: &Place) {

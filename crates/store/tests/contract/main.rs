@@ -94,8 +94,7 @@ contract! {
         an_export_continues_where_the_last_one_ended;
     control:
         a_halt_holds_until_it_is_lifted,
-        requests_are_taken_in_order_and_once,
-        requests_are_taken_once_by_replicas_at_once,
+        requests_are_answered_in_order_and_stay_until_they_are,
         a_sweep_can_be_cancelled,
         an_approval_needs_a_sweep_that_waits,
         what_people_tell_is_in_the_journal,

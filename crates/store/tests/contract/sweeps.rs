@@ -43,7 +43,7 @@ pub(crate) async fn a_new_store_holds_nothing(place: &Place) {
     );
     assert!(store.last_seen().await.unwrap().is_empty());
     assert_eq!(store.halted().await.unwrap(), None);
-    assert_eq!(store.take_request(None).await.unwrap(), None);
+    assert_eq!(store.next_request(None).await.unwrap(), None);
     assert_eq!(store.awaiting_approval().await.unwrap(), []);
     assert_eq!(store.holder().await.unwrap(), None);
     assert_eq!(store.due(at(0), 10).await.unwrap(), []);

@@ -27,15 +27,24 @@ impl Control for MemoryStore {
 
     async fn request(&self, request: &SweepRequest) -> Answer<i64> {
         let mut state = self.write()?;
-        state.requests.push(request.clone());
-        Ok(request.id)
+        state.requested += 1;
+        let id = state.requested;
+        state.requests.push(SweepRequest {
+            id,
+            ..request.clone()
+        });
+        Ok(id)
     }
 
-    async fn take_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
-        let mut state = self.read()?;
-        let is_meant = |request: &SweepRequest| trigger.is_none_or(|by| request.trigger == by);
-        let oldest = state.requests.iter().position(is_meant);
-        Ok(oldest.map(|index| state.requests.remove(index)))
+    async fn next_request(&self, trigger: Option<Trigger>) -> Answer<Option<SweepRequest>> {
+        let state = self.read()?;
+        let is_meant = |request: &&SweepRequest| trigger.is_none_or(|by| request.trigger == by);
+        Ok(state.requests.iter().find(is_meant).cloned())
+    }
+
+    async fn forget_request(&self, id: i64) -> Answer<()> {
+        self.write()?.requests.retain(|request| request.id != id);
+        Ok(())
     }
 
     async fn cancel(&self, sweep: &SweepId, _: &str, _: Timestamp) -> Answer<()> {
