@@ -7,10 +7,11 @@ use rolekeeper_engine::port::session::SessionProvider;
 use rolekeeper_store::{Retention, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Live, Readiness};
+use super::Face;
+use crate::api::Readiness;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::notify::{self, HttpPost, Webhook};
+use crate::notify::{self, HttpPost, Scan, Webhook};
 use crate::wall_clock::{self, time_of_day};
 use crate::wire::RealEngine;
 
@@ -91,10 +92,11 @@ impl Webhooks {
 pub(super) async fn notify(
     store: Arc<Store>,
     webhooks: Webhooks,
-    live: Arc<Live>,
-    metrics: Arc<Metrics>,
+    mut scan: Scan,
+    face: Face,
     cancel: CancellationToken,
 ) -> Result<(), String> {
+    let Face { live, metrics, .. } = face;
     let mut post = None;
     while pause(NOTIFY, &cancel).await {
         let webhooks = webhooks.get();
@@ -108,7 +110,7 @@ pub(super) async fn notify(
             );
         }
         let Some(post) = &post else { continue };
-        if let Err(problem) = notify::scan(store.as_ref(), &webhooks, time_of_day()).await {
+        if let Err(problem) = scan.round(store.as_ref(), &webhooks, time_of_day()).await {
             tracing::error!(problem = %crate::failure::whole(&problem), "what is to be told cannot be found out");
             metrics.count_store_failure();
             continue;

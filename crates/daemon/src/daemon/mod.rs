@@ -26,6 +26,7 @@ use crate::config::{Config, Environment};
 use crate::failure::Failure;
 use crate::log::LogSink;
 use crate::metrics::Metrics;
+use crate::notify::Scan;
 use crate::wall_clock::{self, time_of_day};
 use crate::wire::{self, RealEngine, Sinks};
 
@@ -106,6 +107,7 @@ impl<P: SessionProvider> Daemon<P> {
         let webhooks = beside::Webhooks::new(self.config.webhooks.clone());
         let watched = events::Watched::new(&self.config);
         let standing = registrar::Standing::new(&self.config, time_of_day());
+        let keep = beside::retention(&self.config);
         let mut parts: JoinSet<Result<(), String>> = JoinSet::new();
         let state = self.state(cancel.clone());
         parts.spawn(listener::serve(
@@ -122,8 +124,8 @@ impl<P: SessionProvider> Daemon<P> {
         parts.spawn(beside::notify(
             Arc::clone(&self.store),
             webhooks.clone(),
-            Arc::clone(&self.face.live),
-            Arc::clone(&self.face.metrics),
+            Scan::new(keep.keep_days),
+            self.face.clone(),
             cancel.clone(),
         ));
         parts.spawn(registrar::register(
@@ -135,7 +137,7 @@ impl<P: SessionProvider> Daemon<P> {
         ));
         parts.spawn(beside::forget(
             Arc::clone(&self.store),
-            beside::retention(&self.config),
+            keep,
             Arc::clone(&self.face.metrics),
             cancel.clone(),
         ));

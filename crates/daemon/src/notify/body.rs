@@ -6,30 +6,13 @@ use rolekeeper_domain::outcome::SweepRecord;
 use rolekeeper_engine::port::store::Halt;
 use serde_json::{Value, json};
 
+use super::groups::{digest, identity};
 use super::{Format, NoticeKind};
 use crate::report::accounts;
 
 /// At most this many findings or widenings are named in one notice; the rest are counted.
 /// Chat services cut long messages, and the report has them all.
 const LINES_MAX: usize = 20;
-
-/// When in a sweep something is told.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stage {
-    /// When it asks for approval.
-    Asks,
-    /// When it has ended.
-    Ended,
-}
-
-impl Stage {
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::Asks => ":asking",
-            Self::Ended => "",
-        }
-    }
-}
 
 /// One thing to tell, before it takes a webhook's shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,13 +30,13 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Critical findings first seen in a sweep, up to this stage of it.
+    /// Critical findings that nobody was told of, and the sweep that saw them, as far as that is known.
     pub(super) fn critical_drift(
-        sweep: &SweepRecord,
-        stage: Stage,
+        sweep: Option<&SweepRecord>,
         findings: &[&Finding],
         at: Timestamp,
     ) -> Self {
+        let id = sweep.map(|sweep| sweep.id.as_str());
         let lines: Vec<String> = findings
             .iter()
             .take(LINES_MAX)
@@ -85,22 +68,26 @@ impl News {
             .collect();
         Self {
             kind: NoticeKind::CriticalDrift,
-            dedup_key: format!("critical_drift:{}{}", sweep.id, stage.suffix()),
+            dedup_key: format!(
+                "critical_drift:{}:{}",
+                id.unwrap_or("no-sweep"),
+                digest(findings.iter().map(|finding| identity(finding)))
+            ),
             summary: format!(
-                "{} new critical {} in sweep {}",
+                "{} new critical {}{}",
                 findings.len(),
                 if findings.len() == 1 {
                     "finding"
                 } else {
                     "findings"
                 },
-                sweep.id
+                id.map(|id| format!(" in sweep {id}")).unwrap_or_default()
             ),
             lines: lines
                 .into_iter()
                 .chain((0 < more).then(|| format!("and {more} more")))
                 .collect(),
-            data: json!({"sweep": sweep.id.as_str(), "count": findings.len(), "findings": facts}),
+            data: json!({"sweep": id, "count": findings.len(), "findings": facts}),
             at,
         }
     }

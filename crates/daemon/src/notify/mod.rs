@@ -4,10 +4,12 @@
 //! (findings, halt, sweeps, approvals) and puts a notice for each thing into the
 //! durable outbox, once per webhook; [`deliver`] empties the outbox. A process
 //! that dies between the two, or before the first, loses nothing: the next scan
-//! sees the same facts, and the outbox knows what it has already told.
+//! sees the same facts, and the outbox knows what it has already told, each finding
+//! by itself.
 
 mod body;
 mod deliver;
+mod groups;
 mod post;
 mod scan;
 #[cfg(test)]
@@ -15,7 +17,7 @@ mod tests;
 
 pub(crate) use self::deliver::deliver;
 pub(crate) use self::post::HttpPost;
-pub(crate) use self::scan::scan;
+pub(crate) use self::scan::Scan;
 
 use std::collections::BTreeSet;
 use std::fmt;
