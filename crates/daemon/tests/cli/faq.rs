@@ -1,5 +1,7 @@
 //! The FAQ's own steps: a role from temporary keys, and the user that held them retired.
 
+mod lost_answer;
+
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::process::Stdio;

@@ -23,15 +23,16 @@ const PAGE: u32 = 500;
 /// A policy that a run made.
 #[derive(Debug)]
 struct Made {
-    /// Its unique id, where AWS's answer gave it.
-    id: Option<String>,
+    /// Its unique id, from AWS's answer.
+    id: String,
     document: Document,
 }
 
 /// What earlier runs and this one did, as far as it stands.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// None: changed since it was made, so the record does not say what it says now.
+    /// None: the record does not say what it says now. It was changed since it was made, or the answer that would
+    /// name it was lost: what is there by its name may be a stranger's.
     policies: BTreeMap<Arn, Option<Made>>,
     /// What this run attached to the role.
     attached: BTreeSet<Arn>,
@@ -72,19 +73,18 @@ impl Known {
         let Ok(step) = record::step(entry.operation, &entry.parameters) else {
             return;
         };
+        let answered = matches!(entry.completion, Some(Completion::Done { .. }));
+        let by_this_run = answered && run == Some(&entry.sweep);
         match step {
             Step::CreatePolicy { arn, document, .. } => {
-                let made = Made { id, document };
-                self.policies.entry(arn).or_insert(Some(made));
+                let made = id.map(|id| Made { id, document });
+                self.policies.entry(arn).or_insert(made);
             }
             Step::CreatePolicyVersion { arn, .. } | Step::DeletePolicy { arn } => {
                 self.policies.entry(arn).or_insert(None);
             }
-            Step::AttachRolePolicy { arn, role: on } => {
-                let answered = matches!(entry.completion, Some(Completion::Done { .. }));
-                if answered && on == *role && run == Some(&entry.sweep) {
-                    self.attached.insert(arn);
-                }
+            Step::AttachRolePolicy { arn, role: on } if by_this_run && on == *role => {
+                self.attached.insert(arn);
             }
             _ => {}
         }
@@ -94,7 +94,7 @@ impl Known {
     /// nobody can change, is in force.
     pub(super) fn document(&self, found: &ObservedPolicy) -> Option<ObservedDocument> {
         let made = self.policies.get(&found.arn)?.as_ref()?;
-        let same = made.id.as_ref().is_none_or(|id| *id == found.policy_id);
+        let same = made.id == found.policy_id;
         let first = found.default_version_id == FIRST;
         (same && first).then(|| ObservedDocument::Valid(made.document.clone()))
     }
@@ -180,9 +180,9 @@ mod tests {
             (Some(done("ANPA1")), "ANPA2", "v1", false),
             // Somebody gave it another version.
             (Some(done("ANPA1")), "ANPA1", "v2", false),
-            (Some(Completion::SettledDone), "ANPA1", "v1", true),
-            // The answer was lost.
-            (None, "ANPA1", "v1", true),
+            // The answer was lost, and with it the id: whose policy this is, nobody knows.
+            (Some(Completion::SettledDone), "ANPA1", "v1", false),
+            (None, "ANPA1", "v1", false),
             (Some(failed), "ANPA1", "v1", false),
             (Some(Completion::SettledUndone), "ANPA1", "v1", false),
         ];

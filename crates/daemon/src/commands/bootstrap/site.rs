@@ -116,8 +116,8 @@ impl Site<'_> {
     fn show_unread(&self, looked: &Looked) -> Result<(), Failure> {
         for (policy, fault) in looked.unread() {
             let words = format!(
-                "{}: it was there before, it is not on record as made by rolekeeper, and what it says cannot be read ({fault}). \
-                 It is not attached to anything. Let the keys read it (iam:GetPolicyVersion), or remove it, or name \
+                "{}: it is there, it is not on record as made by rolekeeper (nor is what AWS never answered to), and what it says \
+                 cannot be read ({fault}). It is not attached to anything. Let the keys read it (iam:GetPolicyVersion), or remove it, or name \
                  another policy in [[roles]]; then run this again",
                 policy.arn.resource()
             );
