@@ -36,6 +36,8 @@ pub(super) struct Known {
     policies: BTreeMap<Arn, Option<Made>>,
     /// What this run attached to the role.
     attached: BTreeSet<Arn>,
+    /// Whether this run made the role: nothing is in it that this run did not put there.
+    born: bool,
 }
 
 impl Known {
@@ -86,6 +88,9 @@ impl Known {
             Step::AttachRolePolicy { arn, role: on } if by_this_run && on == *role => {
                 self.attached.insert(arn);
             }
+            Step::CreateRole { role: made, .. } if by_this_run && made == *role => {
+                self.born = true;
+            }
             _ => {}
         }
     }
@@ -102,6 +107,11 @@ impl Known {
     /// What this run attached. What others attached, or detached since an earlier run, is not in the record.
     pub(super) const fn attached(&self) -> &BTreeSet<Arn> {
         &self.attached
+    }
+
+    /// Whether this run made the role.
+    pub(super) const fn born(&self) -> bool {
+        self.born
     }
 }
 
@@ -222,6 +232,7 @@ mod tests {
             let mut known = Known::default();
             known.add(&entry(&attach, completion)?, &role, run);
             assert_eq!(!known.attached().is_empty(), expected, "{run:?}");
+            assert!(!known.born());
         }
         Ok(())
     }

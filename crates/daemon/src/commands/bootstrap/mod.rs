@@ -101,6 +101,12 @@ pub(crate) async fn run(app: &App, args: BootstrapArgs) -> Result<Exit, Failure>
             app.terminal.tell("Nothing was written to AWS.");
             return Ok(Exit::Drift);
         }
+        if !args.yes {
+            let Some(again) = looked_again(app, wanting).await? else {
+                return Ok(Exit::Incomplete);
+            };
+            wanting = again;
+        }
         let (done, sweep) = on_record(&config, app.person(), wanting).await?;
         all_done &= done;
         app.terminal.tell(&format!(
@@ -161,6 +167,26 @@ async fn settle(
 async fn agreed(app: &App, args: &BootstrapArgs, account: AccountId) -> Result<bool, Failure> {
     let question = format!("Do this in account {account}?");
     app.terminal.agreed(args.yes, &question).await
+}
+
+/// Looks once more at what a person agreed to. None where it is something else by now: nobody agreed to that.
+async fn looked_again<'a>(
+    app: &App,
+    shown: Vec<(Site<'a>, Box<Job>)>,
+) -> Result<Option<Vec<(Site<'a>, Box<Job>)>>, Failure> {
+    let mut again = Vec::with_capacity(shown.len());
+    for (site, job) in shown {
+        let Some(job) = site.again(&job).await? else {
+            app.terminal.tell(&format!(
+                "What is to be done about the role {} is no longer what was shown: somebody changed it, or a policy of \
+                 it, since then. Nothing was written to AWS; run the command again.",
+                site.spec.name
+            ));
+            return Ok(None);
+        };
+        again.push((site, job));
+    }
+    Ok(Some(again))
 }
 
 /// Makes what is missing, in a record of its own.

@@ -49,8 +49,8 @@ pub(super) struct Job {
     plan: Plan,
     observation: Observation,
     difference: Diff,
-    /// Whether something is left that goes beyond the six permissions.
-    leaves: bool,
+    /// The steps that go beyond the six permissions: they are left.
+    beyond: Vec<String>,
 }
 
 /// What a look at one role leads to.
@@ -68,6 +68,8 @@ pub(super) struct Looked {
     observation: Observation,
     /// Whether the role's attachments were listed, and not only those of this run are known.
     listed: bool,
+    /// Whether this run made the role, so that what is in it is known without a list.
+    born: bool,
 }
 
 impl Looked {
@@ -79,6 +81,28 @@ impl Looked {
             observation.attachments = Sighting::Unread(Fault::new(Category::AccessDenied, why));
         }
         observation
+    }
+
+    /// What of the role nobody looked at, in words.
+    fn unseen(&self) -> Option<&'static str> {
+        self.observation.role.seen()?;
+        match (self.born, self.listed) {
+            (true, _) => None,
+            (false, true) => Some("its inline policies were not looked at"),
+            (false, false) => {
+                Some("what else is attached to it and its inline policies were not looked at")
+            }
+        }
+    }
+
+    /// That the role is right, and how much of it was seen to be.
+    fn praise(&self, role: &RoleName, how: &str, but: &str) -> String {
+        match self.unseen() {
+            None => format!("The role {role} {how} as specified{but}.\n"),
+            Some(unseen) => format!(
+                "As far as the keys can read, the role {role} {how} as specified{but}. But {unseen}.\n"
+            ),
+        }
     }
 
     /// Policies that are there and could not be read.
@@ -101,11 +125,47 @@ impl Site<'_> {
             self.show_unread(looked)?;
             return Ok(Weighed::Unread);
         }
+        let job = self.job(looked).await?;
+        self.show(looked, &job)?;
+        if !job.plan.is_empty() {
+            return Ok(Weighed::Wants(Box::new(job)));
+        }
+        let right = job.difference.is_in_sync();
+        if right {
+            self.app
+                .terminal
+                .show(&looked.praise(&self.spec.name, "is there", ""))?;
+        }
+        Ok(Weighed::Done(right))
+    }
+
+    /// Looks again once a person agreed, who may have taken an hour over it: what is to be done, if it is
+    /// still what was shown.
+    pub(super) async fn again(&self, shown: &Job) -> Result<Option<Box<Job>>, Failure> {
+        let looked = self.seen().await?;
+        if looked.unread().next().is_some() {
+            return Ok(None);
+        }
+        let job = self.job(&looked).await?;
+        Ok((job.plan.digest() == shown.plan.digest()).then(|| Box::new(job)))
+    }
+
+    /// What is to be done about what was seen.
+    async fn job(&self, looked: &Looked) -> Result<Job, Failure> {
         let owned = match self.store {
             Some(store) => self.owned(store).await?,
             None => OwnershipRecord::default(),
         };
-        self.compare(looked, &owned)
+        let observation = looked.observation.clone();
+        let difference = diff(self.spec, &observation, &owned);
+        let planned = plan(self.spec, &observation, &difference, &owned);
+        let (plan, beyond) = within_the_six(planned);
+        Ok(Job {
+            plan,
+            observation,
+            difference,
+            beyond,
+        })
     }
 
     async fn owned(&self, store: &Store) -> Result<OwnershipRecord, Failure> {
@@ -130,13 +190,12 @@ impl Site<'_> {
         Ok(())
     }
 
-    fn compare(&self, looked: &Looked, owned: &OwnershipRecord) -> Result<Weighed, Failure> {
-        let observation = looked.observation.clone();
-        let difference = diff(self.spec, &observation, owned);
+    fn show(&self, looked: &Looked, job: &Job) -> Result<(), Failure> {
         // What was not listed is not known to be missing.
         let unlisted =
             |drift: &&Drift| !looked.listed && drift.kind == DriftKind::AttachmentMissing;
-        for drift in difference.drifts.iter().filter(|drift| !unlisted(drift)) {
+        let differs = job.difference.drifts.iter();
+        for drift in differs.filter(|drift| !unlisted(drift)) {
             self.app.terminal.show(&format!(
                 "{} {}: {}\n",
                 drift.severity,
@@ -144,9 +203,7 @@ impl Site<'_> {
                 plain(&drift.explanation)
             ))?;
         }
-        let planned = plan(self.spec, &observation, &difference, owned);
-        let (planned, beyond) = within_the_six(planned);
-        for step in &beyond {
+        for step in &job.beyond {
             let words = format!("{step}: not one of the six permissions; it is left to a person");
             self.app.terminal.show(&format!(
                 "{} {}\n",
@@ -154,33 +211,18 @@ impl Site<'_> {
                 plain(&words)
             ))?;
         }
-        for step in &planned.steps {
+        for step in &job.plan.steps {
             self.app
                 .terminal
                 .show(&format!("{}\n", plain(&step.step.to_string())))?;
         }
         let attaches = |step: &PlannedStep| matches!(step.step, Step::AttachRolePolicy { .. });
-        if !looked.listed && planned.steps.iter().any(attaches) {
+        if !looked.listed && job.plan.steps.iter().any(attaches) {
             self.app.terminal.tell(
                 "What is attached to the role cannot be listed with these keys. Attaching again what is attached changes nothing.",
             );
         }
-        if planned.is_empty() {
-            let right = difference.is_in_sync();
-            if right {
-                self.app.terminal.show(&format!(
-                    "The role {} is there as specified.\n",
-                    self.spec.name
-                ))?;
-            }
-            return Ok(Weighed::Done(right));
-        }
-        Ok(Weighed::Wants(Box::new(Job {
-            plan: planned,
-            observation,
-            difference,
-            leaves: !beyond.is_empty(),
-        })))
+        Ok(())
     }
 
     /// Makes what is missing; answers whether the role is now there as specified.
@@ -194,11 +236,11 @@ impl Site<'_> {
             plan,
             observation,
             difference,
-            leaves,
+            beyond,
         } = job;
         self.carry_out(ledger, plan, &observation, &difference)
             .await?;
-        Ok(self.settled(store, ledger).await? && !leaves)
+        Ok(self.settled(store, ledger).await? && beyond.is_empty())
     }
 
     async fn reader(&self) -> Result<rolekeeper_aws::Reader, Failure> {
@@ -276,6 +318,7 @@ impl Site<'_> {
         Ok(Looked {
             observation,
             listed,
+            born: known.born(),
         })
     }
 
@@ -347,11 +390,9 @@ impl Site<'_> {
                 } else {
                     ", but for its tags: they need permissions of their own"
                 };
-                let words = format!(
-                    "The role {} reads back as specified{but}.\n",
-                    self.spec.name
-                );
-                self.app.terminal.show(&words)?;
+                self.app
+                    .terminal
+                    .show(&looked.praise(&self.spec.name, "reads back", but))?;
                 return Ok(whole);
             }
             pause(BETWEEN).await;
