@@ -44,7 +44,7 @@ pub(crate) async fn run(app: &App, args: RetireArgs) -> Result<Exit, Failure> {
     }
     let store = wire::store(&config).await?;
     let engine = wire::audit(&config, Arc::clone(&store), sweep::sinks(app)).await?;
-    let order = order(app, &args, Mode::Audit, args.accounts.chosen());
+    let order = order(app.person(), &args, Mode::Audit, args.accounts.chosen());
     let audit = sweep::carry_out(app, &engine, order).await?;
     if audit.interrupted {
         return Err(Failure::interrupted());
@@ -71,12 +71,15 @@ pub(crate) async fn run(app: &App, args: RetireArgs) -> Result<Exit, Failure> {
 }
 
 fn order(
-    app: &App,
+    by: String,
     args: &RetireArgs,
     mode: Mode,
     accounts: Option<BTreeSet<AccountId>>,
 ) -> SweepOrder {
-    let mut order = SweepOrder::new(mode, Trigger::RetireUser, app.person());
+    // A repair is ordered only when every account was shown and somebody said yes, or `--yes` to all of it.
+    let approved_by = (mode == Mode::Repair).then(|| by.clone());
+    let mut order = SweepOrder::new(mode, Trigger::RetireUser, by);
+    order.approved_by = approved_by;
     order.accounts = accounts;
     order.retire = Some(Retirement {
         user: args.user.clone(),
@@ -240,8 +243,7 @@ async fn retire(
     ready: BTreeSet<AccountId>,
 ) -> Result<Done, Failure> {
     let engine = wire::repair(config, Arc::clone(store), sweep::sinks(app)).await?;
-    let mut order = order(app, args, Mode::Repair, Some(ready));
-    order.approved_by = args.yes.then(|| app.person());
+    let order = order(app.person(), args, Mode::Repair, Some(ready));
     let result = match sweep::take_turn(app, &engine).await {
         Ok(()) => sweep::carry_out(app, &engine, order).await,
         Err(failure) => Err(failure),
@@ -297,4 +299,23 @@ async fn told(
     } else {
         Exit::Incomplete
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_said_yes_is_not_asked_once_more() {
+        let args = RetireArgs {
+            user: "cloudcoreo".to_owned(),
+            accounts: crate::args::Accounts::default(),
+            quiet_days: 7,
+            plan: false,
+            yes: false,
+        };
+        let approved_by = |mode| order("ann".to_owned(), &args, mode, None).approved_by;
+        assert_eq!(approved_by(Mode::Audit), None);
+        assert_eq!(approved_by(Mode::Repair).as_deref(), Some("ann"));
+    }
 }
