@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, StepResult, SweepRecord, Trigger};
+use rolekeeper_domain::outcome::{Mode, StepResult, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_engine::SweepOrder;
 use rolekeeper_engine::port::store::Control as _;
 use rolekeeper_store::Store;
@@ -62,16 +62,27 @@ pub(crate) async fn run(app: &App, args: RollbackArgs) -> Result<Exit, Failure> 
     Ok(sweep::exit(&done))
 }
 
-/// Fails where accounts were named and the sweep did nothing in any of them: most often a slip of the pen.
+/// Fails where there was nothing to undo: a slip of the pen, a sweep that only looked, or one whose record is
+/// no longer kept. That everything was undone would be a lie.
 fn found_something(args: &RollbackArgs, undone: &SweepRecord) -> Result<(), Failure> {
-    if args.accounts.chosen().is_none() || 0 < undone.summary.accounts {
+    if 0 < undone.summary.accounts || undone.outcome != Some(SweepOutcome::Completed) {
         return Ok(());
     }
+    let sweep = &args.sweep;
+    if args.accounts.chosen().is_some() {
+        return Err(Failure::new(format!(
+            "sweep {sweep} wrote nothing in the accounts that were named"
+        ))
+        .with_help(
+            "`rolekeeper history ACCOUNT` says what was written there, and by which sweep",
+        ));
+    }
     Err(Failure::new(format!(
-        "sweep {} wrote nothing in the accounts that were named",
-        args.sweep
+        "nothing was undone: of sweep {sweep} no write is on record"
     ))
-    .with_help("`rolekeeper history ACCOUNT` says what was written there, and by which sweep"))
+    .with_help(
+        "`rolekeeper sweeps` lists the sweeps; what they wrote is kept for `store.keep_days`",
+    ))
 }
 
 async fn look(

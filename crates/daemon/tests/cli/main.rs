@@ -17,6 +17,7 @@ mod other_hand;
 mod recovery;
 mod repair;
 mod rotation;
+mod undone;
 mod vendor;
 mod walls;
 mod ways;
