@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::rc::Rc;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use super::node::{Node, Value, quoted};
 
 /// How a value is read.
 type Reading<T> = Box<dyn Fn(&Node) -> Result<T, ConfigError>>;
+/// The value that a text from the environment is taken for.
+type Understanding = Box<dyn Fn(&Node) -> Node>;
 
 /// One kind of value.
 pub(crate) struct Kind<T> {
@@ -21,6 +24,8 @@ pub(crate) struct Kind<T> {
     /// Whether it must never be shown.
     pub(crate) secret: bool,
     read: Reading<T>,
+    /// Of a list: its items. Other kinds take a text as it stands, or as the TOML that it spells.
+    items: Option<Understanding>,
 }
 
 impl<T: 'static> Kind<T> {
@@ -32,6 +37,7 @@ impl<T: 'static> Kind<T> {
             allowed,
             secret: false,
             read: Box::new(move |node| read(node).ok_or_else(|| node.wrong(words.clone()))),
+            items: None,
         }
     }
 
@@ -44,6 +50,7 @@ impl<T: 'static> Kind<T> {
             allowed: allowed.into(),
             secret: false,
             read: Box::new(read),
+            items: None,
         }
     }
 }
@@ -63,6 +70,21 @@ impl<T> Kind<T> {
                 error
             }
         })
+    }
+}
+
+impl<T> Kind<T> {
+    /// The value as it was understood: what `config show` prints. The environment has only texts, and
+    /// `"0x20"` for a number would leave it to the reader what that came to.
+    pub(crate) fn understood(&self, node: &Node) -> Node {
+        let taken = match (self.read)(node) {
+            Ok(_) => node.clone(),
+            Err(_) => node.reread().unwrap_or_else(|| node.clone()),
+        };
+        match &self.items {
+            Some(items) => items(&taken),
+            None => taken,
+        }
     }
 }
 
@@ -245,36 +267,57 @@ fn one_of_words(names: &[String]) -> String {
 /// A list of one kind. From the environment also the values with commas between.
 pub(crate) fn list<T: 'static>(inner: Kind<T>) -> Kind<Vec<T>> {
     let allowed = format!("a list; each item {}", inner.allowed);
-    Kind::from_fn(allowed.clone(), move |node| {
-        match (&node.value, &node.origin) {
-            (Value::List(items), _) => items.iter().map(|item| inner.parse(item)).collect(),
-            (Value::Text(text), Origin::Env(_)) if !text.starts_with('[') => text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty())
-                .map(|part| {
-                    inner.parse(&Node {
-                        value: Value::Text(part.to_owned()),
-                        ..node.clone()
-                    })
-                })
-                .collect(),
-            _ => Err(node.wrong(allowed.clone())),
+    let inner = Rc::new(inner);
+    let shown = Rc::clone(&inner);
+    let kind = Kind::from_fn(allowed.clone(), move |node| {
+        let items = items_of(node).ok_or_else(|| node.wrong(allowed.clone()))?;
+        items.iter().map(|item| inner.parse(item)).collect()
+    });
+    let understood = move |node: &Node| match items_of(node) {
+        Some(items) => Node {
+            value: Value::List(items.iter().map(|item| shown.understood(item)).collect()),
+            ..node.clone()
+        },
+        None => node.clone(),
+    };
+    Kind {
+        items: Some(Box::new(understood)),
+        ..kind
+    }
+}
+
+fn items_of(node: &Node) -> Option<Vec<Node>> {
+    match (&node.value, &node.origin) {
+        (Value::List(items), _) => Some(items.clone()),
+        (Value::Text(text), Origin::Env(_)) if !text.starts_with('[') => {
+            let parts = text.split(',').map(str::trim);
+            let item = |part: &str| Node {
+                value: Value::Text(part.to_owned()),
+                ..node.clone()
+            };
+            Some(parts.filter(|part| !part.is_empty()).map(item).collect())
         }
-    })
+        _ => None,
+    }
 }
 
 /// A list that has something in it.
 pub(crate) fn some<T: 'static>(inner: Kind<T>) -> Kind<Vec<T>> {
-    let list = list(inner);
-    let allowed = format!("{}; one at least", list.allowed);
-    Kind::from_fn(allowed.clone(), move |node| {
-        let all = list.parse(node)?;
+    let Kind {
+        allowed,
+        read,
+        items,
+        ..
+    } = list(inner);
+    let allowed = format!("{allowed}; one at least");
+    let kind = Kind::from_fn(allowed.clone(), move |node| {
+        let all = read(node)?;
         if all.is_empty() {
             return Err(node.wrong(allowed.clone()));
         }
         Ok(all)
-    })
+    });
+    Kind { items, ..kind }
 }
 
 /// A table of names and texts, such as tags.

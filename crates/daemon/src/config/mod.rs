@@ -72,6 +72,9 @@ pub(crate) struct Config {
     pub(crate) shown: Vec<Shown>,
 }
 
+/// AWS's own variable for the endpoint of all services: heard where no setting names one.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
 /// Reads the configuration file and the environment.
 pub(crate) fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigError> {
     let root = source::layers(path, environment)?;
@@ -96,8 +99,15 @@ fn read(root: &Node, folder: &Path, environment: &Environment) -> Result<Config,
     };
     let top = Section::open(root, &context)?;
     let mut aws: Aws = table(&top.section("aws")?)?;
-    if aws.endpoint_url.is_none() {
-        aws.endpoint_url = environment.get("AWS_ENDPOINT_URL").map(str::to_owned);
+    if aws.endpoint_url.is_none()
+        && let Some(url) = environment.get(ENDPOINT)
+    {
+        aws.endpoint_url = Some(url.to_owned());
+        let mut shown = context.shown.borrow_mut();
+        for shown in shown.iter_mut().filter(|it| it.key == "aws.endpoint_url") {
+            shown.value = node::quoted(url);
+            shown.origin = error::Origin::Env(ENDPOINT.to_owned());
+        }
     }
     let select = top.section("select")?;
     let include = table(&select.section("include")?)?;

@@ -265,7 +265,7 @@ impl<'a> Section<'a> {
     /// Reads a value that was taken, and keeps it for `config show`.
     pub(crate) fn read<T>(&self, node: &Node, kind: &Kind<T>) -> Result<T, ConfigError> {
         let value = kind.parse(node)?;
-        self.show(node, kind.secret);
+        self.show(&kind.understood(node), kind.secret);
         Ok(value)
     }
 

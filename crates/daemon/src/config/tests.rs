@@ -83,6 +83,40 @@ fn environment_wins_over_the_file() {
 }
 
 #[test]
+fn the_environment_is_shown_as_it_was_understood() {
+    let environment = Environment::from([
+        ("ROLEKEEPER__LIMITS__CONCURRENCY", "0x2_0"),
+        ("ROLEKEEPER__LIMITS__QUOTA_SHARE", "5e-1"),
+        ("ROLEKEEPER__AWS__ADMIN_ROLES", "First, Second,"),
+        ("ROLEKEEPER__ROLLOUT__WAVES", "[ '50%', '100%' ]"),
+        ("ROLEKEEPER__ROLES__0__EXTERNAL_ID", "12345"),
+        ("ROLEKEEPER__ROLES__0__MAX_SESSION_DURATION", "+7200"),
+        ("ROLEKEEPER__ROLES__0__TAGS", "{ Stage='sandbox' }"),
+        ("ROLEKEEPER__ROLES__0__DESCRIPTION", "42"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:4599"),
+    ]);
+    let config = load_text("rolekeeper.toml", SHORTEST, &environment).unwrap();
+    let shown: String = config
+        .shown
+        .iter()
+        .filter(|shown| matches!(shown.origin, error::Origin::Env(_)))
+        .map(|shown| format!("{} = {}\n", shown.key, shown.value))
+        .collect();
+    expect![[r#"
+        aws.endpoint_url = "http://127.0.0.1:4599"
+        aws.admin_roles = ["First", "Second"]
+        roles[0].external_id = "(hidden)"
+        roles[0].max_session_duration = 7200
+        roles[0].description = "42"
+        roles[0].tags = { Stage = "sandbox" }
+        limits.concurrency = 32
+        limits.quota_share = 0.5
+        rollout.waves = ["50%", "100%"]
+    "#]]
+    .assert_eq(&shown);
+}
+
+#[test]
 fn secrets_are_neither_shown_nor_debugged() {
     let config = load(&format!(
         "store.url = \"postgres://keeper:hunter2@db/keeper\"\n{SHORTEST}"
