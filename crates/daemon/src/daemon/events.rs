@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use rolekeeper_aws::{Aws, Content, EventQueue, Hint, HintKind, Message};
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{Mode, Outcome, SweepId, Trigger};
+use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, SkipReason, SweepId, Trigger};
 use rolekeeper_engine::port::clock::Clock as _;
 use rolekeeper_engine::port::store::{Control as _, StoreError, SweepRequest, Sweeps as _};
 use rolekeeper_store::Store;
@@ -28,7 +28,8 @@ const TIRED: u32 = 20;
 /// What rolekeeper did itself is told by CloudTrail within a quarter of an hour, as AWS says.
 const LONGEST_WAY: SignedDuration = SignedDuration::from_mins(30);
 /// How long after it came a message about a new account comes again, the first time and then: the account may
-/// not be listed yet, or its admin role not be there, until minutes later (a StackSet takes that long).
+/// not be listed yet, or its admin role not be there, until minutes later (a StackSet takes that long). The same
+/// of one that goes: a closure takes minutes, and the listing may still show what left.
 const SEEN_AFTER: Duration = Duration::from_secs(45);
 const AGAIN_AFTER: Duration = Duration::from_secs(240);
 /// How often it comes at most, about 13 minutes in all: one less than makes a dead letter of it.
@@ -230,14 +231,21 @@ impl Listener {
                     return Ok((None, Fate::Done));
                 }
                 say(hint);
-                let fate = match message.received {
-                    0 | 1 => Fate::Again(SEEN_AFTER),
-                    again if again < COMES => Fate::Again(AGAIN_AFTER),
-                    _ => Fate::Done,
-                };
-                return Ok((Some(account), fate));
+                return Ok((Some(account), Fate::again(message.received)));
             }
-            _ => return Ok((None, Fate::Done)),
+            HintKind::AccountClosed | HintKind::AccountLeft => {
+                let known = self.store.fleet_account(account).await?;
+                let look = !is_gone(known.as_ref());
+                if look {
+                    say(hint);
+                }
+                let fate = match look {
+                    true => Fate::again(message.received),
+                    false => Fate::Done,
+                };
+                return Ok((look.then_some(account), fate));
+            }
+            HintKind::IamChanged => return Ok((None, Fate::Done)),
         }
         say(hint);
         Ok((Some(account), Fate::Done))
@@ -283,6 +291,26 @@ enum Fate {
     Again(Duration),
     /// It stays as it is, and comes again by itself.
     Left,
+}
+
+impl Fate {
+    /// Of a message about something that the listing may show only minutes later.
+    const fn again(received: u32) -> Self {
+        match received {
+            0 | 1 => Self::Again(SEEN_AFTER),
+            again if again < COMES => Self::Again(AGAIN_AFTER),
+            _ => Self::Done,
+        }
+    }
+}
+
+/// Whether a sweep has seen that the account is closed, or that the organization no longer has it. Only a listing
+/// says so: what the event says is a reason to ask for one.
+fn is_gone(known: Option<&AccountReport>) -> bool {
+    known.is_none_or(|report| {
+        report.outcome == Outcome::Skipped
+            && report.reason.as_deref() == Some(SkipReason::Closed.as_str())
+    })
 }
 
 fn say(hint: &Hint) {

@@ -11,6 +11,7 @@ mod events;
 mod faq;
 mod harness;
 mod killed;
+mod leaving;
 mod migrating;
 mod mistakes;
 mod other_hand;
