@@ -1,6 +1,6 @@
 //! Runs simulations: `simulate SEED` one, `simulate FROM TO` all seeds from the first to before
-//! the last. Prints what the seeds went through, or the first violation with the command that
-//! replays it.
+//! the last; with `--store sqlite` on the real store as well. Prints what the seeds went through, or
+//! the first violation with the command that replays it.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,28 +11,48 @@ use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use rolekeeper_tests::{Report, simulate};
+use rolekeeper_tests::{Report, Stores, simulate};
+use tempfile::TempDir;
+
+const USAGE: &str = "usage: simulate SEED [--store sqlite] | simulate FROM TO [--store sqlite]";
 
 fn main() -> ExitCode {
-    let arguments: Vec<u64> = std::env::args()
-        .skip(1)
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let seeds = match arguments.as_slice() {
-        [seed] => *seed..seed.saturating_add(1),
-        [from, to] => *from..*to,
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let sqlite = arguments.ends_with(&["--store".to_owned(), "sqlite".to_owned()]);
+    if sqlite {
+        arguments.truncate(arguments.len() - 2);
+    }
+    let numbers: Result<Vec<u64>, _> = arguments.iter().map(|text| text.parse()).collect();
+    let seeds = match numbers.as_deref() {
+        Ok([seed]) => *seed..seed.saturating_add(1),
+        Ok([from, to]) => *from..*to,
         _ => {
-            eprintln!("usage: simulate SEED | simulate FROM TO");
+            eprintln!("{USAGE}");
             return ExitCode::FAILURE;
         }
     };
+    let folder = match sqlite.then(tempfile::tempdir).transpose() {
+        Ok(folder) => folder,
+        Err(error) => {
+            eprintln!("no folder for the store: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let stores = folder.as_ref().map(TempDir::path);
+    let stores = stores.map_or(Stores::Memory, Stores::Sqlite);
     let next = AtomicU64::new(seeds.start);
     let failed = AtomicBool::new(false);
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
     let halves = std::thread::scope(|scope| {
-        let work = || run(&next, seeds.end, &failed);
+        let work = || run(&next, seeds.end, stores, &failed);
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let ended = threads.into_iter().filter_map(|thread| thread.join().ok());
+        let ended = threads.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| {
+                eprintln!("a thread died outside of every seed");
+                failed.store(true, Ordering::Relaxed);
+                (0, Report::default())
+            })
+        });
         ended.collect::<Vec<_>>()
     });
     let mut total = Report::default();
@@ -64,14 +84,14 @@ fn main() -> ExitCode {
 
 /// Takes one seed after the other until all are done or one has failed. Answers how many, and what they
 /// went through.
-fn run(next: &AtomicU64, end: u64, failed: &AtomicBool) -> (u64, Report) {
+fn run(next: &AtomicU64, end: u64, stores: Stores<'_>, failed: &AtomicBool) -> (u64, Report) {
     let (mut ran, mut total) = (0, Report::default());
     while !failed.load(Ordering::Relaxed) {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
             break;
         }
-        match simulate(seed) {
+        match simulate(seed, stores) {
             Ok(report) => {
                 ran += 1;
                 total = total.and(&report);

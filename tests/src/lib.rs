@@ -3,4 +3,5 @@
 pub mod program;
 pub mod sim;
 
-pub use sim::scenario::{Report, Violation, simulate};
+pub use sim::scenario::{Report, simulate};
+pub use sim::violation::{Stores, Violation};

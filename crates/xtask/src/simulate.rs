@@ -1,7 +1,7 @@
 //! `cargo xtask simulate`: more seeds than the test command has time for, or one
 //! again.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::failure::Failure;
 use crate::shell::Shell;
@@ -19,6 +19,18 @@ pub(crate) struct SimulateArgs {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// What the processes remember in.
+    #[arg(long, value_enum, default_value_t = StoreArg::Memory)]
+    store: StoreArg,
+}
+
+/// A store of simulations.
+#[derive(Clone, Copy, ValueEnum)]
+enum StoreArg {
+    /// Memory alone.
+    Memory,
+    /// The real store on a file beside it, each answer compared: slower.
+    Sqlite,
 }
 
 /// Runs them; the first violation ends it and says how to replay it.
@@ -26,6 +38,10 @@ pub(crate) fn run(workshop: &Workshop, args: &SimulateArgs) -> Result<(), Failur
     let seeds = match args.seed {
         Some(seed) => vec![seed],
         None => vec![args.from, args.from.saturating_add(args.seeds)],
+    };
+    let store: &[&str] = match args.store {
+        StoreArg::Memory => &[],
+        StoreArg::Sqlite => &["--store", "sqlite"],
     };
     Shell::cargo(workshop)
         .args([
@@ -37,5 +53,6 @@ pub(crate) fn run(workshop: &Workshop, args: &SimulateArgs) -> Result<(), Failur
             "--",
         ])
         .args(seeds.iter().map(u64::to_string))
+        .args(store)
         .run()
 }

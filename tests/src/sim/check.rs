@@ -1,5 +1,7 @@
 //! What must hold after every change to the world, whatever goes wrong.
 
+use rolekeeper_domain::fault::Category;
+use rolekeeper_domain::outcome::AccountReport;
 use rolekeeper_domain::policy::{Document, Principal};
 use rolekeeper_domain::role::{Ensure, RoleSpec};
 use rolekeeper_engine::port::store::{Completion, JournalEntry};
@@ -78,6 +80,18 @@ pub fn unsettled(world: &World, store: &MemoryStore) -> Option<String> {
     }
     let first = done.first()?;
     Some(format!("done on record and not in the world: {first:?}"))
+}
+
+/// An account whose walk panicked, in words: the engine catches that and reports it.
+pub fn panicked(store: &MemoryStore) -> Option<String> {
+    const SAID: &str = "rolekeeper itself failed";
+    let tells = |report: &AccountReport| {
+        report.failure.as_ref().is_some_and(|fault| {
+            fault.category == Category::Internal && fault.message.contains(SAID)
+        })
+    };
+    let report = store.last_reports().into_iter().find(tells)?;
+    Some(format!("a walk panicked: {report:?}"))
 }
 
 /// A change that touched what is not ours, in words.

@@ -118,6 +118,11 @@ impl MemoryStore {
         of_sweep.map(|(_, report)| report.clone()).collect()
     }
 
+    /// What each sweep said of each account last.
+    pub fn last_reports(&self) -> Vec<AccountReport> {
+        self.raw().reports.values().cloned().collect()
+    }
+
     /// Sweeps that wait for approval, for tests that approve from outside.
     pub fn waiting(&self) -> Vec<SweepId> {
         let state = self.raw();

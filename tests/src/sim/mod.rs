@@ -14,4 +14,5 @@ pub mod stage;
 pub mod storm;
 pub mod told;
 pub mod variety;
+pub mod violation;
 pub mod wanted;

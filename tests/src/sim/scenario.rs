@@ -1,7 +1,6 @@
 //! One simulation: what a seed makes of the world, what goes wrong in it, and whether
 //! everything that must hold held.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::rig::{self, Loss, Process, order};
 use super::storm::{Blow, Swarm, script, world_settings};
 use super::told;
 use super::variety::{Someone, Variety, WITH_A_WORD};
+use super::violation::{Stores, Trail, Violation, guarded, in_paused_time};
 
 /// What a simulation went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,68 +60,25 @@ impl Report {
     }
 }
 
-/// Something that must hold did not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The seed.
-    pub seed: u64,
-    /// What.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}\nreplay it with: cargo xtask simulate --seed {}",
-            self.what, self.seed
-        )
-    }
-}
-
-impl std::error::Error for Violation {}
-
 /// Runs the simulation of a seed, in its own runtime with paused time.
 ///
 /// # Errors
 ///
 /// What did not hold.
-pub fn simulate(seed: u64) -> Result<Report, Violation> {
-    let storms = in_paused_time(seed, async {
-        let mut stage = Stage::new(seed);
-        let clock = stage.clock.clone();
-        let result = tokio::select! {
-            biased;
-            result = stage.play() => result,
-            () = clock.wait(rig::FOREVER) => Err("it never ended".to_owned()),
-        };
-        let report = stage.report();
-        (result.map(|()| report), stage.trail)
-    })?;
-    let told = in_paused_time(seed, told::play(seed))?;
-    Ok(storms.and(&told))
-}
-
-/// Runs one half of a simulation in its own runtime.
-fn in_paused_time(
-    seed: u64,
-    play: impl Future<Output = (Result<Report, String>, Vec<String>)>,
-) -> Result<Report, Violation> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .map_err(|error| Violation {
-            seed,
-            what: format!("no runtime: {error}"),
+pub fn simulate(seed: u64, stores: Stores<'_>) -> Result<Report, Violation> {
+    guarded(seed, stores, |trail| {
+        let storms = in_paused_time(async {
+            let mut stage = Stage::new(seed, trail);
+            let clock = stage.clock.clone();
+            tokio::select! {
+                biased;
+                result = stage.play() => result,
+                () = clock.wait(rig::FOREVER) => Err("it never ended".to_owned()),
+            }?;
+            Ok(stage.report())
         })?;
-    let (result, trail) = runtime.block_on(play);
-    result.map_err(|what| {
-        let trail = trail.join("\n");
-        Violation {
-            seed,
-            what: format!("seed {seed}: {what}\nwhat went before:\n{trail}"),
-        }
+        let told = in_paused_time(told::play(seed, trail))?;
+        Ok(storms.and(&told))
     })
 }
 
@@ -135,8 +92,7 @@ struct Stage {
     clock: SimClock,
     processes: u64,
     report: Report,
-    /// What was done to the world so far, for whoever reads about a violation.
-    trail: Vec<String>,
+    trail: Trail,
     /// Exposure is judged from this change on: somebody else changed things just before it.
     judged_from: usize,
     /// Whether somebody agreed to the specification by now.
@@ -144,13 +100,14 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, trail: &Trail) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let swarm = Swarm::of(&mut random);
         let variety = Variety::of(&mut random);
         let settings = world_settings(seed, &mut random);
         let world = Arc::new(variety.world(settings, &mut random));
-        let first = format!("  {swarm:?}\n  {variety}");
+        trail.note(format!("{swarm:?}"));
+        trail.note(variety.to_string());
         let store = Arc::new(MemoryStore::default());
         store.watch(&world);
         let clock = SimClock::start();
@@ -167,7 +124,7 @@ impl Stage {
             clock,
             processes: 0,
             report,
-            trail: vec![first],
+            trail: trail.clone(),
             judged_from: 0,
             agreed: false,
         };
@@ -177,8 +134,8 @@ impl Stage {
 
     fn note(&mut self, what: String) {
         let changes = self.world.history().len();
-        self.trail.push(format!(
-            "  {} after {changes} changes: {what}",
+        self.trail.note(format!(
+            "{} after {changes} changes: {what}",
             self.clock.true_time()
         ));
     }

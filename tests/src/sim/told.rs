@@ -23,6 +23,7 @@ use super::memory::MemoryStore;
 use super::rig::{self, Moment, Process};
 use super::scenario::Report;
 use super::variety::{Someone, Variety};
+use super::violation::Trail;
 
 /// Between two looks at what is to be delivered.
 const TICK: Duration = Duration::from_secs(5);
@@ -33,17 +34,18 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 /// An account that the organization never had.
 const STRANGER: &str = "210987654321";
 
-/// Plays a seed. Answers what it went through, or what did not hold, and what was done to it.
-pub(super) async fn play(seed: u64) -> (Result<Report, String>, Vec<String>) {
+/// Plays a seed. Answers what it went through, or what did not hold.
+pub(super) async fn play(seed: u64, trail: &Trail) -> Result<Report, String> {
     let mut random = StdRng::seed_from_u64(seed ^ 0x7e11);
     let stage = Arc::new(Stage::of(seed, &mut random));
+    trail.note(format!("events; {}", stage.variety));
     let mut director = Director {
         stage: Arc::clone(&stage),
         coming: Vec::new(),
         judged_from: 0,
         told: 0,
         halts: 0,
-        trail: vec![format!("  events; {}", stage.variety)],
+        trail: trail.clone(),
         random,
     };
     let (first, second) = (director.random.random(), director.random.random());
@@ -63,8 +65,7 @@ pub(super) async fn play(seed: u64) -> (Result<Report, String>, Vec<String>) {
         never = someone.approve(&stage.store, &stage.clock) => match never {},
         () = stage.clock.wait(rig::FOREVER) => Err("it never ended".to_owned()),
     };
-    let report = director.report(seed);
-    (result.map(|()| report), director.trail)
+    result.map(|()| director.report(seed))
 }
 
 /// The world and what the daemons share.
@@ -175,7 +176,7 @@ struct Director {
     judged_from: usize,
     told: u64,
     halts: u64,
-    trail: Vec<String>,
+    trail: Trail,
 }
 
 impl Director {
@@ -413,7 +414,7 @@ impl Director {
         let changes = self.stage.world.history().len();
         let now = self.stage.clock.true_time();
         self.trail
-            .push(format!("  {now} after {changes} changes: {what}"));
+            .note(format!("{now} after {changes} changes: {what}"));
     }
 
     fn report(&self, seed: u64) -> Report {

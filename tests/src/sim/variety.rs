@@ -178,6 +178,7 @@ impl Variety {
             .or_else(|| self.too_many_without_a_word(store))
             .or_else(|| self.repaired_too_often(store))
             .or_else(|| self.taken_over(world))
+            .or_else(|| check::panicked(store))
     }
 
     fn begun_in_a_freeze(&self, store: &MemoryStore) -> Option<String> {
