@@ -64,15 +64,15 @@ impl Stage {
     }
 
     /// The file, opened by another process.
-    async fn store(&self) -> Arc<Durable> {
+    fn store(&self) -> Arc<Durable> {
         let url = format!("sqlite:{}", self.folder.path().join("store.db").display());
-        Arc::new(Durable::open(url).await)
+        Arc::new(Durable::open(&url))
     }
 
     /// A new process on a file that is opened anew, once the old lease is over.
     async fn process(&self, holder: &str) -> (Arc<Durable>, Process<Durable>) {
         self.clock.wait(Duration::from_secs(60)).await;
-        let store = self.store().await;
+        let store = self.store();
         let mut settings = rig::settings(holder, demo_spec());
         settings.limits.concurrency = 1;
         let process = Process::start(&self.world, &self.clock, &store, settings, 1).await;
@@ -103,11 +103,9 @@ impl Stage {
 
     /// Nothing is open, the chain holds, and each change of the world is on record once.
     async fn adds_up(&self, what: &str) {
-        let store = self.store().await;
+        let store = self.store();
         assert_eq!(Journal::open(store.as_ref()).await.unwrap(), [], "{what}");
-        let verified = store
-            .with(|store| async move { store.verify_journal(None).await })
-            .await;
+        let verified = store.with(async |store| store.verify_journal(None).await);
         verified.unwrap().expect(what);
         let mut done = 0;
         for account in self.world.reachable() {
@@ -188,7 +186,7 @@ async fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next_process() {
 /// What differs, as an audit sees it.
 async fn differences(stage: &Stage, what: &str) -> Vec<(DriftKind, Option<String>, String)> {
     let record = stage.sweep(order(Mode::Audit)).await;
-    let store = stage.store().await;
+    let store = stage.store();
     let reports = store
         .reports(&record.id, &ReportFilter::default(), None, 100)
         .await
@@ -227,7 +225,7 @@ async fn a_rollback_that_is_killed_at_any_step_ends_as_it_began_when_another_pro
             assert_eq!(differences(&stage, &what).await, before, "{what}");
             stage.adds_up(&what).await;
             // The halt it leaves holds for whoever opens the file next.
-            assert!(stage.store().await.halted().await.unwrap().is_some());
+            assert!(stage.store().halted().await.unwrap().is_some());
         }
     }
 }

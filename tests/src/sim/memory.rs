@@ -1,8 +1,7 @@
 //! A store in memory: survives the simulated process, can be made to fail.
 //!
-//! The real stores answer from threads of their own, which paused time does not wait for;
-//! this one keeps a simulation a function of its seed. It keeps the same promises: one
-//! lease, fencing checked with the intent, findings folded with the report.
+//! Quick enough for thousands of seeds, and it sees the world: between which changes of it an entry was
+//! open. What it answers is what the real store answers: a `Twin` asks both.
 
 mod control;
 mod journal;
@@ -19,8 +18,8 @@ use rolekeeper_domain::outcome::{
 };
 use rolekeeper_domain::role::RoleName;
 use rolekeeper_engine::port::store::{
-    AgreedSpec, FleetOrder, FleetPosition, FleetTotals, Halt, JournalEntry, Memory, ReportFilter,
-    StoreError, SweepRequest, Sweeps, UnitTotals,
+    AgreedSpec, Fence, FleetOrder, FleetPosition, FleetTotals, Halt, JournalEntry, Memory,
+    ReportFilter, StoreError, SweepRequest, Sweeps, UnitTotals,
 };
 use rolekeeper_simulator::World;
 
@@ -57,18 +56,22 @@ struct State {
     /// Writes that still work before the store breaks.
     breaks_after: Option<u64>,
     sweeps: BTreeMap<SweepId, SweepRecord>,
+    /// The sweeps as they were begun: a clock that was set back does not turn that round.
+    begun: Vec<SweepId>,
     reports: BTreeMap<(SweepId, AccountId), AccountReport>,
     fleet: BTreeMap<AccountId, AccountReport>,
     looked_at: BTreeMap<AccountId, Timestamp>,
     findings: BTreeMap<AccountId, Vec<Finding>>,
     journal: Vec<JournalEntry>,
     spans: Vec<Span>,
-    adopted: Vec<(AccountId, String)>,
+    /// What is ours, by account and by what makes two names the same resource.
+    owned: BTreeMap<(AccountId, String), String>,
     documents: BTreeMap<(String, String), String>,
     rates: BTreeMap<String, f64>,
     census: Option<u64>,
     halt: Option<Halt>,
     requests: Vec<SweepRequest>,
+    /// The number of the last request.
     requested: i64,
     cancelled: Vec<SweepId>,
     waiting: BTreeMap<SweepId, u64>,
@@ -126,7 +129,7 @@ impl MemoryStore {
     /// Sweeps that wait for approval, for tests that approve from outside.
     pub fn waiting(&self) -> Vec<SweepId> {
         let state = self.raw();
-        let waiting = state.waiting.keys().filter(|sweep| state.runs(sweep));
+        let waiting = state.waiting.keys().filter(|sweep| state.waits(sweep));
         waiting.cloned().collect()
     }
 
@@ -180,10 +183,29 @@ impl State {
         summary
     }
 
-    /// Whether a sweep began and did not end: only such a one can wait for a word.
-    fn runs(&self, sweep: &SweepId) -> bool {
+    /// Whether a sweep asked for a word, did not get it and goes on.
+    fn waits(&self, sweep: &SweepId) -> bool {
         let record = self.sweeps.get(sweep);
         record.is_some_and(|record| record.finished_at.is_none())
+            && self.waiting.contains_key(sweep)
+            && !self.approved.contains_key(sweep)
+    }
+
+    /// Sweeps with their counts, the first that was begun first.
+    fn in_order(&self) -> impl DoubleEndedIterator<Item = SweepRecord> {
+        let records = self.begun.iter().filter_map(|id| self.sweeps.get(id));
+        records.map(|record| self.with_summary(record))
+    }
+
+    /// Only the holder of the lease may write what is fenced.
+    fn check_fence(&self, fence: Fence) -> Answer<()> {
+        if self.lease.is_some() && self.fence == fence.0 {
+            return Ok(());
+        }
+        Err(StoreError::Fenced {
+            ours: fence.0,
+            held: self.fence,
+        })
     }
 
     fn with_summary(&self, sweep: &SweepRecord) -> SweepRecord {
@@ -202,7 +224,11 @@ impl Watched for MemoryStore {
 
 impl Sweeps for MemoryStore {
     async fn begin(&self, sweep: &SweepRecord) -> Answer<()> {
-        self.write()?.sweeps.insert(sweep.id.clone(), sweep.clone());
+        let mut state = self.write()?;
+        if !state.sweeps.contains_key(&sweep.id) {
+            state.begun.push(sweep.id.clone());
+            state.sweeps.insert(sweep.id.clone(), sweep.clone());
+        }
         Ok(())
     }
 
@@ -215,7 +241,9 @@ impl Sweeps for MemoryStore {
             if !matches!(report.outcome, Outcome::Pending | Outcome::Skipped) {
                 state.looked_at.insert(report.account, report.observed_at);
             }
-            state.fleet.insert(report.account, report.clone());
+            if report.outcome != Outcome::Pending || !state.fleet.contains_key(&report.account) {
+                state.fleet.insert(report.account, report.clone());
+            }
             state
                 .reports
                 .insert((sweep.clone(), report.account), report.clone());
@@ -255,27 +283,29 @@ impl Sweeps for MemoryStore {
     }
 
     async fn last_completed(&self) -> Answer<Option<SweepRecord>> {
+        /// How many are compared to know one over everybody from one over a few.
+        const COMPARED: usize = 50;
         let state = self.read()?;
-        let mut completed = state
-            .sweeps
-            .values()
+        let completed = state
+            .in_order()
             .rev()
             .filter(|record| record.outcome == Some(SweepOutcome::Completed))
             .filter(|record| !Trigger::OF_SINGLE_ACCOUNTS.contains(&record.trigger));
-        Ok(completed.next().map(|record| state.with_summary(record)))
+        let recent: Vec<SweepRecord> = completed.take(COMPARED).collect();
+        let most = recent.iter().map(|sweep| sweep.summary.accounts).max();
+        let over_everybody =
+            |sweep: &SweepRecord| Some(sweep.summary.accounts.saturating_mul(2)) >= most;
+        Ok(recent.into_iter().find(over_everybody))
     }
 
     async fn sweeps(&self, before: Option<&SweepId>, limit: u32) -> Answer<Vec<SweepRecord>> {
         let state = self.read()?;
-        let older = state
-            .sweeps
-            .values()
-            .rev()
-            .filter(|record| before.is_none_or(|id| record.id < *id));
-        Ok(older
-            .take(limit as usize)
-            .map(|record| state.with_summary(record))
-            .collect())
+        let end = before.map_or(state.begun.len(), |id| {
+            let place = state.begun.iter().position(|begun| begun == id);
+            place.unwrap_or_default()
+        });
+        let older = state.in_order().take(end).collect::<Vec<_>>();
+        Ok(older.into_iter().rev().take(limit as usize).collect())
     }
 
     async fn reports(
@@ -384,12 +414,8 @@ impl Sweeps for MemoryStore {
 
     async fn unfinished(&self) -> Answer<Vec<SweepRecord>> {
         let state = self.read()?;
-        Ok(state
-            .sweeps
-            .values()
-            .filter(|sweep| sweep.outcome.is_none())
-            .cloned()
-            .collect())
+        let unfinished = state.in_order().filter(|sweep| sweep.finished_at.is_none());
+        Ok(unfinished.collect())
     }
 }
 
@@ -411,9 +437,9 @@ impl Memory for MemoryStore {
     async fn remember_documents(&self, documents: &[(String, String, String)]) -> Answer<()> {
         let mut state = self.write()?;
         for (id, version, text) in documents {
-            state
-                .documents
-                .insert((id.clone(), version.clone()), text.clone());
+            // A version never says anything else.
+            let known = state.documents.entry((id.clone(), version.clone()));
+            known.or_insert_with(|| text.clone());
         }
         Ok(())
     }
@@ -431,10 +457,18 @@ impl Memory for MemoryStore {
         Ok(self.read()?.census)
     }
 
-    async fn remember_census(&self, present: &[AccountId], _: Timestamp) -> Answer<()> {
+    async fn remember_census(&self, present: &[AccountId], at: Timestamp) -> Answer<()> {
         let mut state = self.write()?;
         state.census = Some(present.len() as u64);
         state.fleet.retain(|account, _| present.contains(account));
+        state
+            .looked_at
+            .retain(|account, _| present.contains(account));
+        for finding in state.findings.values_mut().flatten() {
+            if !present.contains(&finding.account) {
+                finding.resolved_at.get_or_insert(at);
+            }
+        }
         Ok(())
     }
 

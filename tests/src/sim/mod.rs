@@ -4,6 +4,7 @@
 pub mod check;
 pub mod clock;
 pub mod durable;
+mod each;
 pub mod hand;
 pub mod memory;
 pub mod replica;
@@ -13,6 +14,7 @@ pub mod sent;
 pub mod stage;
 pub mod storm;
 pub mod told;
+pub mod twin;
 pub mod variety;
 pub mod violation;
 pub mod wanted;

@@ -15,10 +15,10 @@ use rolekeeper_simulator::{Drift, World};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
-use super::memory::MemoryStore;
 use super::rig::{self, Loss, Process, order};
 use super::storm::{Blow, Swarm, script, world_settings};
 use super::told;
+use super::twin::Twin;
 use super::variety::{Someone, Variety, WITH_A_WORD};
 use super::violation::{Stores, Trail, Violation, guarded, in_paused_time};
 
@@ -68,7 +68,7 @@ impl Report {
 pub fn simulate(seed: u64, stores: Stores<'_>) -> Result<Report, Violation> {
     guarded(seed, stores, |trail| {
         let storms = in_paused_time(async {
-            let mut stage = Stage::new(seed, trail);
+            let mut stage = Stage::new(seed, stores, trail);
             let clock = stage.clock.clone();
             tokio::select! {
                 biased;
@@ -77,7 +77,7 @@ pub fn simulate(seed: u64, stores: Stores<'_>) -> Result<Report, Violation> {
             }?;
             Ok(stage.report())
         })?;
-        let told = in_paused_time(told::play(seed, trail))?;
+        let told = in_paused_time(told::play(seed, stores, trail))?;
         Ok(storms.and(&told))
     })
 }
@@ -88,7 +88,7 @@ struct Stage {
     swarm: Swarm,
     variety: Variety,
     world: Arc<World>,
-    store: Arc<MemoryStore>,
+    store: Arc<Twin>,
     clock: SimClock,
     processes: u64,
     report: Report,
@@ -100,7 +100,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(seed: u64, trail: &Trail) -> Self {
+    fn new(seed: u64, stores: Stores<'_>, trail: &Trail) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let swarm = Swarm::of(&mut random);
         let variety = Variety::of(&mut random);
@@ -108,7 +108,7 @@ impl Stage {
         let world = Arc::new(variety.world(settings, &mut random));
         trail.note(format!("{swarm:?}"));
         trail.note(variety.to_string());
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Twin::of(stores, &seed.to_string()));
         store.watch(&world);
         let clock = SimClock::start();
         let report = Report {
@@ -230,10 +230,10 @@ impl Stage {
 
     async fn sweep_under(
         &mut self,
-        process: &Process<MemoryStore>,
+        process: &Process<Twin>,
         order: SweepOrder,
         blow: Option<Blow>,
-        rival: Option<&Process<MemoryStore>>,
+        rival: Option<&Process<Twin>>,
     ) {
         let cancel = CancellationToken::new();
         self.report.sweeps += 1;
@@ -304,7 +304,7 @@ impl Stage {
         process.wire.dead.cancel();
     }
 
-    async fn start(&mut self) -> Result<Process<MemoryStore>, String> {
+    async fn start(&mut self) -> Result<Process<Twin>, String> {
         self.processes += 1;
         let holder = format!("process-{}", self.processes);
         let settings = self.settings(&holder);
@@ -426,7 +426,7 @@ fn agreed(mode: Mode) -> SweepOrder {
 }
 
 /// A second process that wants to write, again and again until it has.
-async fn take_over(rival: &Process<MemoryStore>, clock: &SimClock) {
+async fn take_over(rival: &Process<Twin>, clock: &SimClock) {
     for _ in 0..60 {
         match rival
             .engine

@@ -19,11 +19,11 @@ use rolekeeper_simulator::{Drift, Limits, Settings, World};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
-use super::memory::MemoryStore;
 use super::rig::{self, Moment, Process};
 use super::scenario::Report;
+use super::twin::Twin;
 use super::variety::{Someone, Variety};
-use super::violation::Trail;
+use super::violation::{Stores, Trail};
 
 /// Between two looks at what is to be delivered.
 const TICK: Duration = Duration::from_secs(5);
@@ -35,9 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 const STRANGER: &str = "210987654321";
 
 /// Plays a seed. Answers what it went through, or what did not hold.
-pub(super) async fn play(seed: u64, trail: &Trail) -> Result<Report, String> {
+pub(super) async fn play(seed: u64, stores: Stores<'_>, trail: &Trail) -> Result<Report, String> {
     let mut random = StdRng::seed_from_u64(seed ^ 0x7e11);
-    let stage = Arc::new(Stage::of(seed, &mut random));
+    let stage = Arc::new(Stage::of(seed, stores, &mut random));
     trail.note(format!("events; {}", stage.variety));
     let mut director = Director {
         stage: Arc::clone(&stage),
@@ -72,7 +72,7 @@ pub(super) async fn play(seed: u64, trail: &Trail) -> Result<Report, String> {
 struct Stage {
     variety: Variety,
     world: Arc<World>,
-    store: Arc<MemoryStore>,
+    store: Arc<Twin>,
     clock: SimClock,
     every: Duration,
     asks: bool,
@@ -83,7 +83,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn of(seed: u64, random: &mut StdRng) -> Self {
+    fn of(seed: u64, stores: Stores<'_>, random: &mut StdRng) -> Self {
         let variety = Variety::of(random);
         let settings = Settings {
             accounts: random.random_range(1..6),
@@ -99,7 +99,7 @@ impl Stage {
             ..Settings::default()
         };
         let world = Arc::new(variety.world(settings, random));
-        let store = Arc::new(MemoryStore::default());
+        let store = Arc::new(Twin::of(stores, &format!("{seed}-told")));
         store.watch(&world);
         Self {
             variety,
@@ -355,7 +355,9 @@ impl Director {
         if let Some(wrong) = self.wrong(&second.id) {
             return Err(format!("after the sweep {}: {wrong}", second.id));
         }
-        self.nothing_is_open().await
+        self.nothing_is_open().await?;
+        let apart = stage.store.settled(&stage.world.reachable()).await;
+        apart.map_or(Ok(()), Err)
     }
 
     /// The first sweep by schedule that begins now or later and ends well.
@@ -406,7 +408,10 @@ impl Director {
 
     fn holds(&self) -> Result<(), String> {
         let Stage { world, store, .. } = self.stage.as_ref();
-        let broken = self.stage.variety.violated(world, store, self.judged_from);
+        let variety = &self.stage.variety;
+        let broken = store
+            .difference()
+            .or_else(|| variety.violated(world, store, self.judged_from));
         broken.map_or(Ok(()), Err)
     }
 

@@ -23,6 +23,7 @@ use super::check;
 use super::clock::SimClock;
 use super::memory::MemoryStore;
 use super::rig::{self, demo_spec};
+use super::twin::Twin;
 use super::wanted::{absent, second_spec, untagged};
 
 /// Who asks for sweeps that somebody agreed to beforehand.
@@ -346,7 +347,7 @@ impl Someone {
     }
 
     /// Approves what waits.
-    pub async fn approve(&self, store: &MemoryStore, clock: &SimClock) -> Infallible {
+    pub async fn approve(&self, store: &Twin, clock: &SimClock) -> Infallible {
         loop {
             clock.wait(self.after).await;
             for sweep in store.waiting().iter().filter(|_| self.agrees) {

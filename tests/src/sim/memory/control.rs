@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::outcome::{SweepId, Trigger};
 use rolekeeper_engine::port::store::{
-    AgreedSpec, Control, Fence, Halt, Lease, Notice, Outbox, StoreError, SweepRequest,
+    AgreedSpec, Control, Fence, Halt, Lease, Notice, Outbox, SweepRequest,
 };
 
 use super::{Answer, MemoryStore};
@@ -76,7 +76,7 @@ impl Control for MemoryStore {
     async fn approve(&self, sweep: &SweepId, by: &str, at: Timestamp) -> Answer<bool> {
         let mut state = self.write()?;
         let led = state.lease.as_ref().is_some_and(|(_, until)| at < *until);
-        let waited = led && state.runs(sweep) && state.waiting.remove(sweep).is_some();
+        let waited = led && state.waits(sweep);
         if waited {
             state.approved.insert(sweep.clone(), by.to_owned());
         }
@@ -97,22 +97,17 @@ impl Control for MemoryStore {
 
     async fn agree(&self, spec: &AgreedSpec, fence: Fence) -> Answer<()> {
         let mut state = self.write()?;
-        if state.fence != fence.0 {
-            return Err(StoreError::Fenced {
-                ours: fence.0,
-                held: state.fence,
-            });
-        }
+        state.check_fence(fence)?;
         state.agreed.insert(spec.role.clone(), spec.clone());
         Ok(())
     }
 
     async fn awaiting_approval(&self) -> Answer<Vec<(SweepId, u64)>> {
-        Ok(self
-            .read()?
-            .waiting
-            .iter()
-            .map(|(id, changes)| (id.clone(), *changes))
+        let state = self.read()?;
+        let waiting = state.begun.iter().filter(|sweep| state.waits(sweep));
+        let changes = |sweep: &SweepId| state.waiting.get(sweep).copied().unwrap_or_default();
+        Ok(waiting
+            .map(|sweep| (sweep.clone(), changes(sweep)))
             .collect())
     }
 }
@@ -129,7 +124,8 @@ impl Lease for MemoryStore {
             }
             return Ok(None);
         }
-        if !ours || over {
+        // Whoever comes back late to a lease that nobody took meanwhile goes on under the same number.
+        if !ours {
             state.fence += 1;
         }
         let ttl = SignedDuration::try_from(ttl).unwrap_or_default();

@@ -14,12 +14,7 @@ impl Journal for MemoryStore {
     async fn intend(&self, intent: &Intent<'_>, fence: Fence) -> Answer<EntryId> {
         let from = self.changes();
         let mut state = self.write()?;
-        if state.fence != fence.0 {
-            return Err(StoreError::Fenced {
-                ours: fence.0,
-                held: state.fence,
-            });
-        }
+        state.check_fence(fence)?;
         state.spans.push(Span { from, to: None });
         let id = EntryId(i64::try_from(state.journal.len()).unwrap_or(i64::MAX) + 1);
         state.journal.push(JournalEntry {
@@ -44,13 +39,32 @@ impl Journal for MemoryStore {
     async fn complete(&self, entry: EntryId, completion: &Completion, at: Timestamp) -> Answer<()> {
         let to = self.changes();
         let mut state = self.write()?;
+        let state = &mut *state;
         let index = usize::try_from(entry.0 - 1).unwrap_or(usize::MAX);
-        if let Some(found) = state.journal.get_mut(index) {
-            found.completion = Some(completion.clone());
-            found.completed_at = Some(at);
+        let (Some(found), Some(span)) = (state.journal.get_mut(index), state.spans.get_mut(index))
+        else {
+            let message = format!("no journal entry {}", entry.0);
+            return Err(StoreError::Corrupt { message });
+        };
+        if !stands_after(found.completion.as_ref(), completion) {
+            return Ok(());
         }
-        if let Some(span) = state.spans.get_mut(index) {
-            span.to = Some(to);
+        found.completion = Some(completion.clone());
+        found.completed_at = Some(at);
+        span.to = Some(to);
+        let ours = (found.account, key(&found.resource));
+        let is_done = matches!(
+            completion,
+            Completion::Done { .. } | Completion::SettledDone
+        );
+        match found.operation {
+            Operation::CreateRole | Operation::CreatePolicy if is_done => {
+                state.owned.insert(ours, found.resource.clone());
+            }
+            Operation::DeleteRole | Operation::DeletePolicy if is_done => {
+                state.owned.remove(&ours);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -94,22 +108,8 @@ impl Journal for MemoryStore {
 
     async fn owned(&self, account: AccountId) -> Answer<Vec<String>> {
         let state = self.read()?;
-        let made = state.journal.iter().filter(|entry| {
-            entry.account == account
-                && matches!(
-                    entry.operation,
-                    Operation::CreateRole | Operation::CreatePolicy
-                )
-                && !matches!(
-                    entry.completion,
-                    Some(Completion::Failed(_) | Completion::SettledUndone)
-                )
-        });
-        let adopted = state.adopted.iter().filter(|(at, _)| *at == account);
-        let made = made.map(|entry| entry.resource.clone());
-        Ok(made
-            .chain(adopted.map(|(_, resource)| resource.clone()))
-            .collect())
+        let of_account = state.owned.iter().filter(|((at, _), _)| *at == account);
+        Ok(of_account.map(|(_, resource)| resource.clone()).collect())
     }
 
     async fn kept_since(&self) -> Answer<Option<Timestamp>> {
@@ -126,13 +126,28 @@ impl Journal for MemoryStore {
         fence: Fence,
     ) -> Answer<()> {
         let mut state = self.write()?;
-        if state.fence != fence.0 {
-            return Err(StoreError::Fenced {
-                ours: fence.0,
-                held: state.fence,
-            });
-        }
-        state.adopted.push((account, resource.to_owned()));
+        state.check_fence(fence)?;
+        let ours = (account, key(resource));
+        state.owned.insert(ours, resource.to_owned());
         Ok(())
+    }
+}
+
+/// Whether an end is recorded. A step ends once, but for a call that was settled as never taken and that AWS
+/// carried out after all.
+fn stands_after(first: Option<&Completion>, then: &Completion) -> bool {
+    match first {
+        None => true,
+        Some(Completion::SettledUndone) => matches!(then, Completion::Done { .. }),
+        Some(Completion::Done { .. } | Completion::Failed(_) | Completion::SettledDone) => false,
+    }
+}
+
+/// What makes two names the same resource: the case says nothing, nor does a role's path.
+fn key(resource: &str) -> String {
+    let resource = resource.to_ascii_lowercase();
+    match resource.strip_prefix("role/") {
+        Some(rest) => format!("role/{}", rest.rsplit('/').next().unwrap_or_default()),
+        None => resource,
     }
 }
