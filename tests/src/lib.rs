@@ -3,5 +3,6 @@
 pub mod program;
 pub mod sim;
 
-pub use sim::scenario::{Report, simulate};
+pub use sim::report::Report;
+pub use sim::scenario::simulate;
 pub use sim::violation::{Stores, Violation};

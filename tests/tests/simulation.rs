@@ -12,6 +12,9 @@ use rolekeeper_tests::{Report, Stores, Violation, simulate};
 /// Seeds that `cargo test` runs: half a minute's worth.
 const SEEDS: u64 = 24;
 
+/// So many of them have the real store beside.
+const REAL: u64 = 4;
+
 /// What became of these seeds, two of them at a time: each runs on a thread of its own.
 fn played(seeds: Range<u64>, stores: Stores<'_>) -> Vec<Result<Report, Violation>> {
     let next = AtomicU64::new(seeds.start);
@@ -55,7 +58,10 @@ fn nothing_is_violated(played: Vec<Result<Report, Violation>>) -> Report {
 
 #[test]
 fn whatever_goes_wrong_nothing_is_exposed_and_everything_comes_right_in_the_end() {
-    let total = nothing_is_violated(played(0..SEEDS, Stores::Memory));
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = played(0..REAL, Stores::Sqlite(folder.path()));
+    all.extend(played(REAL..SEEDS, Stores::Memory));
+    let total = nothing_is_violated(all);
     // Whoever makes the storms calmer, or the worlds right from the start, hears of it.
     let happened = [
         ("sweeps", total.sweeps),

@@ -52,9 +52,35 @@ pub fn against(
 /// What is wrong with the journal once nothing is under way, in words: an entry that is open, a change that
 /// is on record as done never or twice, or an entry that is done and changed nothing.
 pub fn unsettled(world: &World, store: &MemoryStore) -> Option<String> {
+    match without_a_change(world, store) {
+        Err(what) => Some(what),
+        Ok(idle) => {
+            let first = idle.first()?;
+            Some(format!("done on record and not in the world: {first:?}"))
+        }
+    }
+}
+
+/// The same where AWS may say yes and do nothing: an entry that is done and changed nothing proves nothing.
+pub fn unaccounted(world: &World, store: &MemoryStore) -> Option<String> {
+    without_a_change(world, store).err()
+}
+
+/// Whether an entry says that its call failed although AWS may have carried it out: no answer is no no.
+fn may_have_been_done(entry: &JournalEntry) -> bool {
+    matches!(
+        &entry.completion,
+        Some(Completion::Failed(fault))
+            if matches!(fault.category, Category::Service | Category::Timeout | Category::Network)
+    )
+}
+
+/// The entries that are done and changed nothing. An error when one is open, or a change is on record never or
+/// twice.
+fn without_a_change(world: &World, store: &MemoryStore) -> Result<Vec<JournalEntry>, String> {
     let (journal, sent) = (store.journal(), store.sent());
     if let Some(open) = journal.iter().find(|entry| entry.completion.is_none()) {
-        return Some(format!("still open: {open:?}"));
+        return Err(format!("still open: {open:?}"));
     }
     let is_done = |entry: &&JournalEntry| {
         matches!(
@@ -63,23 +89,27 @@ pub fn unsettled(world: &World, store: &MemoryStore) -> Option<String> {
         )
     };
     let mut done: Vec<&JournalEntry> = journal.iter().filter(is_done).collect();
+    let mut perhaps: Vec<&JournalEntry> = journal
+        .iter()
+        .filter(|entry| may_have_been_done(entry))
+        .collect();
     for (index, change) in world.history().iter().enumerate() {
         let body = sent.of(index).unwrap_or_default();
-        let entry = done
-            .iter()
-            .position(|entry| difference(entry, change, &body).is_none());
-        match entry {
-            Some(found) => drop(done.remove(found)),
-            None => {
-                return Some(format!(
-                    "{} in {} was made and no entry says so",
-                    change.operation, change.account
-                ));
-            }
-        }
+        let says_so = |entry: &&JournalEntry| difference(entry, change, &body).is_none();
+        let entries = if done.iter().any(says_so) {
+            &mut done
+        } else {
+            &mut perhaps
+        };
+        let Some(found) = entries.iter().position(says_so) else {
+            return Err(format!(
+                "change {index}, {} in {}, was made and no entry says so",
+                change.operation, change.account
+            ));
+        };
+        entries.remove(found);
     }
-    let first = done.first()?;
-    Some(format!("done on record and not in the world: {first:?}"))
+    Ok(done.into_iter().cloned().collect())
 }
 
 /// An account whose walk panicked, in words: the engine catches that and reports it.

@@ -4,6 +4,7 @@
 //! open. What it answers is what the real store answers: a `Twin` asks both.
 
 mod control;
+mod inspect;
 mod journal;
 
 use std::collections::BTreeMap;
@@ -94,58 +95,14 @@ impl MemoryStore {
         self.raw().breaks_after = Some(writes);
     }
 
-    /// Everything in the journal.
-    pub fn journal(&self) -> Vec<JournalEntry> {
-        self.raw().journal.clone()
-    }
-
     /// Lets the journal note how many changes the world had seen at each of its entries.
     pub fn watch(&self, world: &Arc<World>) {
         // A second world is a mistake in the test and changes nothing.
         drop(self.world.set(Arc::clone(world)));
     }
 
-    /// When, in changes of the world, each journal entry was written and completed.
-    pub fn spans(&self) -> Vec<Span> {
-        self.raw().spans.clone()
-    }
-
     fn changes(&self) -> usize {
         self.world.get().map_or(0, |world| world.history().len())
-    }
-
-    /// All reports of a sweep.
-    pub fn all_reports(&self, sweep: &SweepId) -> Vec<AccountReport> {
-        let state = self.raw();
-        let of_sweep = state.reports.iter().filter(|((id, _), _)| id == sweep);
-        of_sweep.map(|(_, report)| report.clone()).collect()
-    }
-
-    /// What each sweep said of each account last.
-    pub fn last_reports(&self) -> Vec<AccountReport> {
-        self.raw().reports.values().cloned().collect()
-    }
-
-    /// Sweeps that wait for approval, for tests that approve from outside.
-    pub fn waiting(&self) -> Vec<SweepId> {
-        let state = self.raw();
-        let waiting = state.waiting.keys().filter(|sweep| state.waits(sweep));
-        waiting.cloned().collect()
-    }
-
-    /// How many sweeps were begun.
-    pub fn how_many_sweeps(&self) -> u64 {
-        self.raw().sweeps.len() as u64
-    }
-
-    /// Sweeps that somebody approved.
-    pub fn approvals(&self) -> Vec<SweepId> {
-        self.raw().approved.keys().cloned().collect()
-    }
-
-    /// Everything that is remembered of what differed, resolved or not.
-    pub fn all_findings(&self) -> Vec<Finding> {
-        self.raw().findings.values().flatten().cloned().collect()
     }
 
     fn raw(&self) -> MutexGuard<'_, State> {

@@ -7,14 +7,17 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
+use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Mode, SweepId, SweepOutcome, Trigger};
-use rolekeeper_engine::port::store::{Control as _, Halt};
+use rolekeeper_engine::port::store::{Control as _, Halt, Journal as _};
 use rolekeeper_engine::rollout::{OnSurprise, Rollout};
 use rolekeeper_engine::{EngineSettings, SweepError, SweepOrder};
 use rolekeeper_simulator::{Drift, World};
 use tokio_util::sync::CancellationToken;
 
+use super::check;
 use super::clock::SimClock;
+use super::report::Report;
 use super::rig::{self, Loss, Process, order};
 use super::storm::{Blow, Swarm, script, world_settings};
 use super::told;
@@ -22,43 +25,8 @@ use super::twin::Twin;
 use super::variety::{Someone, Variety, WITH_A_WORD};
 use super::violation::{Stores, Trail, Violation, guarded, in_paused_time};
 
-/// What a simulation went through.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The seed.
-    pub seed: u64,
-    /// Sweeps that were begun.
-    pub sweeps: u64,
-    /// Changes that were made to the world.
-    pub changes: u64,
-    /// Processes that died.
-    pub crashes: u64,
-    /// Processes that were stopped for a while and went on.
-    pub pauses: u64,
-    /// Halts.
-    pub halts: u64,
-    /// Events that arrived, doubled ones as often as they came.
-    pub events: u64,
-    /// Simulated seconds.
-    pub seconds: u64,
-}
-
-impl Report {
-    /// What this and another went through.
-    #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
-        Self {
-            seed: self.seed,
-            sweeps: self.sweeps + other.sweeps,
-            changes: self.changes + other.changes,
-            crashes: self.crashes + other.crashes,
-            pauses: self.pauses + other.pauses,
-            halts: self.halts + other.halts,
-            events: self.events + other.events,
-            seconds: self.seconds + other.seconds,
-        }
-    }
-}
+/// Where exposure is judged from that is not judged at all.
+const UNJUDGED: usize = usize::MAX;
 
 /// Runs the simulation of a seed, in its own runtime with paused time.
 ///
@@ -93,7 +61,7 @@ struct Stage {
     processes: u64,
     report: Report,
     trail: Trail,
-    /// Exposure is judged from this change on: somebody else changed things just before it.
+    /// Exposure is judged from this change on: where the last storm began.
     judged_from: usize,
     /// Whether somebody agreed to the specification by now.
     agreed: bool,
@@ -170,11 +138,9 @@ impl Stage {
             self.holds()?;
             if self.swarm.meddling && self.random.random_bool(0.5) {
                 self.plant_some(2);
-                self.judged_from = self.world.history().len();
             }
             if self.random.random_bool(0.4) && self.variety.leave() {
                 self.note("a role should be gone from now on".to_owned());
-                self.judged_from = self.world.history().len();
             }
             let rest = self.random.random_range(0..60);
             self.clock.wait(Duration::from_secs(rest)).await;
@@ -184,8 +150,9 @@ impl Stage {
 
     /// A sweep, or two beside each other, in which anything may go wrong.
     async fn storm(&mut self) -> Result<(), String> {
+        self.judge_from_now();
         for _ in 0..self.swarm.scripts {
-            script(&self.world, &mut self.random);
+            script(&self.world, &self.swarm, &mut self.random);
         }
         let blow = self.swarm.blow(&mut self.random);
         if let Some(Blow::BreakStore(writes)) = blow {
@@ -214,16 +181,17 @@ impl Stage {
         } else {
             None
         };
-        let before = self.world.history().len();
         let word = self.swarm.asks && self.random.random_bool(0.4);
         self.agreed |= word;
         let order = if word { agreed(mode) } else { order(mode) };
         self.sweep_under(&process, order, blow, rival.as_ref())
             .await;
-        self.nothing_without_a_word()?;
-        if mode == Mode::Audit && rival.is_none() && self.world.history().len() != before {
-            return Err("an audit changed something".to_owned());
+        let sent = process.wire.writes();
+        if mode == Mode::Audit && sent > 0 {
+            return Err(format!("an audit sent {sent} changes"));
         }
+        let rivals = rival.as_ref().map_or(0, |rival| rival.wire.writes());
+        self.nothing_without_a_word(sent + rivals)?;
         self.store.set_broken(false);
         Ok(())
     }
@@ -238,6 +206,8 @@ impl Stage {
         let cancel = CancellationToken::new();
         self.report.sweeps += 1;
         let someone = Someone::of(self.variety.approving, &mut self.random);
+        let meanwhile = self.meanwhile();
+        let world = Arc::clone(&self.world);
         let sweep = process.engine.sweep(order, cancel.clone());
         let (store, clock, wire) = (&self.store, &self.clock, &process.wire);
         let counts = &mut self.report;
@@ -281,11 +251,17 @@ impl Stage {
                 Some(Blow::BreakStore(_)) | None => {}
             }
         };
+        let meddle = async {
+            if let Some((after, account, drift)) = meanwhile {
+                clock.wait(after).await;
+                world.plant(account, drift);
+            }
+        };
         let death = async {
             wire.dead.cancelled().await;
         };
         let both = async {
-            let all = async { tokio::join!(sweep, strike) };
+            let all = async { tokio::join!(sweep, strike, meddle) };
             tokio::select! {
                 biased;
                 // However a sweep ends in a storm, it is the state of the world that counts.
@@ -302,6 +278,34 @@ impl Stage {
         self.agreed |= someone.has_approved();
         // Nothing of a process outlives it.
         process.wire.dead.cancel();
+    }
+
+    /// What somebody is going to change in the midst of a sweep, and when. It exposes what neither hand alone
+    /// would: from then on that is not judged any more in this seed, and everything else is.
+    fn meanwhile(&mut self) -> Option<(Duration, AccountId, Drift)> {
+        if !self.swarm.meanwhile || self.random.random_bool(0.5) {
+            return None;
+        }
+        let account = *self.world.reachable().choose(&mut self.random)?;
+        let drift = *Drift::visible().choose(&mut self.random)?;
+        // Whose it is was judged before it was changed; and a path stays.
+        let tags = matches!(drift, Drift::RoleTags | Drift::PolicyTags);
+        if drift == Drift::RolePath || tags && self.variety.foreign {
+            return None;
+        }
+        let after = Duration::from_millis(self.random.random_range(0..15_000));
+        self.note(format!(
+            "somebody plants {drift} in {account} after {after:?}"
+        ));
+        self.judged_from = UNJUDGED;
+        Some((after, account, drift))
+    }
+
+    /// What stands now was there before what comes next.
+    fn judge_from_now(&mut self) {
+        if self.judged_from != UNJUDGED {
+            self.judged_from = self.world.history().len();
+        }
     }
 
     async fn start(&mut self) -> Result<Process<Twin>, String> {
@@ -343,6 +347,7 @@ impl Stage {
         let mut last = String::new();
         for _ in 0..3 {
             let process = self.start().await?;
+            self.judge_from_now();
             self.report.sweeps += 1;
             match process
                 .engine
@@ -391,28 +396,49 @@ impl Stage {
                 process.wire.writes()
             ));
         }
-        self.wrong(&record.id).map_or(Ok(()), Err)
+        if let Some(wrong) = self.wrong(&record.id) {
+            return Err(wrong);
+        }
+        self.settled().await
+    }
+
+    /// Nothing is open, and each change is on record as done once. Where somebody undoes what a process that
+    /// died had done, nobody can see that it had: then nothing open is all that can be asked for.
+    async fn settled(&mut self) -> Result<(), String> {
+        let (world, store) = (&self.world, &self.store);
+        let open = store.open().await.map_err(|error| error.to_string())?;
+        let unsettled = if let Some(open) = open.first() {
+            Some(format!("still open: {open:?}"))
+        } else if self.swarm.meddling || self.judged_from == UNJUDGED {
+            None
+        } else if self.swarm.lies {
+            check::unaccounted(world, store)
+        } else {
+            check::unsettled(world, store)
+        };
+        let apart = store.settled(&world.reachable()).await;
+        unsettled.or(apart).map_or(Ok(()), Err)
     }
 
     /// An account that is not right and not left alone for a reason, in words.
     fn wrong(&self, sweep: &SweepId) -> Option<String> {
         let reports = self.store.all_reports(sweep);
-        self.variety.wrong(&self.world, &reports)
+        self.variety.wrong(&self.world, &self.store, &reports)
     }
 
-    /// Nobody agreed to the specification: then it is made nowhere.
-    fn nothing_without_a_word(&self) -> Result<(), String> {
-        let made =
-            |change: &rolekeeper_simulator::check::Mutation| change.operation == "CreateRole";
-        if self.swarm.asks && !self.agreed && self.world.history().iter().any(made) {
-            return Err("a role was made that nobody agreed to".to_owned());
+    /// Nobody ever agreed to the specification: then nothing at all is written, also what only takes away.
+    fn nothing_without_a_word(&self, sent: u64) -> Result<(), String> {
+        if self.swarm.asks && !self.agreed && sent > 0 {
+            return Err(format!("{sent} changes were sent that nobody agreed to"));
         }
         Ok(())
     }
 
     fn holds(&self) -> Result<(), String> {
         let (world, store) = (&self.world, &self.store);
-        let broken = self.variety.violated(world, store, self.judged_from);
+        let broken = store
+            .difference()
+            .or_else(|| self.variety.violated(world, store, self.judged_from));
         broken.map_or(Ok(()), Err)
     }
 }

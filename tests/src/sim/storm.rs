@@ -22,6 +22,10 @@ pub(super) struct Swarm {
     pub(super) jumps: bool,
     pub(super) broken_store: bool,
     pub(super) meddling: bool,
+    /// Whether somebody changes things while a sweep is under way, too.
+    pub(super) meanwhile: bool,
+    /// Whether AWS may say yes to a change and not make it.
+    pub(super) lies: bool,
     /// Whether a wider specification waits for a person's word. In a new store every one is wider.
     pub(super) asks: bool,
 }
@@ -37,6 +41,8 @@ impl Swarm {
             jumps: random.random_bool(0.3),
             broken_store: random.random_bool(0.2),
             meddling: random.random_bool(0.6),
+            meanwhile: random.random_bool(0.15),
+            lies: random.random_bool(0.15),
             asks: random.random_bool(0.3),
         }
     }
@@ -84,7 +90,7 @@ pub(super) enum Blow {
 }
 
 /// A reply that lies, an error, or a throttle, somewhere on the way.
-pub(super) fn script(world: &World, random: &mut StdRng) {
+pub(super) fn script(world: &World, swarm: &Swarm, random: &mut StdRng) {
     const OPERATIONS: [&str; 16] = [
         "CreateRole",
         "CreatePolicy",
@@ -119,7 +125,12 @@ pub(super) fn script(world: &World, random: &mut StdRng) {
             message: "simulated".to_owned(),
         }),
     };
+    let pretence = Fault {
+        effect: Effect::None,
+        trouble: Trouble::Pretend,
+    };
     let fault = match random.random_range(0..6) {
+        _ if swarm.lies && random.random_bool(0.15) => pretence,
         0..=2 => Fault::internal(effect),
         3 => error(400, "Throttling"),
         4 => error(409, "ConcurrentModification"),

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use rolekeeper_domain::account::{AccountId, AccountState};
-use rolekeeper_domain::outcome::{Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger};
+use rolekeeper_domain::outcome::{Mode, SweepId, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_engine::port::store::{Control as _, Halt, Journal as _, SweepRequest, Sweeps as _};
 use rolekeeper_engine::rollout::Share;
 use rolekeeper_engine::schedule::{Cadence, Schedule};
@@ -19,8 +19,8 @@ use rolekeeper_simulator::{Drift, Limits, Settings, World};
 use tokio_util::sync::CancellationToken;
 
 use super::clock::SimClock;
+use super::report::Report;
 use super::rig::{self, Moment, Process};
-use super::scenario::Report;
 use super::twin::Twin;
 use super::variety::{Someone, Variety};
 use super::violation::{Stores, Trail};
@@ -387,14 +387,7 @@ impl Director {
     fn wrong(&self, sweep: &SweepId) -> Option<String> {
         let stage = &self.stage;
         let reports = stage.store.all_reports(sweep);
-        let left_out = stage.world.reachable().into_iter().find(|account| {
-            let report = reports.iter().find(|report| report.account == *account);
-            report.is_none_or(|report| report.outcome == Outcome::Skipped)
-        });
-        if let Some(account) = left_out {
-            return Some(format!("{account} was not looked at"));
-        }
-        stage.variety.wrong(&stage.world, &reports)
+        stage.variety.wrong(&stage.world, &stage.store, &reports)
     }
 
     /// Where an account cannot be entered any more, nobody can say what became of a step.

@@ -329,3 +329,34 @@ impl Journal for Twin {
         told
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test panics on purpose")]
+mod tests {
+    use rolekeeper_engine::port::store::{Control as _, Lease as _};
+
+    use super::super::clock::SimClock;
+    use super::{Halt, Stores, Twin};
+
+    #[tokio::test(start_paused = true)]
+    async fn two_answers_that_differ_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let twin = Twin::of(Stores::Sqlite(folder.path()), "twin");
+        let at = SimClock::begin();
+        let halt = |why: &str| Halt {
+            why: why.to_owned(),
+            by: "ann".to_owned(),
+            at,
+        };
+        twin.halt(&halt("both")).await.unwrap();
+        assert_eq!(twin.halted().await, Ok(Some(halt("both"))));
+        assert_eq!(twin.settled(&[]).await, None);
+        // Said to one of them alone.
+        twin.memory.halt(&halt("one")).await.unwrap();
+        assert!(twin.holder().await.unwrap().is_none());
+        assert_eq!(twin.difference(), None);
+        twin.halted().await.unwrap();
+        let what = twin.difference().unwrap();
+        assert!(what.starts_with("halted: memory answered"), "{what}");
+    }
+}

@@ -12,7 +12,7 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{AccountReport, Outcome, StepReport, StepResult, SweepId};
+use rolekeeper_domain::outcome::{AccountReport, Outcome, SweepId};
 use rolekeeper_domain::role::{Adopt, Ensure, Extras, OWNER_TAG_KEY, RoleSpec};
 use rolekeeper_engine::EngineSettings;
 use rolekeeper_engine::port::store::Control as _;
@@ -23,6 +23,7 @@ use super::check;
 use super::clock::SimClock;
 use super::memory::MemoryStore;
 use super::rig::{self, demo_spec};
+use super::stays;
 use super::twin::Twin;
 use super::wanted::{absent, second_spec, untagged};
 
@@ -41,11 +42,11 @@ pub struct Variety {
     leaver: Option<usize>,
     /// Whether that moment has come.
     left: bool,
-    adopt: Adopt,
-    extras: Extras,
+    pub(super) adopt: Adopt,
+    pub(super) extras: Extras,
     /// Whether roles can come to be another hand's.
-    foreign: bool,
-    flap_limit: u32,
+    pub(super) foreign: bool,
+    pub(super) flap_limit: u32,
     /// How many accounts may change without a word; 0: any number.
     pub approve_above: u64,
     /// The share of sweeps that wait for a word and get it.
@@ -252,11 +253,23 @@ impl Variety {
     }
 
     /// An account that is neither right nor left alone for a reason that the settings give, in words.
-    pub fn wrong(&self, world: &World, reports: &[AccountReport]) -> Option<String> {
-        let wrong = reports.iter().find(|report| match report.outcome {
-            Outcome::InSync | Outcome::Repaired | Outcome::Skipped => false,
-            Outcome::Drifted => !self.may_stay(report),
-            Outcome::Failed | Outcome::Pending => true,
+    pub fn wrong(
+        &self,
+        world: &World,
+        store: &MemoryStore,
+        reports: &[AccountReport],
+    ) -> Option<String> {
+        let left_out = world.reachable().into_iter().find(|account| {
+            let report = reports.iter().find(|report| report.account == *account);
+            report.is_none_or(|report| report.outcome == Outcome::Skipped)
+        });
+        if let Some(account) = left_out {
+            return Some(format!("{account} was not looked at"));
+        }
+        let wrong = reports.iter().find_map(|report| match report.outcome {
+            Outcome::InSync | Outcome::Repaired | Outcome::Skipped => None,
+            Outcome::Drifted => stays::groundless(self, world, store, report),
+            Outcome::Failed | Outcome::Pending => Some(format!("{report:?}")),
         });
         let missing = || {
             let right = |report: &&AccountReport| {
@@ -267,7 +280,7 @@ impl Variety {
                 .filter(right)
                 .find_map(|report| self.unlike(world, report.account))
         };
-        wrong.map(|report| format!("{report:?}")).or_else(missing)
+        wrong.or_else(missing)
     }
 
     /// What is said to be right and is not there, or is there and should be gone.
@@ -282,21 +295,6 @@ impl Variety {
             "{account} is reported as right and {} should be {:?}",
             spec.name, spec.ensure
         ))
-    }
-
-    fn may_stay(&self, report: &AccountReport) -> bool {
-        let reason = report.reason.as_deref().unwrap_or_default();
-        // What else there was to do in the same account has been done.
-        let as_told =
-            |step: &StepReport| matches!(step.result, StepResult::Withheld | StepResult::Done);
-        let is_withheld = |step: &StepReport| step.result == StepResult::Withheld;
-        let withheld = report.steps.iter().all(as_told)
-            && (report.steps.is_empty() || report.steps.iter().any(is_withheld));
-        let flaps = reason.contains("someone else keeps changing it");
-        let withholds =
-            self.extras == Extras::Report || self.adopt != Adopt::Always || self.foreign;
-        let foreign = reason.contains("was not made by rolekeeper");
-        self.flap_limit > 0 && (flaps || withheld) || withholds && (foreign || withheld)
     }
 }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use super::scenario::Report;
+use super::report::Report;
 
 /// What a simulation's processes remember in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ mod tests {
     use std::panic::catch_unwind;
     use std::path::Path;
 
-    use super::super::scenario::Report;
+    use super::super::report::Report;
     use super::{Stores, Trail, Violation, guarded};
 
     fn violation(stores: Stores<'_>, play: fn(&Trail) -> Result<Report, String>) -> String {
