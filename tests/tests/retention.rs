@@ -20,7 +20,7 @@ async fn a_sweep_whose_journal_was_cut_cannot_be_rolled_back_and_a_later_one_can
     let clock = SimClock::start();
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let store = Arc::new(Durable::open(url).await);
+    let store = Arc::new(Durable::open(&url));
     let account = *world.reachable().first().unwrap();
     let settings = rig::settings("one", demo_spec());
     let process = Process::start(&world, &clock, &store, settings, 1).await;
@@ -39,9 +39,7 @@ async fn a_sweep_whose_journal_was_cut_cannot_be_rolled_back_and_a_later_one_can
         keep_days: 3,
         ..Retention::default()
     };
-    let pruned = store
-        .with(move |store| async move { store.prune(keep, now).await })
-        .await;
+    let pruned = store.with(async |store| store.prune(keep, now).await);
     assert!(pruned.unwrap().journal > 0);
     let undo = |sweep| SweepOrder {
         undo: Some(sweep),

@@ -158,7 +158,7 @@ async fn a_role_that_went_without_an_answer_is_ours_no_longer() {
     let clock = SimClock::start();
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("store.db").display());
-    let store = Arc::new(Durable::open(url).await);
+    let store = Arc::new(Durable::open(&url));
     let fault = Fault {
         effect: Effect::Done,
         trouble: LOST,

@@ -66,12 +66,13 @@ pub fn unaccounted(world: &World, store: &MemoryStore) -> Option<String> {
     without_a_change(world, store).err()
 }
 
-/// Whether an entry says that its call failed although AWS may have carried it out: no answer is no no.
-fn may_have_been_done(entry: &JournalEntry) -> bool {
+/// Whether an entry says that nobody can tell any more: its answer was lost, and a later step changed the same thing
+/// before anybody saw what had become of it.
+fn was_overtaken(entry: &JournalEntry) -> bool {
+    const SAID: &str = "a later step changed the same thing";
     matches!(
         &entry.completion,
-        Some(Completion::Failed(fault))
-            if matches!(fault.category, Category::Service | Category::Timeout | Category::Network)
+        Some(Completion::Failed(fault)) if fault.message.contains(SAID)
     )
 }
 
@@ -91,7 +92,7 @@ fn without_a_change(world: &World, store: &MemoryStore) -> Result<Vec<JournalEnt
     let mut done: Vec<&JournalEntry> = journal.iter().filter(is_done).collect();
     let mut perhaps: Vec<&JournalEntry> = journal
         .iter()
-        .filter(|entry| may_have_been_done(entry))
+        .filter(|entry| was_overtaken(entry))
         .collect();
     for (index, change) in world.history().iter().enumerate() {
         let body = sent.of(index).unwrap_or_default();

@@ -129,6 +129,10 @@ impl Journal for Durable {
         self.with(async |store| store.owned(account).await)
     }
 
+    async fn kept_since(&self) -> Answer<Option<Timestamp>> {
+        self.with(async |store| store.kept_since().await)
+    }
+
     async fn adopt(
         &self,
         account: AccountId,

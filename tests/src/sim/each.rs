@@ -39,7 +39,8 @@ macro_rules! each_method {
             halt(halt: &Halt) -> ();
             resume(by: &str, at: Timestamp) -> ();
             request(request: &SweepRequest) -> i64;
-            take_request(trigger: Option<Trigger>) -> Option<SweepRequest>;
+            next_request(trigger: Option<Trigger>) -> Option<SweepRequest>;
+            forget_request(id: i64) -> ();
             cancel(sweep: &SweepId, by: &str, at: Timestamp) -> ();
             cancelled(sweep: &SweepId) -> bool;
             await_approval(sweep: &SweepId, changes: u64, widens: &[String], at: Timestamp) -> ();

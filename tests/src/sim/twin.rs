@@ -313,6 +313,15 @@ impl Journal for Twin {
         told
     }
 
+    async fn kept_since(&self) -> Answer<Option<Timestamp>> {
+        let told = self.memory.kept_since().await;
+        if let Some(real) = self.beside(&told) {
+            let other = real.store.kept_since().await;
+            self.compare("kept_since", &told, &other);
+        }
+        told
+    }
+
     async fn adopt(
         &self,
         account: AccountId,

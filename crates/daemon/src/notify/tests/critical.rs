@@ -33,10 +33,10 @@ async fn ends(store: &Store, sweep: &SweepRecord, seconds: i64) {
 }
 
 /// A stage with one receiver that wants everything.
-async fn house() -> (super::Stage, Receiver, [Webhook; 1]) {
+async fn house() -> (Stage, Receiver, [Webhook; 1]) {
     let receiver = Receiver::start().await;
     let webhooks = [receiver.webhook("ops", Format::Generic, &NoticeKind::ALL)];
-    (super::Stage::new(), receiver, webhooks)
+    (Stage::new(), receiver, webhooks)
 }
 
 /// The accounts of each notice, in the order in which it came.
@@ -157,7 +157,7 @@ async fn a_process_that_dies_between_the_rows_and_their_notice_tells_them_togeth
     let row = Notice {
         id: 0,
         kind: NoticeKind::CriticalDrift.as_str().to_owned(),
-        dedup_key: super::super::groups::identity(&findings[0]),
+        dedup_key: groups::identity(&findings[0]),
         target: webhooks[0].name.clone(),
         body: "{}".to_owned(),
         at: after(5 * MINUTES),
