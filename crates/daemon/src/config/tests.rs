@@ -103,8 +103,8 @@ fn the_environment_is_shown_as_it_was_understood() {
         .map(|shown| format!("{} = {}\n", shown.key, shown.value))
         .collect();
     expect![[r#"
-        aws.endpoint_url = "http://127.0.0.1:4599"
         aws.admin_roles = ["First", "Second"]
+        aws.endpoint_url = "http://127.0.0.1:4599"
         roles[0].external_id = "(hidden)"
         roles[0].max_session_duration = 7200
         roles[0].description = "42"
