@@ -220,29 +220,6 @@ async fn a_failure_in_the_canary_halts_every_writer_until_somebody_resumes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wave_is_verified_wholly_before_the_next_one_begins() {
-    let stage = bare(60);
-    let process = stage.process(settings()).await;
-    let record = sweep(&process, Mode::Repair).await;
-    assert_eq!(record.summary.repaired, 60);
-    let mut wanted = 0;
-    let mut finished = 0;
-    for event in process.listener.events() {
-        match event {
-            Event::WaveStarted { accounts, .. } => {
-                assert_eq!(finished, wanted, "the wave before is not over");
-                wanted += accounts;
-            }
-            Event::AccountFinished { report, .. } if report.outcome == Outcome::Repaired => {
-                finished += 1
-            }
-            _ => {}
-        }
-    }
-    assert_eq!(finished, 60);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_cancelled_sweep_ends_at_once_and_says_what_it_did_not_reach() {
     let stage = Stage::of(300);
     let mut settings = settings();
@@ -385,27 +362,4 @@ async fn the_same_thing_repaired_three_times_in_a_row_is_left_alone() {
             .contains("someone else keeps changing it")
     );
     assert_eq!(process.wire.writes(), written);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_change_that_does_not_read_back_in_time_is_said_and_halts() {
-    let stage = Stage::of(1);
-    let account = stage.account(0);
-    assert!(stage.world.plant(account, Drift::AttachmentMissing));
-    // Confirmed, and never done.
-    let lost = Fault {
-        effect: Effect::None,
-        trouble: Trouble::Pretend,
-    };
-    stage.world.script(Script::on("AttachRolePolicy", lost));
-    let mut settings = settings();
-    settings.limits.settle_for = Duration::from_secs(20);
-    let process = stage.process(settings).await;
-    let record = sweep(&process, Mode::Repair).await;
-    let message = stage.report(&record.id, account).failure.unwrap().message;
-    assert!(
-        message.contains("do not read back right after 20 s"),
-        "{message}"
-    );
-    assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");
 }
