@@ -7,6 +7,7 @@
 )]
 
 mod credentials;
+mod dangers;
 mod events;
 mod faq;
 mod harness;
@@ -15,6 +16,7 @@ mod leaving;
 mod migrating;
 mod mistakes;
 mod other_hand;
+mod record;
 mod recovery;
 mod repair;
 mod rotation;
