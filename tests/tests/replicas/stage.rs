@@ -1,15 +1,7 @@
-//! Several replicas of the program on one PostgreSQL: one writes, another takes over when it is
-//! killed, stopped or cut off, and no step is lost or doubled.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test panics on purpose"
-)]
+//! A simulated organization, a schema of the server, and replicas of the program.
 
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,32 +16,33 @@ use rolekeeper_simulator::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, Sim
 use rolekeeper_store::Store;
 use rolekeeper_tests::program;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::task::JoinSet;
+
+use crate::cable::Cable;
 
 const TOKEN: &str = "the-token-of-the-api-0123456789";
-const ACCOUNTS: u32 = 24;
+pub(crate) const ACCOUNTS: u32 = 24;
 /// Nothing here takes so long; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// A lease lasts 15 s and is asked for every second; the rest is for a busy machine.
-const TAKEOVER: Duration = Duration::from_secs(30);
+pub(crate) const TAKEOVER: Duration = Duration::from_secs(30);
 
 /// A simulated organization with drift in it, a schema of the server, and two replicas.
-struct Stage {
-    simulator: Simulator,
+pub(crate) struct Stage {
+    pub(crate) simulator: Simulator,
     folder: tempfile::TempDir,
-    store_url: String,
+    pub(crate) store_url: String,
 }
 
 /// A process of the program.
-struct Replica {
-    child: Child,
+pub(crate) struct Replica {
+    pub(crate) child: Child,
     url: String,
 }
 
 impl Stage {
-    fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let settings = Settings {
             accounts: ACCOUNTS,
@@ -85,19 +78,24 @@ impl Stage {
     }
 
     /// Starts a replica on this way to the store.
-    async fn replica(&self, name: &str, store_url: &str) -> Replica {
+    pub(crate) async fn replica(&self, name: &str, store_url: &str) -> Replica {
+        self.hub(name, store_url, "").await
+    }
+
+    /// Starts a replica with more in its configuration, and waits until it answers.
+    pub(crate) async fn hub(&self, name: &str, store_url: &str, more: &str) -> Replica {
         let listen = TcpListener::bind("127.0.0.1:0")
             .await
             .unwrap()
             .local_addr()
             .unwrap();
         let token = self.write("token", TOKEN);
-        let demo = include_str!("../../config/demo.toml");
+        let demo = include_str!("../../../config/demo.toml");
         let (spec, _) = demo.split_once("[schedule]").unwrap();
         let spec = spec.replace("http://127.0.0.1:4599", &self.simulator.endpoint_url());
         let config = format!(
             "{spec}\n[schedule]\ncron = \"0 0 1 1 *\"\nrepair_on_request = true\n[rollout]\napprove_widening = false\n[limits]\nconcurrency = 2\n\
-             [http]\nlisten = \"{listen}\"\ntoken_file = \"{token}\"\n[store]\nurl = \"{store_url}\"\n"
+             [http]\nlisten = \"{listen}\"\ntoken_file = \"{token}\"\n[store]\nurl = \"{store_url}\"\n{more}"
         );
         let config = self.write(&format!("{name}.toml"), &config);
         let log = std::fs::File::create(self.folder.path().join(format!("{name}.log"))).unwrap();
@@ -130,8 +128,34 @@ impl Stage {
         path.display().to_string()
     }
 
+    /// Carries out a command with a replica's configuration.
+    pub(crate) async fn command(&self, name: &str, arguments: &[&str]) {
+        let config = self.folder.path().join(format!("{name}.toml"));
+        let ran = Command::new(program::rolekeeper().await)
+            .arg("--config")
+            .arg(config)
+            .args(arguments)
+            .env("AWS_ACCESS_KEY_ID", HUB_ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", HUB_SECRET_KEY)
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{arguments:?}: {said}");
+    }
+
+    /// A cable to the server, and the way through it.
+    pub(crate) async fn cable(&self) -> (Cable, String) {
+        let (start, rest) = self.store_url.split_once('@').unwrap();
+        let (address, path) = rest.split_once('/').unwrap();
+        let cable = Cable::lay(address.to_owned()).await;
+        let through = format!("{start}@127.0.0.1:{}/{path}", cable.port);
+        (cable, through)
+    }
+
     /// Two replicas, the first of which writes.
-    async fn two(&self, first_store_url: &str) -> (Replica, Replica) {
+    pub(crate) async fn two(&self, first_store_url: &str) -> (Replica, Replica) {
         let first = self.replica("first", first_store_url).await;
         eventually("the first one leads", PATIENCE, async || {
             first.leads().await?.then_some(())
@@ -143,7 +167,7 @@ impl Stage {
     }
 
     /// Waits until a repair has made some changes.
-    async fn in_the_middle(&self) {
+    pub(crate) async fn in_the_middle(&self) {
         let began = self.simulator.world().history().len();
         eventually("changes are made", PATIENCE, async || {
             (self.simulator.world().history().len() >= began + 6).then_some(())
@@ -151,7 +175,7 @@ impl Stage {
         .await;
     }
 
-    async fn store(&self) -> Store {
+    pub(crate) async fn store(&self) -> Store {
         rolekeeper_store::open_read_only(&self.store_url)
             .await
             .unwrap()
@@ -159,7 +183,7 @@ impl Stage {
 
     /// The second replica puts the rest right. Then each change that the world saw is
     /// on record once, nothing is open, the chain holds, and everybody is in order.
-    async fn ends_well(&self, leader: &Replica) {
+    pub(crate) async fn ends_well(&self, leader: &Replica) {
         leader.repair().await;
         let store = self.store().await;
         eventually("the organization is right", PATIENCE, async || {
@@ -212,7 +236,7 @@ fn is_right(report: &AccountReport) -> bool {
 }
 
 impl Replica {
-    async fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let client: Client<HttpConnector, Full<Bytes>> =
             Client::builder(TokioExecutor::new()).build_http();
         let request = Request::builder()
@@ -230,7 +254,7 @@ impl Replica {
     }
 
     /// Whether it says that it writes; none while it says nothing.
-    async fn leads(&self) -> Option<bool> {
+    pub(crate) async fn leads(&self) -> Option<bool> {
         let (_, text) = self.ask("GET", "/metrics", "").await?;
         let line = text
             .lines()
@@ -238,13 +262,13 @@ impl Replica {
         Some(line == "1")
     }
 
-    async fn repair(&self) {
+    pub(crate) async fn repair(&self) {
         let body = json!({ "mode": "repair" }).to_string();
         let (status, text) = self.ask("POST", "/api/v1/sweeps", &body).await.unwrap();
         assert_eq!(status, 202, "{text}");
     }
 
-    async fn signal(&self, signal: &str) {
+    pub(crate) async fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         let sent = Command::new("kill")
             .args([signal, &pid])
@@ -255,7 +279,7 @@ impl Replica {
     }
 }
 
-async fn takes_over(replica: &Replica) {
+pub(crate) async fn takes_over(replica: &Replica) {
     eventually("the second one takes over", TAKEOVER, async || {
         replica.leads().await?.then_some(())
     })
@@ -266,7 +290,7 @@ async fn takes_over(replica: &Replica) {
     clippy::disallowed_methods,
     reason = "another process is waited for, in its own time"
 )]
-async fn eventually<T>(
+pub(crate) async fn eventually<T>(
     what: &str,
     patience: Duration,
     mut look: impl AsyncFnMut() -> Option<T>,
@@ -283,156 +307,4 @@ async fn eventually<T>(
         Ok(found) => found,
         Err(_) => panic!("not within {} s: {what}", patience.as_secs()),
     }
-}
-
-/// A network between a replica and the server, which can be cut.
-struct Cable {
-    cut: Arc<AtomicBool>,
-    port: u16,
-    _relay: JoinSet<()>,
-}
-
-impl Cable {
-    async fn lay(to: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let cut = Arc::new(AtomicBool::new(false));
-        let mut relay = JoinSet::new();
-        let switch = Arc::clone(&cut);
-        relay.spawn(async move {
-            let mut lines = JoinSet::new();
-            while let Ok((from, _)) = listener.accept().await {
-                lines.spawn(carry(from, to.clone(), Arc::clone(&switch)));
-            }
-        });
-        Self {
-            cut,
-            port,
-            _relay: relay,
-        }
-    }
-}
-
-/// Carries bytes both ways until the cable is cut; then the line is dead at once.
-#[expect(clippy::disallowed_methods, reason = "a network has its own time")]
-async fn carry(mut from: TcpStream, to: String, cut: Arc<AtomicBool>) {
-    let is_cut = async {
-        while !cut.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let both = async {
-        let mut to = TcpStream::connect(to).await?;
-        tokio::io::copy_bidirectional(&mut from, &mut to).await
-    };
-    tokio::select! {
-        () = is_cut => {}
-        _ = both => {}
-    }
-}
-
-#[tokio::test]
-async fn a_replica_that_is_killed_is_followed_by_another() {
-    let stage = Stage::new("killed");
-    let (mut first, second) = stage.two(&stage.store_url).await;
-    first.repair().await;
-    stage.in_the_middle().await;
-    first.child.kill().await.unwrap();
-    takes_over(&second).await;
-    stage.ends_well(&second).await;
-}
-
-#[tokio::test]
-async fn a_replica_that_ends_in_order_is_followed_at_once() {
-    let stage = Stage::new("ended");
-    let (mut first, second) = stage.two(&stage.store_url).await;
-    first.signal("-TERM").await;
-    assert!(first.child.wait().await.unwrap().success());
-    let soon = Duration::from_secs(10);
-    eventually("the second one takes over", soon, async || {
-        second.leads().await?.then_some(())
-    })
-    .await;
-    stage.ends_well(&second).await;
-}
-
-#[tokio::test]
-async fn a_replica_that_stood_still_writes_nothing_when_it_wakes() {
-    let stage = Stage::new("stopped");
-    let (first, second) = stage.two(&stage.store_url).await;
-    first.repair().await;
-    stage.in_the_middle().await;
-    first.signal("-STOP").await;
-    takes_over(&second).await;
-    stage.ends_well(&second).await;
-    let changes = stage.simulator.world().history().len();
-    first.signal("-CONT").await;
-    eventually(
-        "the first one knows that it no longer leads",
-        TAKEOVER,
-        async || (!first.leads().await?).then_some(()),
-    )
-    .await;
-    assert_eq!(stage.simulator.world().history().len(), changes);
-    stage.ends_well(&second).await;
-}
-
-#[tokio::test]
-async fn a_replica_that_is_cut_off_from_the_store_stops_writing_and_another_goes_on() {
-    let stage = Stage::new("cut");
-    let (start, rest) = stage.store_url.split_once('@').unwrap();
-    let (address, path) = rest.split_once('/').unwrap();
-    let cable = Cable::lay(address.to_owned()).await;
-    let through = format!("{start}@127.0.0.1:{}/{path}", cable.port);
-    let (first, second) = stage.two(&through).await;
-    first.repair().await;
-    stage.in_the_middle().await;
-    cable.cut.store(true, Ordering::Relaxed);
-    takes_over(&second).await;
-    stage.ends_well(&second).await;
-    cable.cut.store(false, Ordering::Relaxed);
-    let changes = stage.simulator.world().history().len();
-    eventually(
-        "the first one serves again and does not lead",
-        PATIENCE,
-        async || {
-            let (status, _) = first.ask("GET", "/api/v1/summary", "").await?;
-            (status == 200 && first.leads().await == Some(false)).then_some(())
-        },
-    )
-    .await;
-    assert_eq!(stage.simulator.world().history().len(), changes);
-}
-
-#[tokio::test]
-async fn a_store_that_goes_away_and_comes_back_is_waited_for() {
-    let stage = Stage::new("gone");
-    let (start, rest) = stage.store_url.split_once('@').unwrap();
-    let (address, path) = rest.split_once('/').unwrap();
-    let cable = Cable::lay(address.to_owned()).await;
-    let through = format!("{start}@127.0.0.1:{}/{path}", cable.port);
-    let only = stage.replica("only", &through).await;
-    eventually("it leads", PATIENCE, async || {
-        only.leads().await?.then_some(())
-    })
-    .await;
-    only.repair().await;
-    stage.in_the_middle().await;
-    cable.cut.store(true, Ordering::Relaxed);
-    eventually("it says that it may not write", PATIENCE, async || {
-        (!only.leads().await?).then_some(())
-    })
-    .await;
-    let changes = stage.simulator.world().history().len();
-    cable.cut.store(false, Ordering::Relaxed);
-    eventually("it leads again", PATIENCE, async || {
-        only.leads().await?.then_some(())
-    })
-    .await;
-    assert_eq!(
-        stage.simulator.world().history().len(),
-        changes,
-        "nothing is written without a store"
-    );
-    stage.ends_well(&only).await;
 }
