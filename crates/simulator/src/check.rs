@@ -191,6 +191,37 @@ impl World {
         probes: &[Probe],
         start: usize,
     ) -> Vec<Exposure> {
+        let wanted = |probe: &Probe, account| allowed(probe, account, role, trust, policies, None);
+        self.exposures_beyond(role, probes, start, wanted)
+    }
+
+    /// The same for a way back: what may be is what an account held before its
+    /// first change from number `target` on. The changes from `target` to
+    /// `start` are those that are undone.
+    pub fn exposures_on_the_way_back(
+        &self,
+        role: &str,
+        probes: &[Probe],
+        target: usize,
+        start: usize,
+    ) -> Vec<Exposure> {
+        let history = self.history();
+        let undone = history.get(target..).unwrap_or_default();
+        let held = |probe: &Probe, account| {
+            let first = undone.iter().find(|change| change.account == account);
+            first.is_some_and(|first| self.allows(probe, account, &first.before, role))
+        };
+        self.exposures_beyond(role, probes, start, held)
+    }
+
+    /// What was neither before the first change from `start` on nor is `wanted`.
+    fn exposures_beyond(
+        &self,
+        role: &str,
+        probes: &[Probe],
+        start: usize,
+        wanted: impl Fn(&Probe, AccountId) -> bool,
+    ) -> Vec<Exposure> {
         let history = self.history();
         let changes = history.get(start..).unwrap_or_default();
         let mut exposures = Vec::new();
@@ -201,10 +232,12 @@ impl World {
             }
             let first = firsts.iter().find(|first| first.account == change.account);
             for probe in probes {
-                let wanted = allowed(probe, change.account, role, trust, policies, None);
                 let before = first
                     .is_some_and(|first| self.allows(probe, change.account, &first.before, role));
-                if !wanted && !before && self.allows(probe, change.account, &change.after, role) {
+                if !before
+                    && !wanted(probe, change.account)
+                    && self.allows(probe, change.account, &change.after, role)
+                {
                     exposures.push(Exposure {
                         mutation: change.clone(),
                         probe: probe.clone(),

@@ -8,126 +8,22 @@
     reason = "a test panics on purpose"
 )]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+mod guards;
+mod killed;
+mod stage;
+#[path = "../wave_support/mod.rs"]
+mod wave_support;
+mod waves;
 
-use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::drift::DriftKind;
-use rolekeeper_domain::outcome::{
-    AccountReport, Mode, Outcome, StepResult, SweepId, SweepOutcome, SweepRecord, Trigger,
-};
+use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepId, SweepOutcome};
 use rolekeeper_engine::port::store::{Completion, Control as _, Halt, Journal as _, Sweeps as _};
 use rolekeeper_engine::{SweepError, SweepOrder};
-use rolekeeper_simulator::{Drift, World};
-use rolekeeper_tests::sim::clock::SimClock;
-use rolekeeper_tests::sim::memory::MemoryStore;
-use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
+use rolekeeper_simulator::Drift;
+use rolekeeper_tests::sim::check;
+use rolekeeper_tests::sim::rig::{Moment, order};
 use tokio_util::sync::CancellationToken;
 
-/// What is wrong in the accounts before the sweep: between them every step that a plan can have
-/// but those that make room.
-const DRIFTS: [&[Drift]; 5] = [
-    &[Drift::RoleMissing, Drift::PolicyMissing],
-    &[
-        Drift::TrustOpen,
-        Drift::PolicyWider,
-        Drift::AttachmentUnexpected,
-    ],
-    &[
-        Drift::AttachmentMissing,
-        Drift::RoleTags,
-        Drift::RoleDescription,
-    ],
-    &[
-        Drift::RolePermissionsBoundary,
-        Drift::InlineUnexpected,
-        Drift::PolicyTags,
-    ],
-    &[
-        Drift::PolicyNarrower,
-        Drift::TrustWithoutExternalId,
-        Drift::RoleMaxSessionDuration,
-    ],
-];
-
-struct Stage {
-    world: Arc<World>,
-    store: Arc<MemoryStore>,
-    clock: SimClock,
-}
-
-/// What differs, account by account, as the reports say it.
-type Differences = BTreeMap<AccountId, Vec<(DriftKind, Option<String>, Option<String>)>>;
-
-impl Stage {
-    fn new() -> Self {
-        let world = Arc::new(World::new(rig::calm(DRIFTS.len() as u32)));
-        for (account, drifts) in world.reachable().iter().zip(DRIFTS) {
-            for drift in drifts {
-                assert!(world.plant(*account, *drift), "{drift:?}");
-            }
-        }
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
-        Self {
-            world,
-            store,
-            clock: SimClock::start(),
-        }
-    }
-
-    async fn process(&self, holder: &str) -> Process<MemoryStore> {
-        // What was changed a moment ago is seen by now, and an old lease is over.
-        self.clock.wait(Duration::from_secs(60)).await;
-        let mut settings = rig::settings(holder, demo_spec());
-        settings.limits.concurrency = 1;
-        Process::start(&self.world, &self.clock, &self.store, settings, 1).await
-    }
-
-    async fn sweep(&self, order: SweepOrder) -> SweepRecord {
-        let process = self.process(&order.requested_by).await;
-        let record = process
-            .engine
-            .sweep(order, CancellationToken::new())
-            .await
-            .unwrap();
-        process.engine.release_lease().await.unwrap();
-        record
-    }
-
-    async fn differences(&self) -> Differences {
-        let record = self.sweep(order(Mode::Audit)).await;
-        let reports = self.store.all_reports(&record.id).into_iter();
-        reports
-            .filter(|report| !report.drifts.is_empty())
-            .map(|report| {
-                let drifts = report.drifts.into_iter();
-                let mut all: Vec<_> = drifts
-                    .map(|drift| (drift.kind, drift.subject, drift.before))
-                    .collect();
-                all.sort();
-                (report.account, all)
-            })
-            .collect()
-    }
-
-    fn report(&self, sweep: &SweepId, account: AccountId) -> AccountReport {
-        let reports = self.store.all_reports(sweep);
-        reports
-            .into_iter()
-            .find(|report| report.account == account)
-            .unwrap()
-    }
-}
-
-fn undo(sweep: &SweepId, mode: Mode) -> SweepOrder {
-    SweepOrder {
-        undo: Some(sweep.clone()),
-        approved_by: Some("ann".to_owned()),
-        ..SweepOrder::new(mode, Trigger::Rollback, "ann")
-    }
-}
+use self::stage::{DRIFTS, Differences, Stage, undo};
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_is_rolled_back_leaves_every_account_as_it_was() {
@@ -142,6 +38,7 @@ async fn a_sweep_that_is_rolled_back_leaves_every_account_as_it_was() {
     );
     assert_eq!(stage.differences().await, Differences::new());
 
+    let changes = stage.changes();
     let undone = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
     assert_eq!(undone.outcome, Some(SweepOutcome::Completed), "{undone:?}");
     for report in stage.store.all_reports(&undone.id) {
@@ -155,6 +52,8 @@ async fn a_sweep_that_is_rolled_back_leaves_every_account_as_it_was() {
         );
     }
     assert_eq!(stage.differences().await, before);
+    stage.holds(0, changes, "a rollback that went well");
+    assert_eq!(check::unsettled(&stage.world, &stage.store), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,8 +98,8 @@ async fn what_others_changed_since_is_refused_by_name_and_the_rest_is_undone() {
             .iter()
             .all(|step| step.result == StepResult::Refused)
     );
-    let changes = stage.world.history().split_off(changes_before);
-    assert!(changes.iter().all(|change| change.account != theirs));
+    assert!(!stage.changed_since(changes_before).contains(&theirs));
+    stage.holds(0, changes_before, "a rollback of a part");
     let mut after = stage.differences().await;
     after.remove(&theirs);
     let expected: Differences = before
@@ -275,59 +174,14 @@ async fn a_sweep_that_never_was_cannot_be_rolled_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_that_is_killed_at_any_step_goes_on_when_it_is_asked_for_again() {
-    let whole = Stage::new();
-    let before = whole.differences().await;
-    let repaired = whole.sweep(order(Mode::Repair)).await;
-    let process = whole.process("ann").await;
-    process
-        .engine
-        .sweep(undo(&repaired.id, Mode::Repair), CancellationToken::new())
-        .await
-        .unwrap();
-    let steps = process.wire.writes();
-    assert!(steps >= 15, "only {steps} steps");
-    for index in 0..steps {
-        for moment in [Moment::Before, Moment::After] {
-            let what = format!("killed {moment:?} write {index} of {steps}");
-            let stage = Stage::new();
-            let repaired = stage.sweep(order(Mode::Repair)).await;
-            let process = stage.process("first").await;
-            process.wire.crash_at(index, moment);
-            tokio::select! {
-                biased;
-                () = process.wire.dead.cancelled() => {}
-                ended = process.engine.sweep(undo(&repaired.id, Mode::Repair), CancellationToken::new()) => {
-                    panic!("{what}: it was not: {ended:?}");
-                }
-            }
-            drop(process);
-            // Whoever takes over does not do again what is undone by now.
-            let halt = stage.store.halted().await.unwrap().expect(&what);
-            assert!(halt.why.contains("rolled back"), "{what}: {halt:?}");
-            let again = stage.sweep(undo(&repaired.id, Mode::Repair)).await;
-            assert_eq!(
-                again.outcome,
-                Some(SweepOutcome::Completed),
-                "{what}: {again:?}"
-            );
-            assert_eq!(stage.differences().await, before, "{what}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_account_that_is_excluded_since_is_named_and_left_unless_it_is_asked_for() {
     let stage = Stage::new();
     let before = stage.differences().await;
     let repaired = stage.sweep(order(Mode::Repair)).await;
     let out = stage.world.reachable()[1];
-    let process = {
-        stage.clock.wait(Duration::from_secs(60)).await;
-        let mut settings = rig::settings("ann", demo_spec());
-        settings.selector.exclude.accounts.insert(out);
-        Process::start(&stage.world, &stage.clock, &stage.store, settings, 1).await
-    };
+    let mut settings = stage::settings("ann");
+    settings.selector.exclude.accounts.insert(out);
+    let process = stage.process_with(settings).await;
     let undone = process
         .engine
         .sweep(undo(&repaired.id, Mode::Repair), CancellationToken::new());
