@@ -116,3 +116,40 @@ async fn a_store_that_goes_away_and_comes_back_is_waited_for() {
     );
     stage.ends_well(&only).await;
 }
+
+#[tokio::test]
+async fn a_replica_whose_line_to_the_store_goes_silent_stops_writing_and_another_goes_on() {
+    let stage = Stage::new("silent");
+    let (cable, through) = stage.cable().await;
+    let (first, second) = stage.two(&through).await;
+    first.repair().await;
+    stage.in_the_middle().await;
+    cable.set(Line::Silent);
+    takes_over(&second).await;
+    let changes = stage.simulator.world().history().len();
+    eventually(
+        "the first one says that it may not write",
+        TAKEOVER,
+        async || (!first.leads().await?).then_some(()),
+    )
+    .await;
+    assert_eq!(
+        stage.simulator.world().history().len(),
+        changes,
+        "nothing is written without a store"
+    );
+    stage.ends_well(&second).await;
+    // What was lost stays lost on those connections; new ones work.
+    cable.set(Line::Whole);
+    let changes = stage.simulator.world().history().len();
+    eventually(
+        "the first one serves again and does not lead",
+        PATIENCE,
+        async || {
+            let (status, _) = first.ask("GET", "/api/v1/summary", "").await?;
+            (status == 200 && first.leads().await == Some(false)).then_some(())
+        },
+    )
+    .await;
+    assert_eq!(stage.simulator.world().history().len(), changes);
+}

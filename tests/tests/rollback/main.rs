@@ -10,7 +10,9 @@
 
 mod guards;
 mod killed;
+mod left;
 mod stage;
+mod stale;
 #[path = "../wave_support/mod.rs"]
 mod wave_support;
 mod waves;
