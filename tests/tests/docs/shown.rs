@@ -18,7 +18,7 @@ fn is_sentence(text: &str) -> bool {
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
-    words.len() >= WORDS && words.iter().all(|word| is_word(&word)) && words[0] != "rolekeeper"
+    words.len() >= WORDS && words.iter().all(|word| is_word(word)) && words[0] != "rolekeeper"
 }
 
 /// The names of all functions below a folder.

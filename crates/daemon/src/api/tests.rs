@@ -434,6 +434,7 @@ async fn a_sweep_is_asked_for_through_the_store() {
         (request.mode, request.accounts.unwrap().len()),
         (Mode::Repair, 2)
     );
+    served.state.store.forget_request(request.id).await.unwrap();
     for wrong in [r#"{"mode":"destroy"}"#, r#"{"mode":"audit","accounts":[]}"#] {
         let (status, _) = served
             .ask(Method::POST, "/api/v1/sweeps", Some("s3cret"), Some(wrong))

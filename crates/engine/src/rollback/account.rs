@@ -1,5 +1,6 @@
 //! One account on the way back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
@@ -33,6 +34,27 @@ use crate::slot::Slot;
 const VERIFY_WAIT: Duration = Duration::from_millis(500);
 const VERIFY_WAIT_CAP: Duration = Duration::from_secs(10);
 
+/// Before looking again where two looks differ, and how many looks there are at most: AWS shows everywhere
+/// within half a minute what was changed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+const LOOKS: u32 = 8;
+
+/// What would be undone of each role by the first look at an account.
+pub(super) type Seen = BTreeMap<RoleName, String>;
+
+/// What is done in an account.
+#[derive(Clone, Copy)]
+pub(super) enum Pass<'a> {
+    /// It is looked at.
+    Look,
+    /// The steps are undone.
+    Undo {
+        seen: &'a Seen,
+        /// Why nothing may be changed. What was so when the rollback began stays so: nothing was halted for it.
+        frozen: Option<&'a str>,
+    },
+}
+
 /// What became of the account.
 pub(super) struct Undone {
     steps: Vec<StepReport>,
@@ -42,6 +64,8 @@ pub(super) struct Undone {
     pub(super) widens: Vec<String>,
     /// Whether there are steps to take.
     pub(super) wants: bool,
+    /// What they are, role by role, to be compared with the next look.
+    pub(super) seen: Seen,
 }
 
 /// Where one account is worked on, and until when.
@@ -98,14 +122,14 @@ where
     })
 }
 
-/// One account: looks, takes the steps when `write`, and reports how the account
+/// One account: looks, takes the steps if that is what the pass is for, and reports how the account
 /// then stands against the specification.
 pub(super) async fn account_pass<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
     sweep: &SweepId,
     account: AccountId,
     deeds: &Deeds,
-    write: bool,
+    pass: Pass<'_>,
 ) -> Result<Undone, SweepError>
 where
     D: Directory,
@@ -124,6 +148,7 @@ where
         change: Change::None,
         widens: Vec::new(),
         wants: false,
+        seen: Seen::new(),
     };
     let slot = if run.brake.stop().is_some() {
         None
@@ -144,8 +169,9 @@ where
         deadline: began + run.settings.limits.repair_deadline,
     };
     for (role, taken) in deeds {
-        run.undo_role(place, role, taken, write, &mut all).await?;
+        run.undo_role(place, role, taken, pass, &mut all).await?;
     }
+    let write = matches!(pass, Pass::Undo { .. });
     let report = run
         .report_undone(&named, sweep, &slot, began, write, &all)
         .await;
@@ -166,7 +192,7 @@ where
         place: Place<'_>,
         role: &RoleName,
         taken: &[Taken],
-        write: bool,
+        pass: Pass<'_>,
         all: &mut Undone,
     ) -> Result<(), SweepError> {
         let Place {
@@ -182,14 +208,19 @@ where
                 return Ok(());
             }
         };
-        let observation = match self.look_in_time(account, &probe, slot).await {
-            Ok(observation) => observation,
+        let before = match pass {
+            Pass::Look => None,
+            Pass::Undo { seen, .. } => seen.get(role).cloned(),
+        };
+        let looked = self.ways_that_agree(place, role, taken, &probe, before);
+        let (way, observation) = match looked.await {
+            Ok(looked) => looked,
             Err(fault) => {
                 all.fault.get_or_insert(fault);
                 return Ok(());
             }
         };
-        let way = way_back(role, taken, &observation);
+        all.seen.insert(role.clone(), words(&way));
         if !way.obstacles.is_empty() {
             let words = way.obstacles.join("; ");
             all.steps.extend(refused(&steps, &words));
@@ -199,7 +230,7 @@ where
         }
         all.widens.extend(way.plan.widens.iter().cloned());
         all.wants |= !way.plan.is_empty();
-        if !write {
+        let Pass::Undo { frozen, .. } = pass else {
             all.steps
                 .extend(plan_report(&way.plan, StepResult::Planned, None));
             if !way.plan.is_empty() {
@@ -209,14 +240,43 @@ where
                 });
             }
             return Ok(());
-        }
+        };
         let site = Site {
             account,
             roles: std::slice::from_ref(&probe),
             slot,
             deadline,
         };
-        self.take_back(way, &observation, site, all).await
+        self.take_back(way, &observation, site, frozen, all).await
+    }
+
+    /// Looks until two looks in a row say the same of the way back, `before` being what the look before said. IAM
+    /// answers some reads as before a change that is seconds old, or as another hand left it: by one such read a step
+    /// seems to be undone already, and whoever goes on from there leaves the states of which each was safe.
+    async fn ways_that_agree(
+        &self,
+        place: Place<'_>,
+        role: &RoleName,
+        taken: &[Taken],
+        probe: &RoleSpec,
+        mut before: Option<String>,
+    ) -> Result<(WayBack, Observation), Fault> {
+        let Place { account, slot, .. } = place;
+        for _ in 0..LOOKS {
+            let observation = self.look_in_time(account, probe, slot).await?;
+            let way = way_back(role, taken, &observation);
+            let now = words(&way);
+            if before.is_none_or(|before| before == now) || self.brake.stop().is_some() {
+                return Ok((way, observation));
+            }
+            before = Some(now);
+            let behalf = self.behalf(account, slot);
+            self.engine.gateway.pause(behalf, BETWEEN_LOOKS).await;
+        }
+        Err(Fault::new(
+            Category::Conflict,
+            "what was seen changed from look to look: somebody else is changing it at this moment",
+        ))
     }
 
     async fn take_back(
@@ -224,9 +284,13 @@ where
         way: WayBack,
         observation: &Observation,
         site: Site<'_>,
+        frozen: Option<&str>,
         all: &mut Undone,
     ) -> Result<(), SweepError> {
-        let guardrails = self.rollback_guardrails().await?;
+        let mut guardrails = self.rollback_guardrails().await?;
+        if let Some(why) = frozen {
+            guardrails.frozen = Some(why.to_owned());
+        }
         let plan = way.plan.clone();
         let diff = Diff::default();
         let verdict = judge(plan, observation, &diff, &guardrails, Mode::Repair);
@@ -374,6 +438,11 @@ where
         };
         report
     }
+}
+
+/// A way back, in words that can be compared.
+fn words(way: &WayBack) -> String {
+    format!("{} {}", way.plan.digest(), way.obstacles.join("; "))
 }
 
 /// The steps of the sweep, none of which is undone.

@@ -18,7 +18,7 @@ use rolekeeper_domain::role::RoleName;
 use rolekeeper_domain::selector::Selection;
 use tracing::Instrument as _;
 
-use self::account::{Undone, account_pass, leave};
+use self::account::{Pass, Seen, Undone, account_pass, leave};
 use crate::brake::Stop;
 use crate::engine::census_error;
 use crate::event::EventSink;
@@ -64,7 +64,7 @@ where
     let looks: Vec<_> = accounts
         .iter()
         .map(|(account, deeds)| {
-            account_pass(run, sweep, *account, deeds, false).instrument(account_span(*account))
+            account_pass(run, sweep, *account, deeds, Pass::Look).instrument(account_span(*account))
         })
         .collect();
     let looked: Vec<Result<Undone, SweepError>> = futures_util::stream::iter(looks)
@@ -78,37 +78,37 @@ where
         let undone = undone?;
         widens.extend(undone.widens);
         if undone.wants {
-            wanting.push(account);
+            wanting.push((account, undone.seen));
         }
     }
-    if !run.is_repair() || accounts.is_empty() || run.brake.stop().is_some() {
+    // Where nothing is undone nothing is halted for it.
+    if !run.is_repair() || wanting.is_empty() || run.brake.stop().is_some() {
         return Ok(());
     }
     let widens: Vec<String> = widens.into_iter().collect();
-    if !wanting.is_empty()
-        && !waves::is_agreed(
-            run,
-            wanting.len(),
-            &widens,
-            run.settings.approve_widening && !widens.is_empty(),
-        )
-        .await?
+    if !waves::is_agreed(
+        run,
+        wanting.len(),
+        &widens,
+        run.settings.approve_widening && !widens.is_empty(),
+    )
+    .await?
     {
         return Ok(());
     }
-    // Said before anything is halted for it.
-    if let Some(why) = run.settings.frozen(run.engine.gateway.clock.now()) {
-        return Err(SweepError::Frozen { why });
+    let frozen = run.settings.frozen(run.engine.gateway.clock.now());
+    if frozen.is_none() {
+        keep_it_undone(run, sweep).await?;
     }
-    keep_it_undone(run, sweep).await?;
-    take_back_in_waves(run, sweep, &wanting).await
+    take_back_in_waves(run, sweep, &wanting, frozen.as_deref()).await
 }
 
 /// The accounts in waves, canary first; no further when too much goes wrong.
 async fn take_back_in_waves<D, P, S, C, E>(
     run: &Run<D, P, S, C, E>,
     sweep: &SweepId,
-    wanting: &[&(AccountId, Deeds)],
+    wanting: &[(&(AccountId, Deeds), Seen)],
+    frozen: Option<&str>,
 ) -> Result<(), SweepError>
 where
     D: Directory,
@@ -121,8 +121,8 @@ where
         run,
         wanting,
         Stops::Everybody,
-        |(account, deeds)| async move {
-            let pass = account_pass(run, sweep, *account, deeds, true);
+        |((account, deeds), seen)| async move {
+            let pass = account_pass(run, sweep, *account, deeds, Pass::Undo { seen, frozen });
             let undone = pass.instrument(account_span(*account)).await;
             (*account, undone.map(|undone| undone.change))
         },
