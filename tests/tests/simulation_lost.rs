@@ -1,10 +1,6 @@
 //! Each single call of a repair, one at a time, has its answer lost: AWS did what was asked, or never
 //! heard of it, and nobody knows which. Looking tells, and the record says so.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test panics on purpose"
-)]
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,7 +83,7 @@ async fn each_answer_lost(specs: &[RoleSpec], drifts: &[Drift], effect: Effect) 
         };
         stage
             .world
-            .script(Script::on(&change.operation, fault).nth(*nth));
+            .script(Script::on(change.operation, fault).nth(*nth));
         sweep(&stage, specs).await;
         holds(&stage, specs, &what);
         // The account ends right, in this sweep or in the next, and the record with it.

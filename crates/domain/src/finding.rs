@@ -335,7 +335,7 @@ mod tests {
             mended: vec![drift(TrustPolicy)],
             ..report(hour, Outcome::Drifted, &[AttachmentUnexpected])
         };
-        let stood = |hour| report(hour, Outcome::Drifted, &[TrustPolicy, AttachmentUnexpected]);
+        let stood = |hour| report(hour, Outcome::Drifted, &[AttachmentUnexpected, TrustPolicy]);
         check(
             &[
                 stood(0),

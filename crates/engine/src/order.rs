@@ -152,13 +152,13 @@ pub enum SweepError {
     },
     /// The journal does not reach back to the sweep any more.
     #[error(
-        "sweep {sweep} cannot be rolled back: the journal reaches back to {kept_since}, since older records are not kept (store.keep_days)"
+        "sweep {sweep} cannot be rolled back: the journal does not reach back to it any more (store.keep_days): what was done until {until} is not kept"
     )]
     Forgotten {
         /// Which.
         sweep: SweepId,
-        /// The time of the oldest record.
-        kept_since: Timestamp,
+        /// The time of the youngest record that is not kept.
+        until: Timestamp,
     },
     /// The sweep retired a user: what IAM deleted there nobody can make again.
     #[error(

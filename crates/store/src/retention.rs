@@ -148,14 +148,14 @@ impl Store {
                 .unwrap_or_default()
                 .saturating_sub(1)
                 .min(anchor + i64::from(STEP));
-            let sql = "SELECT hash FROM journal WHERE seq = $1";
+            let sql = "SELECT hash, at FROM journal WHERE seq = $1";
             let last = if upto > anchor {
                 tx.row(sql, values![upto]).await?
             } else {
                 None
             };
             let Some(last) = last else { return Ok(pruned) };
-            let hash = last.text(0)?;
+            let (hash, until) = (last.text(0)?, last.time(1)?);
             let removed = tx
                 .run("DELETE FROM journal WHERE seq <= $1", values![upto])
                 .await?;
@@ -164,7 +164,7 @@ impl Store {
                 values![upto, hash.as_str()],
             )
             .await?;
-            let body = json!({ "at": now, "upto": upto, "hash": hash });
+            let body = json!({ "at": now, "upto": upto, "until": until, "hash": hash });
             append(&mut tx, Kind::Pruned, Links::default(), now, &body).await?;
             tx.commit().await?;
             pruned += removed;

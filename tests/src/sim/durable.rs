@@ -129,8 +129,8 @@ impl Journal for Durable {
         self.with(async |store| store.owned(account).await)
     }
 
-    async fn kept_since(&self) -> Answer<Option<Timestamp>> {
-        self.with(async |store| store.kept_since().await)
+    async fn forgotten_until(&self) -> Answer<Option<Timestamp>> {
+        self.with(async |store| store.forgotten_until().await)
     }
 
     async fn adopt(

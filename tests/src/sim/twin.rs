@@ -313,11 +313,11 @@ impl Journal for Twin {
         told
     }
 
-    async fn kept_since(&self) -> Answer<Option<Timestamp>> {
-        let told = self.memory.kept_since().await;
+    async fn forgotten_until(&self) -> Answer<Option<Timestamp>> {
+        let told = self.memory.forgotten_until().await;
         if let Some(real) = self.beside(&told) {
-            let other = real.store.kept_since().await;
-            self.compare("kept_since", &told, &other);
+            let other = real.store.forgotten_until().await;
+            self.compare("forgotten_until", &told, &other);
         }
         told
     }

@@ -10,6 +10,9 @@ use crate::page::{pages, root};
 /// Shorter names are settings, fields and the like.
 const WORDS: usize = 5;
 
+/// What metrics and the resources of Terraform begin with.
+const OTHERS: [&str; 2] = ["rolekeeper", "aws"];
+
 fn is_sentence(text: &str) -> bool {
     let words: Vec<&str> = text.split('_').collect();
     let is_word = |word: &&str| {
@@ -18,7 +21,7 @@ fn is_sentence(text: &str) -> bool {
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     };
-    words.len() >= WORDS && words.iter().all(|word| is_word(word)) && words[0] != "rolekeeper"
+    words.len() >= WORDS && words.iter().all(is_word) && !OTHERS.contains(&words[0])
 }
 
 /// The names of all functions below a folder.

@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -9,11 +10,14 @@ use axum::response::{IntoResponse, Response};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::Severity;
 use rolekeeper_domain::finding::Finding;
-use rolekeeper_engine::port::store::{Control, Lease, Sweeps};
+use rolekeeper_engine::port::store::{Control, Lease, StoreError, Sweeps};
 use serde_json::json;
 
 use super::ApiState;
 use super::problem::Problem;
+
+/// How long a scrape waits for the store: Prometheus gives up after ten seconds.
+const STORE_WAIT: Duration = Duration::from_secs(3);
 
 /// What the process knows of its own fitness; set by whoever finds out.
 #[derive(Debug, Default)]
@@ -93,20 +97,10 @@ pub(super) async fn readyz(State(state): State<ApiState>) -> Response {
 
 /// Prometheus's text format. Fleet gauges are read from the store at this moment.
 pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, Problem> {
-    // A scrape must answer while the store is down: that is when it is needed most.
-    match state.store.fleet_totals().await {
-        Ok(totals) => state.metrics.set_fleet(&totals),
-        Err(error) => state.metrics.count_store_error(&error),
-    }
-    match state.store.halted().await {
-        Ok(halt) => state.metrics.set_halted(halt.is_some()),
-        Err(error) => state.metrics.count_store_error(&error),
-    }
-    if state.account_series {
-        match state.store.findings(None).await {
-            Ok(findings) => state.metrics.set_accounts(&drifted(&findings)),
-            Err(error) => state.metrics.count_store_error(&error),
-        }
+    // A scrape must answer while the store is down, or gone without a word: that is when it is needed most.
+    let known = tokio::time::timeout(STORE_WAIT, fleet_gauges(&state)).await;
+    if let Err(error) = known.unwrap_or_else(|_| Err(silent())) {
+        state.metrics.count_store_error(&error);
     }
     let text = state.metrics.render().map_err(|error| {
         tracing::error!(error = %error, "metrics cannot be rendered");
@@ -116,6 +110,24 @@ pub(super) async fn metrics(State(state): State<ApiState>) -> Result<Response, P
         )
     })?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}
+
+/// Sets the gauges that are read from the store.
+async fn fleet_gauges(state: &ApiState) -> Result<(), StoreError> {
+    state.metrics.set_fleet(&state.store.fleet_totals().await?);
+    let halt = state.store.halted().await?;
+    state.metrics.set_halted(halt.is_some());
+    if state.account_series {
+        let findings = state.store.findings(None).await?;
+        state.metrics.set_accounts(&drifted(&findings));
+    }
+    Ok(())
+}
+
+fn silent() -> StoreError {
+    StoreError::Unavailable {
+        message: "no answer came in time for the scrape".to_owned(),
+    }
 }
 
 /// Each account with the severities of what is open in it, the worst first.

@@ -221,8 +221,8 @@ pub trait Journal: Send + Sync + 'static {
     /// What rolekeeper made or adopted in an account: resource names as in
     /// [`JournalEntry::resource`] of creating steps, `role/NAME`, `policy/NAME`.
     fn owned(&self, account: AccountId) -> impl StoreFuture<Vec<String>>;
-    /// The time of the oldest record, where older ones were there and are not kept any more.
-    fn kept_since(&self) -> impl StoreFuture<Option<Timestamp>>;
+    /// The time of the youngest record that is not kept any more, if there is one.
+    fn forgotten_until(&self) -> impl StoreFuture<Option<Timestamp>>;
     /// Records that a resource was adopted. Writes nothing to AWS.
     fn adopt(
         &self,

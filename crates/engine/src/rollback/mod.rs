@@ -217,13 +217,11 @@ pub(crate) async fn known(store: &impl Store, sweep: &SweepId) -> Result<(), Swe
     }
     // Half of its steps undone would be a state that never was.
     let began = record.map_or_else(|| sweep.begun_at(), |record| Some(record.started_at));
-    match store.kept_since().await? {
-        Some(kept_since) if began.is_none_or(|began| began < kept_since) => {
-            Err(SweepError::Forgotten {
-                sweep: sweep.clone(),
-                kept_since,
-            })
-        }
+    match store.forgotten_until().await? {
+        Some(until) if began.is_none_or(|began| began <= until) => Err(SweepError::Forgotten {
+            sweep: sweep.clone(),
+            until,
+        }),
         Some(_) | None => Ok(()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use rolekeeper_engine::port::store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -312,8 +313,12 @@ impl Verifier {
 
 /// What a record of retention says: the last record that was removed.
 #[derive(Deserialize)]
-struct Pruned {
+pub(super) struct Pruned {
+    /// When it was.
+    pub(super) at: Timestamp,
     upto: i64,
+    /// The time of that record; the first version did not say it.
+    pub(super) until: Option<Timestamp>,
     hash: String,
 }
 

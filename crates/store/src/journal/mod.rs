@@ -19,6 +19,7 @@ use sqlx::AssertSqlSafe;
 
 use self::body::{AdoptionBody, CompletionBody, IntentBody};
 use self::chain::{Kind, Links, append};
+use self::export::Pruned;
 use crate::db::{Row, Tx, Value, corrupt, values};
 use crate::open::Store;
 use crate::rows::from_json;
@@ -119,11 +120,13 @@ impl Journal for Store {
         self.entries(sql, values![sweep, after, limit]).await
     }
 
-    async fn kept_since(&self) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT at FROM journal WHERE (SELECT anchor_seq FROM journal_head WHERE id = 1) > 0 \
-                   ORDER BY seq LIMIT 1";
-        let oldest = self.db.row(sql, values![]).await?;
-        oldest.map(|row| row.time(0)).transpose()
+    async fn forgotten_until(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT body FROM journal WHERE kind = $1 ORDER BY seq DESC LIMIT 1";
+        let cut = self.db.row(sql, values![Kind::Pruned.as_str()]).await?;
+        let Some(cut) = cut else { return Ok(None) };
+        let cut: Pruned = serde_json::from_str(&cut.text(0)?)
+            .map_err(|error| corrupt(format!("a record of a cut: {error}")))?;
+        Ok(Some(cut.until.unwrap_or(cut.at)))
     }
 
     async fn owned(&self, account: AccountId) -> Result<Vec<String>, StoreError> {

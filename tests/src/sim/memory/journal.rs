@@ -112,7 +112,7 @@ impl Journal for MemoryStore {
         Ok(of_account.map(|(_, resource)| resource.clone()).collect())
     }
 
-    async fn kept_since(&self) -> Answer<Option<Timestamp>> {
+    async fn forgotten_until(&self) -> Answer<Option<Timestamp>> {
         // Nothing is cut off here.
         self.read().map(|_| None)
     }

@@ -202,7 +202,9 @@ pub fn meet(one: &Step, other: &Step) -> bool {
         after(&taken).into_iter().map(|(facet, _)| facet)
     };
     let ours: Vec<_> = facets(one).collect();
-    facets(other).any(|facet| ours.contains(&facet))
+    // An idle version of a policy is no facet.
+    let is_same = one.operation() == other.operation() && one.resource() == other.resource();
+    is_same || facets(other).any(|facet| ours.contains(&facet))
 }
 
 /// The steps that had an effect. Of a call whose answer was lost, the next step on the same thing says it by

@@ -438,7 +438,7 @@ fn a_lost_answer_whose_effect_nobody_can_tell_is_in_the_way() {
     assert_eq!(way.obstacles.len(), 1, "{:?}", way.obstacles);
     // Where the role is gone, nothing of it is left to undo.
     let mut gone = account_after();
-    gone.role = Sighting::Absent;
+    (gone.role, gone.attachments) = (Sighting::Absent, Sighting::Absent);
     let way = way_back(&role(), &[lost(attach("Audit"))], &gone);
     assert_eq!((way.plan.steps.len(), way.obstacles.len()), (0, 0));
 }
