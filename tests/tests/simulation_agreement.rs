@@ -31,6 +31,8 @@ async fn started(stage: &Stage, spec: RoleSpec) -> Process<MemoryStore> {
 }
 
 async fn swept(stage: &Stage, spec: RoleSpec, order: SweepOrder) -> (SweepRecord, u64) {
+    // A sweep's id begins with the second in which it began.
+    stage.clock.wait(Duration::from_secs(1)).await;
     let process = started(stage, spec).await;
     let record = process.engine.sweep(order, CancellationToken::new()).await;
     (record.unwrap(), process.wire.writes())
