@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
+use rolekeeper_domain::drift::DriftKind;
 use rolekeeper_domain::fault::{Category, Denial};
 use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepOutcome};
 use rolekeeper_engine::event::Event;
@@ -337,6 +338,30 @@ async fn a_store_that_cannot_be_written_stops_the_writes_to_aws() {
     );
     stage.store.set_broken(false);
     assert_eq!(check::unrecorded(&stage.world, &stage.store), None);
+}
+
+/// What is left alone does not read back right, and that is no reason to halt everybody.
+#[tokio::test(start_paused = true)]
+async fn a_tag_that_is_left_alone_stands_in_the_way_of_no_other_repair() {
+    let stage = Stage::of(1);
+    let account = stage.account(0);
+    let flapping = EngineSettings {
+        flap_limit: 1,
+        ..settings()
+    };
+    let process = stage.process(flapping).await;
+    stage.world.plant(account, Drift::RoleTags);
+    let record = sweep(&process, Mode::Repair).await;
+    assert_eq!(stage.report(&record.id, account).outcome, Outcome::Repaired);
+    stage.clock.wait(Duration::from_secs(600)).await;
+    stage.world.plant(account, Drift::RoleTags);
+    stage.world.plant(account, Drift::TrustOpen);
+    let record = sweep(&process, Mode::Repair).await;
+    assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
+    let report = stage.report(&record.id, account);
+    let stands: Vec<_> = report.drifts.iter().map(|drift| drift.kind).collect();
+    assert_eq!(stands, [DriftKind::RoleTags], "{report:#?}");
+    assert_eq!(stage.store.halted().await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,6 +161,16 @@ fn touches_admin_role(plan: &Plan, admin_roles: &[String]) -> bool {
     !plan.is_empty() && admin_roles.iter().any(is_admin)
 }
 
+/// What of a plan is to be done at all: without what flaps and is left alone for that.
+pub fn not_left_alone(
+    plan: Plan,
+    observation: &Observation,
+    diff: &Diff,
+    guardrails: &Guardrails,
+) -> Plan {
+    without_flapping(plan, observation, diff, guardrails).0
+}
+
 /// What flaps is left alone. A tag or a description alone is taken out of the
 /// plan; anything that decides who can do what stops the whole plan, since the
 /// other steps were ordered on the understanding that it would be repaired.

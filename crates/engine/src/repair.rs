@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rolekeeper_domain::drift::{Diff, Drift};
 use rolekeeper_domain::fault::{Category, Fault};
-use rolekeeper_domain::judge::{Approval, Guardrails, judge};
+use rolekeeper_domain::judge::{Approval, Guardrails, judge, not_left_alone};
 use rolekeeper_domain::outcome::{AccountReport, Mode, Outcome, StepReport, StepResult};
 use rolekeeper_domain::plan::Plan;
 use rolekeeper_domain::record;
@@ -247,18 +247,25 @@ where
                 }
             }
         }
-        self.verify(account, spec, found, steps, site).await
+        self.verify(account, spec, (found, steps), guardrails, site)
+            .await
     }
 
-    /// Looks until everything that was changed reads back right, within bounds.
+    /// Looks until everything that was changed reads back right, within bounds. What was `found` and is left alone,
+    /// since somebody else puts it back again and again, need not.
     async fn verify(
         &self,
         account: &Named,
         spec: &RoleSpec,
-        found: Diff,
-        steps: Vec<StepReport>,
+        (found, steps): (Diff, Vec<StepReport>),
+        guardrails: &Guardrails,
         site: Site<'_>,
     ) -> RoleEnd {
+        let is_right = |look: &Look| {
+            let (plan, diff) = (look.plan.clone(), &look.diff);
+            diff.blind.is_empty()
+                && not_left_alone(plan, &look.observation, diff, guardrails).is_empty()
+        };
         let gateway = &self.engine.gateway;
         let limit = self.settings.limits.settle_for;
         let end = gateway.clock.elapsed() + limit;
@@ -266,8 +273,7 @@ where
         loop {
             let last = self.looked(account, spec, site.slot).await;
             if let Ok(look) = &last
-                && look.diff.blind.is_empty()
-                && look.plan.is_empty()
+                && is_right(look)
             {
                 // What remains is what the plan withheld.
                 let diff = look.diff.clone();

@@ -338,7 +338,8 @@ impl Stage {
         self.note("calm".to_owned());
         self.agreed = true;
         self.world.clear_scripts();
-        self.clock.wait(Duration::from_secs(60)).await;
+        // As long as it takes until whatever never came of a step is known never to come.
+        self.clock.wait(Duration::from_secs(1_200)).await;
         self.clock
             .wait(self.variety.thaw(self.clock.true_time()))
             .await;
