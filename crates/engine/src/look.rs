@@ -26,6 +26,19 @@ use crate::port::store::Store;
 use crate::run::{Run, out_of_time, plan_report};
 use crate::slot::Slot;
 
+/// Before looking again where two looks differ, and how many looks there are at most: AWS shows everywhere
+/// within half a minute what was changed.
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+pub(crate) const LOOKS: u32 = 8;
+
+/// No two looks in a row were the same.
+pub(crate) fn looks_differ() -> Fault {
+    Fault::new(
+        Category::Conflict,
+        "what was seen changed from look to look: somebody else is changing it at this moment",
+    )
+}
+
 /// One role as it was seen, and what that means.
 pub(crate) struct Look {
     pub(crate) observation: Observation,

@@ -16,7 +16,7 @@ use crate::brake::Stop;
 use crate::discover::Named;
 use crate::event::EventSink;
 use crate::gateway::within_own_time;
-use crate::look::{Look, Sight, sight};
+use crate::look::{BETWEEN_LOOKS, LOOKS, Look, Sight, looks_differ, sight};
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
 use crate::port::session::SessionProvider;
@@ -35,11 +35,6 @@ const LOST_ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// The first wait of a verification that does not read back right at once.
 const VERIFY_WAIT: Duration = Duration::from_millis(500);
-
-/// Before looking again where two looks differ, and how many looks there are at most: AWS shows everywhere
-/// within half a minute what was changed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
-const LOOKS: u32 = 8;
 
 /// The longest wait between two looks of a verification.
 const VERIFY_WAIT_CAP: Duration = Duration::from_secs(10);
@@ -136,10 +131,7 @@ where
         if before.is_none_or(|before| before == sight(&looks)) {
             return Ok(looks);
         }
-        Err(Fault::new(
-            Category::Conflict,
-            "what was seen changed from look to look: somebody else is changing it at this moment",
-        ))
+        Err(looks_differ())
     }
 
     async fn repair_role(
@@ -395,19 +387,8 @@ where
 /// Somebody else changed the same thing, the answer was lost, or the session ended:
 /// what to do now can only be said after another look.
 const fn deserves_another_look(fault: &Fault) -> bool {
-    match fault.category {
-        Category::Conflict
-        | Category::Service
-        | Category::Timeout
-        | Category::Network
-        | Category::Credentials => true,
-        Category::AccessDenied
-        | Category::Throttled
-        | Category::NotFound
-        | Category::Quota
-        | Category::InvalidSpec
-        | Category::Internal => false,
-    }
+    let category = fault.category;
+    category.hides_the_answer() || matches!(category, Category::Conflict | Category::Credentials)
 }
 
 /// What still differs, in words.

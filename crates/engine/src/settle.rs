@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::fault::{Category, Fault};
 use rolekeeper_domain::observation::Observation;
-use rolekeeper_domain::outcome::{Mode, SweepOutcome, SweepRecord, Trigger};
+use rolekeeper_domain::outcome::{Mode, SweepId, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::plan::Step;
 use rolekeeper_domain::planner::{Effect, effect, meet, probe};
 use rolekeeper_domain::record;
@@ -70,15 +70,21 @@ where
 {
     bury(run).await?;
     let mut open: BTreeMap<(AccountId, Subject), Vec<JournalEntry>> = BTreeMap::new();
+    let mut cut_off: BTreeMap<SweepId, bool> = BTreeMap::new();
     for entry in run.engine.store.open().await? {
+        if !cut_off.contains_key(&entry.sweep) {
+            let is_cut_off = is_cut_off(run.engine.store.as_ref(), &entry.sweep).await?;
+            cut_off.insert(entry.sweep.clone(), is_cut_off);
+        }
         let about = (entry.account, entry.subject.clone());
         open.entry(about).or_default().push(entry);
     }
+    let cut_off = &cut_off;
     let settled = futures_util::stream::iter(open)
         .map(|((account, subject), entries)| async move {
             match subject {
                 Subject::Role(role) => {
-                    let entries = readable(run, entries).await?;
+                    let entries = readable(entries, cut_off);
                     let entries = not_overtaken(run, account, &role, entries).await?;
                     settle(run, account, role, entries).await
                 }
@@ -90,33 +96,28 @@ where
     settled.await.into_iter().collect()
 }
 
+/// Whether a sweep did not come to its end by itself.
+async fn is_cut_off(store: &impl Store, sweep: &SweepId) -> Result<bool, StoreError> {
+    let sweep = store.sweep(sweep).await?;
+    Ok(!matches!(
+        sweep.and_then(|sweep| sweep.outcome),
+        Some(SweepOutcome::Completed | SweepOutcome::Halted)
+    ))
+}
+
 /// The entries whose step can be read back. The others stay open, for a person to look at.
-async fn readable<D, P, S, C, E>(
-    run: &Run<D, P, S, C, E>,
-    entries: Vec<JournalEntry>,
-) -> Result<Vec<Open>, StoreError>
-where
-    P: SessionProvider,
-    S: Store,
-{
-    let mut open = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let Ok(step) = record::step(entry.operation, &entry.parameters) else {
-            continue;
-        };
-        let sweep = run.engine.store.sweep(&entry.sweep).await?;
-        let ended_by_itself = matches!(
-            sweep.and_then(|sweep| sweep.outcome),
-            Some(SweepOutcome::Completed | SweepOutcome::Halted)
-        );
-        open.push(Open {
+fn readable(entries: Vec<JournalEntry>, cut_off: &BTreeMap<SweepId, bool>) -> Vec<Open> {
+    let open = |entry: JournalEntry| {
+        Some(Open {
             id: entry.id,
-            step,
+            step: record::step(entry.operation, &entry.parameters).ok()?,
             intended_at: entry.intended_at,
-            is_cut_off: !ended_by_itself,
-        });
-    }
-    Ok(open)
+            is_cut_off: cut_off
+                .get(&entry.sweep)
+                .is_none_or(|is_cut_off| *is_cut_off),
+        })
+    };
+    entries.into_iter().filter_map(open).collect()
 }
 
 /// The entries that a look can settle. Where a later step changed the same thing, what stands there does not tell
@@ -141,11 +142,13 @@ where
     loop {
         let page = store.history(account, before, PAGE).await?;
         before = page.last().map(|entry| entry.id);
-        later.extend(page.into_iter().filter_map(|entry| {
-            let is_of_the_role = entry.subject.role() == Some(role) && entry.id > first;
-            let may_have_acted = may_have_acted(&entry).is_some();
+        let of_the_role = page.into_iter().filter(|entry| {
+            let is_later = entry.subject.role() == Some(role) && entry.id > first;
+            is_later && may_have_acted(entry).is_some()
+        });
+        later.extend(of_the_role.filter_map(|entry| {
             let step = record::step(entry.operation, &entry.parameters).ok()?;
-            (is_of_the_role && may_have_acted).then_some((entry.id, step))
+            Some((entry.id, step))
         }));
         if before.is_none_or(|before| before <= first) {
             break;
@@ -321,11 +324,10 @@ where
 /// An entry's completion, as far as it says that AWS may have acted.
 pub(crate) fn may_have_acted(entry: &JournalEntry) -> Option<bool> {
     match &entry.completion {
-        Some(Completion::Done { .. } | Completion::SettledDone) => Some(true),
-        Some(Completion::SettledUndone) => None,
         // Nobody has the answer: a yes may have been lost on the way.
         None => Some(false),
         Some(Completion::Failed(fault)) => fault.category.hides_the_answer().then_some(false),
+        Some(end) => end.is_done().then_some(true),
     }
 }
 

@@ -158,6 +158,16 @@ pub enum Completion {
     SettledUndone,
 }
 
+impl Completion {
+    /// Whether the step was taken, as its answer or a look told.
+    pub const fn is_done(&self) -> bool {
+        match self {
+            Self::Done { .. } | Self::SettledDone => true,
+            Self::Failed(_) | Self::SettledUndone => false,
+        }
+    }
+}
+
 /// A journal entry, as it is read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {

@@ -20,7 +20,7 @@ use crate::brake::Stop;
 use crate::discover::Named;
 use crate::event::{Event, EventSink};
 use crate::gateway::within;
-use crate::look::take_in;
+use crate::look::{BETWEEN_LOOKS, LOOKS, looks_differ, take_in};
 use crate::order::SweepError;
 use crate::port::clock::Clock;
 use crate::port::directory::Directory;
@@ -33,11 +33,6 @@ use crate::slot::Slot;
 /// The first wait of a verification, and the longest.
 const VERIFY_WAIT: Duration = Duration::from_millis(500);
 const VERIFY_WAIT_CAP: Duration = Duration::from_secs(10);
-
-/// Before looking again where two looks differ, and how many looks there are at most: AWS shows everywhere
-/// within half a minute what was changed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
-const LOOKS: u32 = 8;
 
 /// What would be undone of each role by the first look at an account.
 pub(super) type Seen = BTreeMap<RoleName, String>;
@@ -273,10 +268,7 @@ where
             let behalf = self.behalf(account, slot);
             self.engine.gateway.pause(behalf, BETWEEN_LOOKS).await;
         }
-        Err(Fault::new(
-            Category::Conflict,
-            "what was seen changed from look to look: somebody else is changing it at this moment",
-        ))
+        Err(looks_differ())
     }
 
     async fn take_back(

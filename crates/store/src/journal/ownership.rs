@@ -15,11 +15,10 @@ pub(super) async fn follow(
     completion: &Completion,
     entry: i64,
 ) -> Result<(), StoreError> {
-    match completion {
-        Completion::Done { .. } | Completion::SettledDone => {}
+    if !completion.is_done() {
         // A create call without an answer may have been carried out all the same; what it
         // made carries the owner tag, and the next sweep sees it.
-        Completion::Failed(_) | Completion::SettledUndone => return Ok(()),
+        return Ok(());
     }
     match operation(action)? {
         Operation::CreateRole | Operation::CreatePolicy => own(tx, account, resource, entry).await,

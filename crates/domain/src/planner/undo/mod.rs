@@ -35,6 +35,18 @@ pub struct Taken {
     pub certain: bool,
 }
 
+impl Taken {
+    /// A step of which nothing is known but what it is.
+    fn unanswered(step: &Step) -> Self {
+        Self {
+            step: step.clone(),
+            before: None,
+            created: None,
+            certain: false,
+        }
+    }
+}
+
 /// How to undo what a sweep did to one role in one account.
 #[derive(Clone, Debug)]
 pub struct WayBack {
@@ -156,12 +168,7 @@ pub enum Effect {
 /// What somebody else has brought about in the meantime counts as well: the
 /// account is then as the step would have left it.
 pub fn effect(step: &Step, observation: &Observation) -> Effect {
-    let taken = Taken {
-        step: step.clone(),
-        before: None,
-        created: None,
-        certain: false,
-    };
+    let taken = Taken::unanswered(step);
     let there = match step {
         Step::DeletePolicyVersion { arn, version_id } => {
             let policy = observation.policies.get(arn).and_then(Sighting::seen);
@@ -193,13 +200,8 @@ pub fn effect(step: &Step, observation: &Observation) -> Effect {
 /// Whether two steps change the same thing, so that what stands there does not tell which of them did it.
 pub fn meet(one: &Step, other: &Step) -> bool {
     let facets = |step: &Step| {
-        let taken = Taken {
-            step: step.clone(),
-            before: None,
-            created: None,
-            certain: false,
-        };
-        after(&taken).into_iter().map(|(facet, _)| facet)
+        let left = after(&Taken::unanswered(step));
+        left.into_iter().map(|(facet, _)| facet)
     };
     let ours: Vec<_> = facets(one).collect();
     // An idle version of a policy is no facet.
