@@ -15,10 +15,9 @@ use rolekeeper_domain::outcome::{
     AccountReport, Mode, Outcome, SweepId, SweepOutcome, SweepRecord, Trigger,
 };
 use rolekeeper_engine::SweepOrder;
-use rolekeeper_engine::port::store::{
-    Completion, Control as _, Journal, ReportFilter, Sweeps as _,
-};
+use rolekeeper_engine::port::store::{Control as _, Journal, ReportFilter, Sweeps as _};
 use rolekeeper_simulator::{Drift, World};
+use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::durable::Durable;
 use rolekeeper_tests::sim::rig::{self, Moment, Process, demo_spec, order};
@@ -107,22 +106,8 @@ impl Stage {
         assert_eq!(Journal::open(store.as_ref()).await.unwrap(), [], "{what}");
         let verified = store.with(async |store| store.verify_journal(None).await);
         verified.unwrap().expect(what);
-        let mut done = 0;
-        for account in self.world.reachable() {
-            let history = store.history(account, None, 1_000).await.unwrap();
-            let is_done = |completion: &Completion| {
-                matches!(
-                    completion,
-                    Completion::Done { .. } | Completion::SettledDone
-                )
-            };
-            done += history
-                .iter()
-                .filter(|entry| entry.completion.as_ref().is_some_and(is_done))
-                .count();
-        }
         assert_eq!(
-            done,
+            check::steps_done(store.as_ref(), &self.world).await,
             self.world.history().len(),
             "{what}: a step is lost or doubled"
         );

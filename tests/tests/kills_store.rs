@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rolekeeper_engine::port::store::{Completion, Journal};
+use rolekeeper_engine::port::store::Journal;
 use rolekeeper_simulator::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, Simulator};
 use rolekeeper_tests::program;
+use rolekeeper_tests::sim::check;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -356,20 +357,7 @@ async fn a_server_that_stops_in_the_middle_of_a_sweep_and_starts_again_loses_not
         .unwrap();
     assert_eq!(Journal::open(&store).await.unwrap(), []);
     store.verify_journal(None).await.unwrap().unwrap();
-    let mut done = 0;
-    for account in world.reachable() {
-        let history = store.history(account, None, 1_000).await.unwrap();
-        let took = |completion: &Completion| {
-            matches!(
-                completion,
-                Completion::Done { .. } | Completion::SettledDone
-            )
-        };
-        done += history
-            .iter()
-            .filter(|entry| entry.completion.as_ref().is_some_and(took))
-            .count();
-    }
+    let done = check::steps_done(&store, world).await;
     assert_eq!(done, world.history().len(), "a step is lost or doubled");
     store.close().await;
     server.stop().await;

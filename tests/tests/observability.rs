@@ -22,6 +22,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rolekeeper_simulator::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, Simulator};
+use rolekeeper_tests::eventually;
 use rolekeeper_tests::program;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -127,7 +128,7 @@ impl Stage {
             .stderr(log)
             .spawn()
             .unwrap();
-        eventually("the daemon leads", async || {
+        eventually("the daemon leads", PATIENCE, async || {
             let text = self.try_get("/metrics").await?;
             (Scrape::of(&text).value("rolekeeper_leader") == 1.0).then_some(())
         })
@@ -175,7 +176,7 @@ impl Stage {
     }
 
     async fn until_idle(&self) -> Scrape {
-        eventually("the sweep ends", async || {
+        eventually("the sweep ends", PATIENCE, async || {
             let scrape = self.scrape().await;
             (scrape.value("rolekeeper_sweep_running") == 0.0).then_some(scrape)
         })
@@ -233,25 +234,6 @@ async fn listen(listener: TcpListener, header: &'static str, heard: Arc<Mutex<Ve
                     .await,
             );
         });
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process is waited for, in its own time"
-)]
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("not within {} s: {what}", PATIENCE.as_secs()),
     }
 }
 
@@ -333,7 +315,7 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
     assert!(0.0 < before.value("process_resident_memory_bytes"));
 
     stage.start_sweep("audit").await;
-    let during = eventually("accounts are in flight", async || {
+    let during = eventually("accounts are in flight", PATIENCE, async || {
         let scrape = stage.scrape().await;
         (0.0 < scrape.value("rolekeeper_accounts_in_flight")
             && 0.0 < scrape.value("rolekeeper_sweep_accounts_done"))
@@ -401,7 +383,7 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
     assert_eq!(after.sum("rolekeeper_findings"), open as f64);
 
     // The news goes out, and a kill right after it says nothing twice.
-    eventually("the critical drift is told", async || {
+    eventually("the critical drift is told", PATIENCE, async || {
         (!stage.ids().is_empty()).then_some(())
     })
     .await;
@@ -418,7 +400,7 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
     assert_eq!(restarted.sum("rolekeeper_sweeps_total"), 0.0);
 
     stage.start_sweep("repair").await;
-    eventually("the repair begins", async || {
+    eventually("the repair begins", PATIENCE, async || {
         let sweeps = stage.scrape().await;
         (sweeps.value("rolekeeper_sweep_running") == 1.0).then_some(())
     })
@@ -445,7 +427,7 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
         .unwrap();
     assert_eq!(status, 200);
     assert_eq!(stage.scrape().await.value("rolekeeper_halted"), 1.0);
-    eventually("the halt is told", async || {
+    eventually("the halt is told", PATIENCE, async || {
         stage
             .ids()
             .iter()
@@ -453,7 +435,7 @@ async fn metrics_are_right_before_during_and_after_a_sweep_and_over_a_restart() 
             .then_some(())
     })
     .await;
-    let told = eventually("the delivery is counted", async || {
+    let told = eventually("the delivery is counted", PATIENCE, async || {
         let told = stage
             .scrape()
             .await

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_domain::policy::{Document, Kind};
 use rolekeeper_domain::role::{Ensure, RoleSpec};
@@ -338,8 +339,8 @@ fn bare(accounts: u32) -> Stage {
     stage
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_failure_that_the_canary_did_not_show_sends_the_rest_through_a_canary_again() {
+/// An organization in which one account, of which the canary shows nothing, denies the role.
+fn one_that_denies() -> (Stage, AccountId) {
     let stage = bare(40);
     let mut ids = stage.world.reachable();
     ids.sort();
@@ -347,6 +348,12 @@ async fn a_failure_that_the_canary_did_not_show_sends_the_rest_through_a_canary_
     stage
         .world
         .script(Script::on("CreateRole", denied()).account(odd));
+    (stage, odd)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_the_canary_did_not_show_sends_the_rest_through_a_canary_again() {
+    let (stage, _) = one_that_denies();
     let (record, again) = rolled_out(&stage, OnSurprise::Canary).await;
     assert_eq!(again, 1);
     assert_eq!(record.outcome, Some(SweepOutcome::Completed), "{record:?}");
@@ -355,13 +362,7 @@ async fn a_failure_that_the_canary_did_not_show_sends_the_rest_through_a_canary_
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_that_the_canary_did_not_show_halts_if_that_is_asked_for() {
-    let stage = bare(40);
-    let mut ids = stage.world.reachable();
-    ids.sort();
-    let odd = *ids.get(20).unwrap();
-    stage
-        .world
-        .script(Script::on("CreateRole", denied()).account(odd));
+    let (stage, odd) = one_that_denies();
     let (record, again) = rolled_out(&stage, OnSurprise::Halt).await;
     assert_eq!(again, 0);
     assert_eq!(record.outcome, Some(SweepOutcome::Halted), "{record:?}");

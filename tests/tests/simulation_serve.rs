@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rolekeeper_domain::outcome::{Mode, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_engine::EngineSettings;
-use rolekeeper_engine::port::store::{Control as _, SweepRequest, Sweeps as _};
+use rolekeeper_engine::port::store::{Control as _, Sweeps as _};
 use rolekeeper_engine::schedule::{Cadence, Schedule};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
 use rolekeeper_simulator::{ApiError, Drift};
@@ -27,28 +27,9 @@ fn settings(holder: &str, cadence: Cadence) -> EngineSettings {
     }
 }
 
-async fn until(stage: &Stage, is_so: impl AsyncFn() -> bool) {
-    while !is_so().await {
-        stage.clock.wait(Duration::from_millis(200)).await;
-    }
-}
-
-async fn ask(stage: &Stage, trigger: Trigger) {
-    let request = SweepRequest {
-        id: 0,
-        mode: Mode::Repair,
-        accounts: Some(vec![stage.account(0)]),
-        trigger,
-        requested_by: "somebody".to_owned(),
-        at: stage.clock.true_time(),
-    };
-    stage.store.request(&request).await.unwrap();
-}
-
 /// The sweeps of that kind, the newest first.
 async fn sweeps(stage: &Stage, trigger: Trigger) -> Vec<SweepRecord> {
-    let all = stage.store.sweeps(None, 100).await.unwrap();
-    let mut all = all.into_iter().collect::<Vec<_>>();
+    let mut all = stage.store.sweeps(None, 100).await.unwrap();
     all.retain(|sweep| sweep.trigger == trigger);
     all
 }
@@ -70,14 +51,15 @@ async fn a_question_about_a_configuration_that_was_replaced_is_withdrawn() {
     let process = stage.process(asks("one")).await;
     let cancel = CancellationToken::new();
     let people = async {
-        until(&stage, async || !stage.store.waiting().is_empty()).await;
+        stage
+            .until(async || !stage.store.waiting().is_empty())
+            .await;
         let asked = stage.store.waiting().pop().unwrap();
         process.engine.reconfigure(asks("one"));
         let began = stage.clock.true_time();
-        until(&stage, async || {
-            stage.store.waiting().iter().any(|sweep| *sweep != asked)
-        })
-        .await;
+        stage
+            .until(async || stage.store.waiting().iter().any(|sweep| *sweep != asked))
+            .await;
         let withdrawn = stage.store.sweep(&asked).await.unwrap().unwrap();
         assert_eq!(withdrawn.outcome, Some(SweepOutcome::Cancelled));
         let why = withdrawn.reason.unwrap();
@@ -108,14 +90,15 @@ async fn an_event_whose_sweep_fails_as_a_whole_is_answered_once_that_is_over() {
     stage.world.script(Script::on("ListAccounts", denied));
     let process = stage.process(settings("one", Cadence::Never)).await;
     let cancel = CancellationToken::new();
-    ask(&stage, Trigger::Event).await;
+    stage.ask(Trigger::Event, &[stage.account(0)]).await;
     let people = async {
-        until(&stage, async || {
-            sweeps(&stage, Trigger::Event).await.len() == 3
-        })
-        .await;
+        stage
+            .until(async || sweeps(&stage, Trigger::Event).await.len() == 3)
+            .await;
         stage.world.clear_scripts();
-        until(&stage, async || is_completed(&stage, Trigger::Event).await).await;
+        stage
+            .until(async || is_completed(&stage, Trigger::Event).await)
+            .await;
         cancel.cancel();
     };
     tokio::join!(process.engine.serve(cancel.clone()), people);
@@ -131,7 +114,7 @@ async fn what_a_killed_process_was_asked_by_an_event_is_answered_by_the_next() {
     let stage = Stage::of(4);
     let account = stage.account(0);
     assert!(stage.world.plant(account, Drift::RoleMissing));
-    ask(&stage, Trigger::Event).await;
+    stage.ask(Trigger::Event, &[stage.account(0)]).await;
     let killed = stage.process(settings("one", Cadence::Never)).await;
     killed.wire.crash_at(0, Moment::Before);
     tokio::select! {
@@ -142,7 +125,9 @@ async fn what_a_killed_process_was_asked_by_an_event_is_answered_by_the_next() {
     let next = stage.process(settings("two", Cadence::Never)).await;
     let cancel = CancellationToken::new();
     let people = async {
-        until(&stage, async || is_completed(&stage, Trigger::Event).await).await;
+        stage
+            .until(async || is_completed(&stage, Trigger::Event).await)
+            .await;
         cancel.cancel();
     };
     tokio::join!(next.engine.serve(cancel.clone()), people);
@@ -159,7 +144,7 @@ async fn what_a_killed_process_was_asked_by_an_event_is_answered_by_the_next() {
 async fn what_somebody_asked_for_is_not_begun_again_by_the_next_process() {
     let stage = Stage::of(4);
     assert!(stage.world.plant(stage.account(0), Drift::RoleMissing));
-    ask(&stage, Trigger::Api).await;
+    stage.ask(Trigger::Api, &[stage.account(0)]).await;
     let killed = stage.process(settings("one", Cadence::Never)).await;
     killed.wire.crash_at(0, Moment::Before);
     tokio::select! {
@@ -178,10 +163,9 @@ async fn a_clock_that_was_a_day_ahead_stops_no_schedule() {
     process.clock.jump(86_400);
     let cancel = CancellationToken::new();
     let people = async {
-        until(&stage, async || {
-            is_completed(&stage, Trigger::Schedule).await
-        })
-        .await;
+        stage
+            .until(async || is_completed(&stage, Trigger::Schedule).await)
+            .await;
         // For a while the next one is awaited by the clock that is ahead.
         stage.clock.wait(Duration::from_secs(60)).await;
         process.clock.jump(-86_400);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::{Mode, Outcome, SweepOutcome, SweepRecord, Trigger};
 use rolekeeper_engine::event::Event;
-use rolekeeper_engine::port::store::{Control as _, Halt, SweepRequest, Sweeps as _};
+use rolekeeper_engine::port::store::{Control as _, Halt, Sweeps as _};
 use rolekeeper_engine::schedule::{Cadence, Schedule};
 use rolekeeper_engine::{EngineSettings, SweepOrder};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
@@ -35,25 +35,6 @@ fn spoil(stage: &Stage, accounts: std::ops::Range<usize>) {
     for index in accounts {
         assert!(stage.world.plant(account(stage, index), Drift::RoleMissing));
     }
-}
-
-async fn until(stage: &Stage, is_so: impl AsyncFn() -> bool) {
-    while !is_so().await {
-        stage.clock.wait(Duration::from_millis(50)).await;
-    }
-}
-
-/// An event from AWS names these accounts.
-async fn event(stage: &Stage, accounts: &[AccountId]) {
-    let request = SweepRequest {
-        id: 0,
-        mode: Mode::Repair,
-        accounts: Some(accounts.to_vec()),
-        trigger: Trigger::Event,
-        requested_by: "events from AWS".to_owned(),
-        at: stage.clock.true_time(),
-    };
-    stage.store.request(&request).await.unwrap();
 }
 
 async fn ended(stage: &Stage, trigger: Trigger) -> Option<SweepRecord> {
@@ -109,7 +90,7 @@ async fn a_halt_is_on_disk_while_other_accounts_are_still_under_way() {
     let process = stage.process(settings()).await;
     let ended = tokio::select! {
         biased;
-        () = until(&stage, async || stage.store.halted().await.unwrap().is_some()) => None,
+        () = stage.until(async || stage.store.halted().await.unwrap().is_some()) => None,
         record = repair(&process) => Some(record),
     };
     assert_eq!(ended, None, "the halt came with the end of the sweep only");
@@ -197,13 +178,12 @@ async fn under_a_halt_what_an_event_names_is_looked_at_and_reported() {
     };
     stage.store.halt(&halt).await.unwrap();
     assert!(stage.world.plant(account(&stage, 2), Drift::TrustOpen));
-    event(&stage, &[account(&stage, 2)]).await;
+    stage.ask(Trigger::Event, &[account(&stage, 2)]).await;
     let cancel = CancellationToken::new();
     let seen = async {
-        until(&stage, async || {
-            ended(&stage, Trigger::Event).await.is_some()
-        })
-        .await;
+        stage
+            .until(async || ended(&stage, Trigger::Event).await.is_some())
+            .await;
         cancel.cancel();
         ended(&stage, Trigger::Event).await.unwrap()
     };
@@ -242,13 +222,14 @@ async fn an_organization_that_is_right_asks_for_its_word_and_hears_events_while_
     let process = stage.process(settings).await;
     let cancel = CancellationToken::new();
     let people = async {
-        until(&stage, async || !stage.store.waiting().is_empty()).await;
+        stage
+            .until(async || !stage.store.waiting().is_empty())
+            .await;
         assert!(stage.world.plant(account(&stage, 3), Drift::TrustOpen));
-        event(&stage, &[account(&stage, 3)]).await;
-        until(&stage, async || {
-            ended(&stage, Trigger::Event).await.is_some()
-        })
-        .await;
+        stage.ask(Trigger::Event, &[account(&stage, 3)]).await;
+        stage
+            .until(async || ended(&stage, Trigger::Event).await.is_some())
+            .await;
         let by_event = ended(&stage, Trigger::Event).await.unwrap();
         assert_eq!(by_event.summary.accounts, 1, "{by_event:?}");
         assert_eq!(by_event.outcome, Some(SweepOutcome::Completed));
@@ -260,10 +241,9 @@ async fn an_organization_that_is_right_asks_for_its_word_and_hears_events_while_
         let waiting = stage.store.waiting().pop().unwrap();
         let now = stage.clock.true_time();
         assert!(stage.store.approve(&waiting, "ann", now).await.unwrap());
-        until(&stage, async || {
-            ended(&stage, Trigger::Schedule).await.is_some()
-        })
-        .await;
+        stage
+            .until(async || ended(&stage, Trigger::Schedule).await.is_some())
+            .await;
         cancel.cancel();
     };
     tokio::join!(process.engine.serve(cancel.clone()), people);

@@ -4,7 +4,7 @@ use rolekeeper_domain::fault::Category;
 use rolekeeper_domain::outcome::AccountReport;
 use rolekeeper_domain::policy::{Document, Principal};
 use rolekeeper_domain::role::{Ensure, RoleSpec};
-use rolekeeper_engine::port::store::{Completion, JournalEntry};
+use rolekeeper_engine::port::store::{Completion, Journal, JournalEntry};
 use rolekeeper_simulator::check::Probe;
 use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_VENDOR, World};
 
@@ -83,13 +83,7 @@ fn without_a_change(world: &World, store: &MemoryStore) -> Result<Vec<JournalEnt
     if let Some(open) = journal.iter().find(|entry| entry.completion.is_none()) {
         return Err(format!("still open: {open:?}"));
     }
-    let is_done = |entry: &&JournalEntry| {
-        matches!(
-            entry.completion,
-            Some(Completion::Done { .. } | Completion::SettledDone)
-        )
-    };
-    let mut done: Vec<&JournalEntry> = journal.iter().filter(is_done).collect();
+    let mut done: Vec<&JournalEntry> = journal.iter().filter(|entry| is_done(entry)).collect();
     let mut perhaps: Vec<&JournalEntry> = journal
         .iter()
         .filter(|entry| was_overtaken(entry))
@@ -123,6 +117,23 @@ pub fn panicked(store: &MemoryStore) -> Option<String> {
     };
     let report = store.last_reports().into_iter().find(tells)?;
     Some(format!("a walk panicked: {report:?}"))
+}
+
+fn is_done(entry: &JournalEntry) -> bool {
+    entry.completion.as_ref().is_some_and(Completion::is_done)
+}
+
+/// How many steps were taken by the record of any store. As many as the world has seen changes, where none was
+/// lost or doubled.
+#[expect(clippy::expect_used, reason = "the rig is part of the tests")]
+pub async fn steps_done(store: &impl Journal, world: &World) -> usize {
+    let mut done = 0;
+    for account in world.reachable() {
+        let history = store.history(account, None, 1_000).await;
+        let history = history.expect("a store that can be read");
+        done += history.iter().filter(|entry| is_done(entry)).count();
+    }
+    done
 }
 
 /// A change that touched what is not ours, in words.
@@ -194,7 +205,7 @@ fn exposures(
 
 /// Who might try what: the vendor, the account that one drift trusts, and a stranger, with
 /// and without the agreed word; harmless and dangerous things.
-fn probes() -> Vec<Probe> {
+pub fn probes() -> Vec<Probe> {
     // One that is agreed, one that a drift asks for and nobody else, and none.
     let ids = [None, Some(DEMO_EXTERNAL_ID), Some("stolen")];
     let actions = ["s3:GetObject", "iam:CreateUser", "iam:AttachRolePolicy"];

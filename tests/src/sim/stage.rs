@@ -1,10 +1,12 @@
 //! A quiet organization, a store and a clock: what most simulations begin with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rolekeeper_domain::account::AccountId;
-use rolekeeper_domain::outcome::{AccountReport, SweepId};
+use rolekeeper_domain::outcome::{AccountReport, Mode, SweepId, Trigger};
 use rolekeeper_engine::EngineSettings;
+use rolekeeper_engine::port::store::{Control as _, SweepRequest};
 use rolekeeper_simulator::{Settings, World};
 
 use super::clock::SimClock;
@@ -52,6 +54,27 @@ impl Stage {
     /// One of the accounts that the hub can get into.
     pub fn account(&self, index: usize) -> AccountId {
         *self.world.reachable().get(index).expect("an account")
+    }
+
+    /// Lets time pass until something is so.
+    pub async fn until(&self, is_so: impl AsyncFn() -> bool) {
+        while !is_so().await {
+            self.clock.wait(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// An event from AWS, or somebody, asks for a repair of these accounts.
+    pub async fn ask(&self, trigger: Trigger, accounts: &[AccountId]) {
+        let request = SweepRequest {
+            id: 0,
+            mode: Mode::Repair,
+            accounts: Some(accounts.to_vec()),
+            trigger,
+            requested_by: "somebody".to_owned(),
+            at: self.clock.true_time(),
+        };
+        let asked = self.store.request(&request).await;
+        asked.expect("a store that can be written");
     }
 
     /// What a sweep says of an account.

@@ -6,7 +6,9 @@ use rolekeeper_engine::port::store::{Control as _, Journal as _, Sweeps as _};
 use rolekeeper_store::Store;
 use serde_json::json;
 
-use crate::stage::{PATIENCE, Replica, Stage, eventually};
+use rolekeeper_tests::eventually;
+
+use crate::stage::{PATIENCE, Replica, Stage};
 
 /// A halt is looked for every two seconds; the rest is for a busy machine.
 const SEEN: SignedDuration = SignedDuration::from_secs(5);

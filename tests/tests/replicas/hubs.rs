@@ -6,7 +6,9 @@ use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::outcome::Outcome;
 use rolekeeper_engine::port::store::{FleetOrder, ReportFilter, Sweeps as _};
 
-use crate::stage::{PATIENCE, Replica, Stage, eventually};
+use rolekeeper_tests::eventually;
+
+use crate::stage::{PATIENCE, Replica, Stage};
 
 /// The units of each hub; between them all but the suspended ones.
 const FIRST: [&str; 4] = ["prod", "security", "infrastructure", "acquired"];

@@ -1,11 +1,7 @@
 //! Several replicas of the program on one PostgreSQL: one writes, another takes over when it is
 //! killed, stopped or cut off, and no step is lost or doubled.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test panics on purpose"
-)]
+#![expect(clippy::unwrap_used, reason = "a test panics on purpose")]
 
 mod cable;
 mod halted;
@@ -15,7 +11,9 @@ mod stage;
 use std::time::Duration;
 
 use self::cable::Line;
-use self::stage::{PATIENCE, Stage, TAKEOVER, eventually, takes_over};
+use rolekeeper_tests::eventually;
+
+use self::stage::{PATIENCE, Replica, Stage, TAKEOVER, takes_over};
 
 #[tokio::test]
 async fn a_replica_that_is_killed_is_followed_by_another() {
@@ -63,6 +61,21 @@ async fn a_replica_that_stood_still_writes_nothing_when_it_wakes() {
     stage.ends_well(&second).await;
 }
 
+/// One whose line is whole again serves, does not lead, and has written nothing meanwhile.
+async fn serves_without_writing(stage: &Stage, replica: &Replica) {
+    let changes = stage.simulator.world().history().len();
+    eventually(
+        "the first one serves again and does not lead",
+        PATIENCE,
+        async || {
+            let (status, _) = replica.ask("GET", "/api/v1/summary", "").await?;
+            (status == 200 && replica.leads().await == Some(false)).then_some(())
+        },
+    )
+    .await;
+    assert_eq!(stage.simulator.world().history().len(), changes);
+}
+
 #[tokio::test]
 async fn a_replica_that_is_cut_off_from_the_store_stops_writing_and_another_goes_on() {
     let stage = Stage::new("cut");
@@ -74,17 +87,7 @@ async fn a_replica_that_is_cut_off_from_the_store_stops_writing_and_another_goes
     takes_over(&second).await;
     stage.ends_well(&second).await;
     cable.set(Line::Whole);
-    let changes = stage.simulator.world().history().len();
-    eventually(
-        "the first one serves again and does not lead",
-        PATIENCE,
-        async || {
-            let (status, _) = first.ask("GET", "/api/v1/summary", "").await?;
-            (status == 200 && first.leads().await == Some(false)).then_some(())
-        },
-    )
-    .await;
-    assert_eq!(stage.simulator.world().history().len(), changes);
+    serves_without_writing(&stage, &first).await;
 }
 
 #[tokio::test]
@@ -141,15 +144,5 @@ async fn a_replica_whose_line_to_the_store_goes_silent_stops_writing_and_another
     stage.ends_well(&second).await;
     // What was lost stays lost on those connections; new ones work.
     cable.set(Line::Whole);
-    let changes = stage.simulator.world().history().len();
-    eventually(
-        "the first one serves again and does not lead",
-        PATIENCE,
-        async || {
-            let (status, _) = first.ask("GET", "/api/v1/summary", "").await?;
-            (status == 200 && first.leads().await == Some(false)).then_some(())
-        },
-    )
-    .await;
-    assert_eq!(stage.simulator.world().history().len(), changes);
+    serves_without_writing(&stage, &first).await;
 }

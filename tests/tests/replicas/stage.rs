@@ -11,10 +11,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rolekeeper_domain::outcome::{AccountReport, Outcome, StepResult};
-use rolekeeper_engine::port::store::{Completion, FleetOrder, Journal, ReportFilter, Sweeps as _};
+use rolekeeper_engine::port::store::{FleetOrder, Journal, ReportFilter, Sweeps as _};
 use rolekeeper_simulator::{HUB_ACCESS_KEY, HUB_SECRET_KEY, Limits, Settings, Simulator};
 use rolekeeper_store::Store;
+use rolekeeper_tests::eventually;
 use rolekeeper_tests::program;
+use rolekeeper_tests::sim::check;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -198,23 +200,10 @@ impl Stage {
         .await;
         assert_eq!(Journal::open(&store).await.unwrap(), []);
         assert!(store.verify_journal(None).await.unwrap().is_ok());
-        let mut done = 0;
-        for account in self.simulator.world().reachable() {
-            let history = store.history(account, None, 1_000).await.unwrap();
-            let took = |completion: &Completion| {
-                matches!(
-                    completion,
-                    Completion::Done { .. } | Completion::SettledDone
-                )
-            };
-            done += history
-                .iter()
-                .filter(|entry| entry.completion.as_ref().is_some_and(took))
-                .count();
-        }
+        let world = self.simulator.world();
         assert_eq!(
-            done,
-            self.simulator.world().history().len(),
+            check::steps_done(&store, world).await,
+            world.history().len(),
             "a step is lost or doubled"
         );
     }
@@ -284,27 +273,4 @@ pub(crate) async fn takes_over(replica: &Replica) {
         replica.leads().await?.then_some(())
     })
     .await;
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "another process is waited for, in its own time"
-)]
-pub(crate) async fn eventually<T>(
-    what: &str,
-    patience: Duration,
-    mut look: impl AsyncFnMut() -> Option<T>,
-) -> T {
-    let waiting = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    match tokio::time::timeout(patience, waiting).await {
-        Ok(found) => found,
-        Err(_) => panic!("not within {} s: {what}", patience.as_secs()),
-    }
 }

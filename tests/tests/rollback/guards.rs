@@ -6,14 +6,14 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use rolekeeper_domain::fault::Category;
 use rolekeeper_domain::outcome::{Mode, Outcome, StepResult, SweepOutcome, SweepRecord};
-use rolekeeper_engine::port::store::{Control as _, Halt};
+use rolekeeper_engine::port::store::Control as _;
 use rolekeeper_engine::rollout::Rollout;
 use rolekeeper_engine::{EngineSettings, SweepOrder};
 use rolekeeper_simulator::faults::{Effect, Fault, Script, Trouble};
 use rolekeeper_simulator::{ApiError, Drift};
 use rolekeeper_tests::sim::rig::order;
 
-use crate::stage::{DRIFTS, Stage, carried_out, settings, undo};
+use crate::stage::{DRIFTS, Stage, bob_halts, carried_out, settings, undo};
 
 /// An order to undo a sweep that nobody has agreed to beforehand.
 fn unagreed(repaired: &SweepRecord) -> SweepOrder {
@@ -195,13 +195,7 @@ async fn halted_after(writes: u64, poll: Duration) -> bool {
         while process.wire.writes() < writes {
             clock.wait(Duration::from_millis(5)).await;
         }
-        let halt = Halt {
-            why: "not so fast".to_owned(),
-            by: "bob".to_owned(),
-            at: clock.true_time(),
-        };
-        store.halt(&halt).await.unwrap();
-        halt
+        bob_halts(&stage).await
     };
     let rollback = carried_out(&process, undo(&repaired.id, Mode::Repair));
     let (record, halt) = tokio::join!(rollback, halt);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rolekeeper_domain::outcome::{Mode, SweepOutcome};
-use rolekeeper_engine::port::store::{Control as _, Halt};
+use rolekeeper_engine::port::store::Control as _;
 use rolekeeper_simulator::Drift;
 use rolekeeper_tests::sim::rig::order;
 
-use crate::stage::{Stage, carried_out, settings, undo};
+use crate::stage::{Stage, bob_halts, carried_out, settings, undo};
 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_that_undid_nothing_in_a_frozen_time_leaves_no_halt() {
@@ -56,13 +56,7 @@ async fn a_halt_that_comes_while_a_rollback_looks_is_not_written_over() {
     let halt = async {
         clock.wait(Duration::from_millis(200)).await;
         assert_eq!(process.wire.writes(), 0);
-        let halt = Halt {
-            why: "not so fast".to_owned(),
-            by: "bob".to_owned(),
-            at: clock.true_time(),
-        };
-        store.halt(&halt).await.unwrap();
-        halt
+        bob_halts(&stage).await
     };
     let rollback = carried_out(&process, undo(&repaired.id, Mode::Repair));
     let (record, halt) = tokio::join!(rollback, halt);

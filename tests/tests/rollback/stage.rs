@@ -7,10 +7,10 @@ use std::time::Duration;
 use rolekeeper_domain::account::AccountId;
 use rolekeeper_domain::drift::DriftKind;
 use rolekeeper_domain::outcome::{AccountReport, Mode, SweepId, SweepRecord, Trigger};
-use rolekeeper_domain::policy::Principal;
+use rolekeeper_engine::port::store::{Control as _, Halt};
 use rolekeeper_engine::{EngineSettings, SweepOrder};
-use rolekeeper_simulator::check::{Exposure, Probe};
-use rolekeeper_simulator::{DEMO_EXTERNAL_ID, DEMO_ROLE, DEMO_VENDOR, Drift, World};
+use rolekeeper_simulator::check::Exposure;
+use rolekeeper_simulator::{DEMO_ROLE, Drift, World};
 use rolekeeper_tests::sim::check;
 use rolekeeper_tests::sim::clock::SimClock;
 use rolekeeper_tests::sim::memory::MemoryStore;
@@ -65,18 +65,17 @@ impl Stage {
 
     fn of(drifts: &[&[Drift]]) -> Self {
         let accounts = u32::try_from(drifts.len()).unwrap();
-        let world = Arc::new(World::new(rig::calm(accounts)));
+        let quiet = rolekeeper_tests::sim::stage::Stage::with(rig::calm(accounts));
+        let (world, store, clock) = (quiet.world, quiet.store, quiet.clock);
         for (account, drifts) in world.reachable().iter().zip(drifts) {
             for drift in *drifts {
                 assert!(world.plant(*account, *drift), "{drift:?}");
             }
         }
-        let store = Arc::new(MemoryStore::default());
-        store.watch(&world);
         Self {
             world,
             store,
-            clock: SimClock::start(),
+            clock,
         }
     }
 
@@ -120,7 +119,7 @@ impl Stage {
         let (world, store) = (&self.world, &self.store);
         assert_eq!(check::unrecorded(world, store), None, "{what}");
         assert_eq!(check::strayed(world), None, "{what}");
-        let exposures = world.exposures_on_the_way_back(DEMO_ROLE, &probes(), swept, began);
+        let exposures = world.exposures_on_the_way_back(DEMO_ROLE, &check::probes(), swept, began);
         let exposures: Vec<String> = exposures
             .iter()
             .map(|exposure| {
@@ -172,29 +171,20 @@ pub(crate) fn settings(holder: &str) -> EngineSettings {
     settings
 }
 
+/// Somebody else says stop.
+pub(crate) async fn bob_halts(stage: &Stage) -> Halt {
+    let halt = Halt {
+        why: "not so fast".to_owned(),
+        by: "bob".to_owned(),
+        at: stage.clock.true_time(),
+    };
+    stage.store.halt(&halt).await.unwrap();
+    halt
+}
+
 /// A sweep to its end, after which another process may write.
 pub(crate) async fn carried_out(process: &Process<MemoryStore>, order: SweepOrder) -> SweepRecord {
     let ended = process.engine.sweep(order, CancellationToken::new()).await;
     process.engine.release_lease().await.unwrap();
     ended.unwrap()
-}
-
-/// Who might try what: the vendor and others, with and without the agreed word, harmless and dangerous things.
-fn probes() -> Vec<Probe> {
-    let mut probes = Vec::new();
-    for account in [DEMO_VENDOR, "987654321098", "123456789012"] {
-        for external_id in [None, Some(DEMO_EXTERNAL_ID), Some("stolen")] {
-            for action in ["s3:GetObject", "iam:CreateUser", "iam:AttachRolePolicy"] {
-                probes.push(Probe {
-                    principal: Principal::User {
-                        arn: format!("arn:aws:iam::{account}:user/engine"),
-                    },
-                    external_id: external_id.map(str::to_owned),
-                    action: action.to_owned(),
-                    resource: "*".to_owned(),
-                });
-            }
-        }
-    }
-    probes
 }

@@ -438,7 +438,16 @@ fn what_a_killed_bootstrap_left_open_is_settled_also_where_nothing_is_left_to_do
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(left_open(&url, account, &trust));
+    let step = Step::CreateRole {
+        role: ROLE.parse().unwrap(),
+        path: "/".parse().unwrap(),
+        trust: Document::parse(Kind::Trust, &trust).unwrap(),
+        description: None,
+        max_session_duration: None,
+        boundary: None,
+        tags: BTreeMap::new(),
+    };
+    runtime.block_on(left_open(&url, account, step));
     let history = desk.run(&["history", &account.to_string()]).exits(0);
     assert!(
         !history.stdout.contains("Made or adopted"),
@@ -451,20 +460,12 @@ fn what_a_killed_bootstrap_left_open_is_settled_also_where_nothing_is_left_to_do
     assert!(history.stdout.contains(&owned), "{}", history.stdout);
 }
 
-/// The store of a process that was killed after the role was made and before it heard so.
-async fn left_open(url: &str, account: AccountId, trust: &str) {
+/// The store of a process that was killed after it asked for this and before it heard an answer.
+async fn left_open(url: &str, account: AccountId, step: Step) {
     let store = rolekeeper_store::open(url).await.unwrap();
     let role: RoleName = ROLE.parse().unwrap();
     let step = PlannedStep {
-        step: Step::CreateRole {
-            role: role.clone(),
-            path: "/".parse().unwrap(),
-            trust: Document::parse(Kind::Trust, trust).unwrap(),
-            description: None,
-            max_session_duration: None,
-            boundary: None,
-            tags: BTreeMap::new(),
-        },
+        step,
         band: Band::Widen,
         preconditions: Vec::new(),
         because: Vec::new(),

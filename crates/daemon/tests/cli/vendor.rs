@@ -19,20 +19,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the vendor was asked: the request line, the idempotency key and the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Asked {
-    call: String,
+pub(crate) struct Asked {
+    pub(crate) call: String,
     key: String,
     body: String,
 }
 
 /// A vendor on loopback that gives every account the id of its AWS account.
-struct Vendor {
+pub(crate) struct Vendor {
     url: String,
     asked: Receiver<Asked>,
 }
 
 impl Vendor {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/cloudaccounts", listener.local_addr().unwrap());
         let (sender, asked) = channel();
@@ -46,7 +46,7 @@ impl Vendor {
         Self { url, asked }
     }
 
-    fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         format!(
             "\n[register]\npreset = \"cloudcoreo\"\nurl = \"{0}\"\nsecret = \"between-us\"\n\
              withdraw_url = \"{0}/${{vendor_id}}\"\n",
@@ -59,7 +59,7 @@ impl Vendor {
         self.asked.try_iter().collect()
     }
 
-    fn next(&self) -> Asked {
+    pub(crate) fn next(&self) -> Asked {
         self.asked.recv_timeout(PATIENCE).unwrap()
     }
 }

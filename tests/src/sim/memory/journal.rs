@@ -53,10 +53,7 @@ impl Journal for MemoryStore {
         found.completed_at = Some(at);
         span.to = Some(to);
         let ours = (found.account, key(&found.resource));
-        let is_done = matches!(
-            completion,
-            Completion::Done { .. } | Completion::SettledDone
-        );
+        let is_done = completion.is_done();
         match found.operation {
             Operation::CreateRole | Operation::CreatePolicy if is_done => {
                 state.owned.insert(ours, found.resource.clone());

@@ -5,42 +5,6 @@ use super::*;
 const TEXT: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
-/// The store of a process that was killed while it asked for the policy.
-async fn asked_for_a_policy(url: &str, account: AccountId) {
-    let store = rolekeeper_store::open(url).await.unwrap();
-    let role: RoleName = ROLE.parse().unwrap();
-    let step = PlannedStep {
-        step: Step::CreatePolicy {
-            arn: format!("arn:aws:iam::{account}:policy/{ROLE}")
-                .parse()
-                .unwrap(),
-            name: ROLE.parse().unwrap(),
-            path: "/".parse().unwrap(),
-            document: Document::parse(Kind::Identity, TEXT).unwrap(),
-            tags: BTreeMap::new(),
-        },
-        band: Band::Widen,
-        preconditions: Vec::new(),
-        because: Vec::new(),
-        before: None,
-    };
-    let at = jiff::Timestamp::UNIX_EPOCH;
-    let lease = std::time::Duration::from_secs(15);
-    let fence = store.acquire("killed", lease, at).await.unwrap().unwrap();
-    let intent = Intent {
-        sweep: &SweepId::parse("sweep-1").unwrap(),
-        requested_by: "ann",
-        account,
-        deed: Deed::Role {
-            role: &role,
-            step: &step,
-        },
-        at,
-    };
-    store.intend(&intent, fence).await.unwrap();
-    store.close().await;
-}
-
 #[test]
 fn a_strangers_policy_is_not_taken_for_one_whose_answer_was_lost() {
     let desk = orderly();
@@ -52,7 +16,16 @@ fn a_strangers_policy_is_not_taken_for_one_whose_answer_was_lost() {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(asked_for_a_policy(&url, account));
+    let step = Step::CreatePolicy {
+        arn: format!("arn:aws:iam::{account}:policy/{ROLE}")
+            .parse()
+            .unwrap(),
+        name: ROLE.parse().unwrap(),
+        path: "/".parse().unwrap(),
+        document: Document::parse(Kind::Identity, TEXT).unwrap(),
+        tags: BTreeMap::new(),
+    };
+    runtime.block_on(left_open(&url, account, step));
     // Years later somebody else makes one of that name; it says something else.
     let theirs = TEXT.replace("\"*\"}", "\"arn:aws:s3:::theirs\"}");
     iam(
